@@ -1,0 +1,1 @@
+"""Torch modules, each with ``encode(x)``, ``decode(z)`` and ``forward(x)``."""

@@ -1,0 +1,1 @@
+"""Pure tensor maths: losses and penalties that know nothing of estimators."""

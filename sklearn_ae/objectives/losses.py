@@ -1,0 +1,55 @@
+"""Reconstruction losses: one value a sample, summed over its features.
+
+Each takes the reconstruction and the target, both of shape (n, p), and returns
+a tensor of shape (n,). Summing over features (not averaging) is what makes
+published weights of the penalties beside it carry over.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def squared_error(reconstruction: Tensor, target: Tensor) -> Tensor:
+    """Half the squared Euclidean distance, ``1/2 ||x - xhat||^2``."""
+    difference = reconstruction - target
+    return torch.linalg.vecdot(difference, difference).mul(0.5)
+
+
+def absolute_error(reconstruction: Tensor, target: Tensor) -> Tensor:
+    """The city-block distance, ``sum_j |x_j - xhat_j|``."""
+    return F.l1_loss(reconstruction, target, reduction="none").sum(1)
+
+
+def huber(reconstruction: Tensor, target: Tensor, delta: float = 1.0) -> Tensor:
+    """Half the squared error up to `delta`, linear beyond it [1]_.
+
+    ``sum_j r_j^2 / 2`` where ``|r_j| <= delta``, else
+    ``delta (|r_j| - delta / 2)``, with ``r = x - xhat``.
+
+    References
+    ----------
+    .. [1] Huber (1964). "Robust estimation of a location parameter". Annals of
+       Mathematical Statistics 35. :doi:`10.1214/aoms/1177703732`
+    """
+    return F.huber_loss(reconstruction, target, reduction="none", delta=delta).sum(1)
+
+
+def binary_cross_entropy(reconstruction: Tensor, target: Tensor) -> Tensor:
+    """``-sum_j x_j log xhat_j + (1 - x_j) log(1 - xhat_j)``, in nats.
+
+    Both arguments lie in [0, 1]; logarithms are bounded below by -100.
+    """
+    return F.binary_cross_entropy(reconstruction, target, reduction="none").sum(1)
+
+
+# Name -> (loss, its degree d): ``loss(s x, s y; s delta) = s^d loss(x, y; delta)``.
+# None: the loss has units of its own, data are neither shifted nor scaled.
+LOSSES: dict[str, tuple[Callable[..., Tensor], int | None]] = {
+    "mse": (squared_error, 2),
+    "mae": (absolute_error, 1),
+    "huber": (huber, 2),
+    "bce": (binary_cross_entropy, None),
+}

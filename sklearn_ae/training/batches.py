@@ -1,0 +1,146 @@
+"""Batches as slices of large gathered blocks: no row is ever collated on its own."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+# A block holds as many batches as fit in here, so that the cost of gathering is
+# shared by them and memory stays bounded.
+BLOCK_BYTES = 8 * 2**20
+
+
+def dense_rows(X: Any, rows: Any) -> np.ndarray:
+    """The rows of an array or a CSR matrix, dense, in C order."""
+    if isinstance(X, np.ndarray):
+        return X[rows] if isinstance(rows, slice) else np.take(X, rows, axis=0)
+    return X[rows].toarray()
+
+
+def rows_per_block(n_columns: int) -> int:
+    """How many rows of single precision make a block."""
+    return max(1, BLOCK_BYTES // (4 * max(1, n_columns)))
+
+
+class Affine(NamedTuple):
+    """The map ``x -> (x - mean) / scale``."""
+
+    mean: np.ndarray
+    scale: float
+
+    def apply(self, rows: np.ndarray) -> Tensor:
+        """Standardise in the precision of `rows`, then round to single."""
+        centred = np.subtract(rows, self.mean, dtype=rows.dtype)
+        centred /= self.scale
+        return torch.from_numpy(centred.astype(np.float32, copy=False))
+
+
+class ArrayDataset(Dataset):
+    """Some rows of a table, of its targets and of its weights.
+
+    Parameters
+    ----------
+    X : ndarray or CSR of shape (n, p)
+    rows : ndarray of int
+        Which rows of `X` belong to the dataset.
+    standardize, standardize_target : Affine
+        From the units of the data to those of the network.
+    target : ndarray or CSR of shape (n, q), or None
+        What is to be reconstructed; None means `X` itself.
+    weight : ndarray of shape (n,) or None
+        Weights of the rows of `X`, with mean one.
+    device : torch.device
+        Where the batches go.
+    """
+
+    def __init__(
+        self,
+        X: Any,
+        rows: np.ndarray,
+        *,
+        standardize: Affine,
+        standardize_target: Affine,
+        target: Any = None,
+        weight: np.ndarray | None = None,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.X = X
+        self.rows = rows
+        self.standardize = standardize
+        self.standardize_target = standardize_target
+        self.target = target
+        self.weight = weight
+        self.device = torch.device(device)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        x, target, _ = self.gather(np.atleast_1d(index))
+        return x[0], target[0]
+
+    def gather(self, index: np.ndarray) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Input, target and weight of the given rows of the dataset."""
+        rows = self.rows[index]
+        x = self.standardize.apply(dense_rows(self.X, rows)).to(self.device)
+        target, weight = x, None
+        if self.target is not None:
+            target = self.standardize_target.apply(dense_rows(self.target, rows))
+            target = target.to(self.device)
+        if self.weight is not None:
+            weight = torch.from_numpy(self.weight[rows].astype(np.float32))
+            weight = weight.to(self.device)
+        return x, target, weight
+
+
+class TensorBatches:
+    """Iterate over a dataset in batches whose sizes differ by one row at most.
+
+    Parameters
+    ----------
+    dataset : ArrayDataset
+    batch_size : int
+        The largest number of rows in a batch.
+    generator : torch.Generator or None
+        Draws a new order for every pass; None keeps the rows in theirs.
+
+    Yields
+    ------
+    x : tensor of shape (batch, p)
+    (target, weight) : tensor of shape (batch, q), tensor of shape (batch,) or None
+    """
+
+    def __init__(
+        self,
+        dataset: ArrayDataset,
+        batch_size: int,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        self.dataset = dataset
+        self.batch_size = batch_size
+        self.generator = generator
+
+    def __len__(self) -> int:
+        return -(-len(self.dataset) // self.batch_size)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, tuple[Tensor, Tensor | None]]]:
+        n_rows, n_batches = len(self.dataset), len(self)
+        if self.generator is None:
+            order = np.arange(n_rows)
+        else:
+            order = torch.randperm(n_rows, generator=self.generator).numpy()
+        # Even sizes: a last batch of one row would weigh as much as a full one.
+        bounds = np.linspace(0, n_rows, n_batches + 1).astype(int)
+        per_block = rows_per_block(self.dataset.X.shape[1]) // self.batch_size
+        for first in range(0, n_batches, max(1, per_block)):
+            edges = bounds[first : first + max(1, per_block) + 1]
+            x, target, weight = self.dataset.gather(order[edges[0] : edges[-1]])
+            sizes = np.diff(edges).tolist()
+            xs = x.split(sizes)
+            targets = xs if target is x else target.split(sizes)
+            weights = [None] * len(sizes) if weight is None else weight.split(sizes)
+            for batch in zip(xs, targets, weights, strict=True):
+                yield batch[0], batch[1:]

@@ -1,0 +1,278 @@
+"""The skorch net: module and objective, trained without per-row or per-batch waste."""
+
+from collections.abc import Iterator
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+import skorch
+import torch
+from skorch.callbacks import Callback
+from skorch.helper import predefined_split
+from torch import Tensor
+
+from sklearn_ae.training.batches import Affine, ArrayDataset, TensorBatches
+from sklearn_ae.training.best_weights import BestWeights, StopTraining
+from sklearn_ae.training.progress import ProgressBar
+from sklearn_ae.training.schedules import Schedule
+from sklearn_ae.training.seeding import isolated_global_generator, spawn_generators
+
+# Validation keeps no gradients, so that larger batches pay.
+VALIDATION_BATCH_SIZE = 1024
+
+BATCH_EVENTS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
+
+
+class AutoencoderNet(skorch.NeuralNet):
+    """A `skorch.NeuralNet` for modules with ``encode`` and ``decode``.
+
+    It lives in network coordinates: what it is given as arrays is standardised by
+    `standardize`, and its module sees standardised batches. Beyond skorch's own
+    parameters it takes these:
+
+    Parameters
+    ----------
+    standardize : Affine
+        From the units of the data to network coordinates.
+
+    schedule : str
+        One of `sklearn_ae.training.schedules.SCHEDULES`.
+
+    patience : int
+        Epochs without an improvement after which training stops.
+
+    tol : float
+        Relative improvement of the validation loss that counts as one.
+
+    seed : int
+        Rules the weights, the order of the rows and the noise.
+    """
+
+    def __init__(
+        self,
+        module: Any,
+        criterion: Any,
+        *,
+        standardize: Affine,
+        schedule: str = "constant",
+        patience: int = 10,
+        tol: float = 1e-4,
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        self.standardize = standardize
+        self.schedule = schedule
+        self.patience = patience
+        self.tol = tol
+        self.seed = seed
+        kwargs.setdefault("train_split", None)
+        kwargs.setdefault("verbose", 0)
+        super().__init__(module, criterion, **kwargs)
+
+    # -- what skorch asks for ------------------------------------------------------
+
+    @property
+    def _default_callbacks(self) -> list[tuple[str, Callback]]:
+        callbacks = [("best_weights", BestWeights())]
+        if self.verbose:
+            callbacks.append(("progress", ProgressBar()))
+        return callbacks
+
+    def initialize(self) -> "AutoencoderNet":
+        self.generators_ = spawn_generators(self.seed, torch.device(self.device))
+        self.validation_iterator_ = None
+        return super().initialize()
+
+    @property
+    def _is_foreign(self) -> bool:
+        """Whether the module may draw from torch's global generators."""
+        return not hasattr(self.module, "reset_parameters_from")
+
+    def _isolation(self) -> Any:
+        if not self._is_foreign:
+            return nullcontext()
+        seed = torch.randint(2**62, (), generator=self.generators_["weights"])
+        return isolated_global_generator(int(seed), torch.device(self.device))
+
+    def initialize_module(self) -> "AutoencoderNet":
+        with self._isolation():
+            module = self.module(**self.get_params_for("module"))
+        if not self._is_foreign:
+            module.reset_parameters_from(self.generators_["weights"])
+        for part in module.modules():
+            if hasattr(part, "generator"):
+                part.generator = self.generators_["noise"]
+        self.module_ = module
+        return self
+
+    def get_dataset(self, X: Any, y: Any = None) -> Any:
+        if isinstance(X, ArrayDataset):
+            return X
+        X = np.asarray(X)
+        return ArrayDataset(
+            X,
+            np.arange(len(X)),
+            standardize=self.standardize,
+            standardize_target=self.standardize,
+            target=y,
+            device=self.device,
+        )
+
+    def get_iterator(self, dataset: ArrayDataset, training: bool = False) -> Any:
+        if training:
+            return TensorBatches(dataset, self.batch_size, self.generators_["order"])
+        return TensorBatches(dataset, VALIDATION_BATCH_SIZE)
+
+    # -- one step ------------------------------------------------------------------
+
+    def _forward(self, batch: Any) -> dict[str, Any]:
+        x, (target, weight) = batch
+        reconstruction = self.module_.decode(self.module_.encode(x))
+        terms = self.criterion_(self.module_, reconstruction, target, weight)
+        return {"loss": sum(terms.values()), "y_pred": reconstruction, "terms": terms}
+
+    def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
+        step = self._forward(batch)
+        step["loss"].backward()
+        return step
+
+    def validation_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
+        with torch.no_grad():
+            return self._forward(batch)
+
+    def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
+        steps: list[dict[str, Any]] = []
+
+        def closure() -> Tensor:
+            self.optimizer_.zero_grad()
+            steps.append(self.train_step_single(batch, **fit_params))
+            if self.listening_:
+                self.notify(
+                    "on_grad_computed",
+                    named_parameters=list(self.get_all_learnable_params()),
+                    batch=batch,
+                    training=True,
+                )
+            return steps[-1]["loss"]
+
+        self.optimizer_.step(closure)
+        self.schedule_.after_step()
+        # LBFGS evaluates several times; as in skorch, the first counts.
+        return steps[0]
+
+    # -- one epoch -----------------------------------------------------------------
+
+    def _any_batch_listener(self) -> bool:
+        """Whether any callback does something for a batch."""
+        return any(
+            getattr(type(callback), event) is not getattr(Callback, event)
+            for _, callback in self.callbacks_
+            for event in BATCH_EVENTS
+        )
+
+    def run_single_epoch(
+        self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any
+    ) -> None:
+        if iterator is None:
+            return
+        for name, value in self._run(iterator, training, prefix, step_fn).items():
+            self.history.record(f"{prefix}_{name}", value)
+        if training:
+            rate = self.optimizer_.param_groups[0]["lr"]
+            self.history.record("learning_rate", float(rate))
+            self._check_finite(self.history[-1]["train_loss"], rate)
+
+    def evaluate(self, iterator: TensorBatches) -> dict[str, float]:
+        """The objective and its terms over `iterator`, in units of the data."""
+        return self._run(iterator, False, "valid", self.validation_step, quiet=True)
+
+    def _run(
+        self,
+        iterator: Any,
+        training: bool,
+        prefix: str,
+        step_fn: Any,
+        quiet: bool = False,
+    ) -> dict[str, float]:
+        # Once an epoch, since the switch walks through all modules.
+        self._set_training(training)
+        self.listening_ = self._any_batch_listener() and not quiet
+        sizes, rows = [], []
+        for batch in iterator:
+            if self.listening_:
+                self.notify("on_batch_begin", batch=batch, training=training)
+            step = step_fn(batch)
+            sizes.append(len(batch[0]))
+            rows.append([term.detach() for term in step["terms"].values()])
+            if self.listening_:
+                loss = step["loss"].item() * self.criterion_.unit
+                self.history.record_batch(f"{prefix}_loss", loss)
+                self.history.record_batch(f"{prefix}_batch_size", sizes[-1])
+                self.notify("on_batch_end", batch=batch, training=training, **step)
+        # The one place where the losses are waited for.
+        values = torch.stack([torch.stack(row) for row in rows]).double().cpu().numpy()
+        means = np.average(values, axis=0, weights=sizes) * self.criterion_.unit
+        named = dict(zip(step["terms"], means.tolist(), strict=True))
+        return {"loss": float(means.sum()), **named}
+
+    def _check_finite(self, loss: float, rate: float) -> None:
+        if np.isfinite(loss):
+            return
+        raise ValueError(
+            f"The training loss became {loss} in epoch {len(self.history)} at "
+            f"learning_rate={rate:.3g}. Lower learning_rate, or scale the data (for "
+            "instance with StandardScaler)."
+        )
+
+    # -- all epochs ----------------------------------------------------------------
+
+    def train(
+        self, train: ArrayDataset, valid: ArrayDataset | None, n_epochs: int
+    ) -> "AutoencoderNet":
+        """Train for at most `n_epochs`; the best weights stay, also when interrupted.
+
+        A `KeyboardInterrupt` comes out of here, unlike out of skorch's `fit`:
+        otherwise a grid search would go on with its next candidate.
+        """
+        self.train_split = None if valid is None else predefined_split(valid)
+        self.validation_iterator_ = None if valid is None else self.get_iterator(valid)
+        self.n_epochs_ = n_epochs
+        n_batches = len(self.get_iterator(train, training=True))
+        self.schedule_ = Schedule(self.schedule, self.optimizer_, n_epochs, n_batches)
+        try:
+            with self._isolation():
+                self.notify("on_train_begin", X=train, y=None)
+                self.fit_loop(train, epochs=n_epochs)
+        except StopTraining:
+            pass
+        except KeyboardInterrupt as interrupt:
+            if not _raised_by_skorch(interrupt):
+                raise
+        finally:
+            self.notify("on_train_end", X=train, y=None)
+            self.best_loss_ = self._lowest_loss()
+            self._set_training(False)
+            # The net outlives the data.
+            self.train_split = self.validation_iterator_ = None
+        return self
+
+    def _lowest_loss(self) -> float:
+        """Of the epochs' validation losses or, without any, the last training loss."""
+        best = dict(self.callbacks_)["best_weights"].best_loss_
+        if np.isfinite(best) or not self.history:
+            return float(best)
+        return self.history[-1].get("train_loss", np.inf)
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        row = self.history[-1]
+        self.schedule_.after_epoch(row.get("valid_loss", row["train_loss"]))
+
+
+def _raised_by_skorch(interrupt: BaseException) -> bool:
+    """Whether a callback such as skorch's EarlyStopping asked for the end."""
+    traceback = interrupt.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    if traceback is None:
+        return False
+    return traceback.tb_frame.f_globals.get("__name__", "").startswith("skorch.")

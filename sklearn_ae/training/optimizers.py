@@ -1,0 +1,42 @@
+"""Optimisers by name, each with the settings that make it what its name says."""
+
+import inspect
+from typing import Any
+
+import torch
+
+# Name -> (class, its settings, the learning rate that suits it by default). The
+# rates hold for losses summed over standardised features.
+OPTIMIZERS: dict[str, tuple[type[torch.optim.Optimizer], dict[str, Any], float]] = {
+    "sgd": (torch.optim.SGD, {}, 1e-3),
+    "momentum": (torch.optim.SGD, {"momentum": 0.9}, 1e-3),
+    "nesterov": (torch.optim.SGD, {"momentum": 0.9, "nesterov": True}, 1e-3),
+    "adagrad": (torch.optim.Adagrad, {}, 1e-2),
+    "rmsprop": (torch.optim.RMSprop, {}, 1e-3),
+    "adam": (torch.optim.Adam, {}, 3e-3),
+    "adamw": (torch.optim.AdamW, {}, 3e-3),
+}
+
+
+def resolve_optimizer(
+    optimizer: str | type[torch.optim.Optimizer],
+    params: dict[str, Any] | None,
+    learning_rate: float | None,
+) -> tuple[type[torch.optim.Optimizer], dict[str, Any], float]:
+    """The class, its settings and the learning rate; the fused kernel if there is one.
+
+    A class of the user's own without a learning rate gets its own default.
+    """
+    if isinstance(optimizer, str):
+        cls, settings, default_rate = OPTIMIZERS[optimizer]
+    else:
+        rate = inspect.signature(optimizer).parameters.get("lr")
+        has_default = rate is not None and isinstance(rate.default, float)
+        cls, settings, default_rate = optimizer, {}, rate.default if has_default else 1e-3
+    settings = settings | (params or {})
+    if (
+        "fused" in inspect.signature(cls).parameters
+        and not settings.keys() & {"fused", "foreach", "differentiable"}
+    ):
+        settings["fused"] = True
+    return cls, settings, default_rate if learning_rate is None else learning_rate
