@@ -3,15 +3,80 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from sklearn_ae._base import BaseAutoencoder, TrainingData
+from sklearn_ae._base import BaseAutoencoder
 from sklearn_ae._docstrings import document
 from sklearn_ae._sklearn_compat import StrOptions
+from sklearn_ae._validation import TrainingData
 
 
 @document
 @dataclass(kw_only=True, eq=False, repr=False)
 class Autoencoder(BaseAutoencoder):
-    """X"""
+    """Undercomplete autoencoder, shallow or deep: the counterpart of PCA.
+
+    Finds an encoder ``h`` and a decoder ``g`` that minimise
+
+    ``J = mean_i 1/2 ||x_i - g(h(x_i))||^2 + l1_penalty sum |W| + l2_penalty/2 sum W^2``
+
+    through a code of `n_components` columns [1]_. With ``init="pca"`` both are a
+    linear map plus a network of hidden layers; the linear maps start as PCA's
+    projection and the hidden layers as zero. Before its first step the model *is*
+    PCA, training departs from there, and the weights kept are the best on rows held
+    out, those of PCA among them.
+
+    Codes come as PCA's: uncorrelated over the training rows, sorted by variance, and
+    with a fixed sign. The rotation that does it is folded into the weights and
+    leaves reconstructions as they are.
+
+    Parameters
+    ----------
+    {shared_parameters}
+
+    init : {"pca", "random"}, default="pca"
+        Start as PCA, or with random weights and without the linear maps, as the
+        classical network does. Without effect if `network` is given.
+
+    tied_weights : bool, default=False
+        Use the encoder's weights, transposed, in the decoder.
+
+    Attributes
+    ----------
+    {shared_attributes}
+
+    See Also
+    --------
+    sklearn.decomposition.PCA : The linear counterpart, and the start.
+    sklearn.decomposition.KernelPCA : Nonlinear projections by a kernel.
+
+    Notes
+    -----
+    Scale features of different units first, for instance with `StandardScaler`, as
+    for PCA: errors of all features count the same.
+
+    References
+    ----------
+    .. [1] Hinton and Salakhutdinov (2006). "Reducing the dimensionality of data
+       with neural networks". Science 313. :doi:`10.1126/science.1127647`
+    .. [2] Baldi and Hornik (1989). "Neural networks and principal component
+       analysis: learning from examples without local minima". Neural Networks 2.
+       :doi:`10.1016/0893-6080(89)90014-2`
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.decomposition import PCA
+    >>> from sklearn.model_selection import train_test_split
+    >>> from sklearn_ae import Autoencoder
+    >>> X = load_digits().data / 16
+    >>> X_train, X_test = train_test_split(X, test_size=0.5, random_state=0)
+    >>> autoencoder = Autoencoder(n_components=8, random_state=0).fit(X_train)
+    >>> autoencoder.transform(X_test).shape
+    (899, 8)
+    >>> pca = PCA(n_components=8).fit(X_train)
+    >>> error = ((X_test - pca.inverse_transform(pca.transform(X_test))) ** 2).mean()
+    >>> bool(autoencoder.reconstruction_error(X_test).mean() < 0.6 * error)
+    True
+    """
 
     init: str = "pca"
     tied_weights: bool = False
@@ -32,7 +97,7 @@ class Autoencoder(BaseAutoencoder):
         }
 
     def _check_combination(self, data: TrainingData) -> None:
-        n_rows, n_features = len(data.rows), data.X.shape[1]
+        n_rows, n_features = len(data.rows), data.n_features
         if self._starts_as_pca():
             if self.n_components > min(n_rows, n_features):
                 raise ValueError(
@@ -50,12 +115,8 @@ class Autoencoder(BaseAutoencoder):
                 "tied_weights=True belongs to the dense network; leave "
                 f"network={self.network!r} out or set tied_weights=False."
             )
-        if (
-            self.tied_weights
-            and data.target is not None
-            and data.target.shape[1] != n_features
-        ):
+        if self.tied_weights and data.n_outputs != n_features:
             raise ValueError(
                 f"tied_weights=True needs as many outputs as inputs ({n_features}), "
-                f"but X_target has {data.target.shape[1]} columns."
+                f"but X_target has {data.n_outputs} columns."
             )

@@ -1,11 +1,9 @@
 """The scikit-learn shell that all autoencoders share."""
 
-import copy
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,46 +16,27 @@ from sklearn.base import (
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sklearn_ae._sklearn_compat import (
-    Interval,
-    RealNotInt,
-    StrOptions,
-    check_sample_weight,
-    fit_context,
+from sklearn_ae._sklearn_compat import fit_context
+from sklearn_ae._validation import (
+    SHARED_CONSTRAINTS,
+    TABLE,
+    TrainingData,
+    check_parameters,
+    validate_training_data,
 )
-from sklearn_ae.networks.dense import ACTIVATIONS, DenseNetwork
+from sklearn_ae.networks.dense import DenseNetwork
 from sklearn_ae.networks.standardized import Standardized
 from sklearn_ae.objectives.losses import LOSSES
-from sklearn_ae.training.batches import Affine, ArrayDataset, dense_rows
+from sklearn_ae.training import defaults
+from sklearn_ae.training.batches import Affine, ArrayDataset
 from sklearn_ae.training.codes import code_moments, principal_rotation
-from sklearn_ae.training.defaults import (
-    default_batch_size,
-    default_hidden_layer_sizes,
-    default_max_epochs,
-    default_validation_size,
-)
-from sklearn_ae.training.moments import PrincipalAxes, mean_and_scale, principal_axes
+from sklearn_ae.training.devices import is_available, resolve_device
+from sklearn_ae.training.inference import module_outputs
+from sklearn_ae.training.moments import mean_and_scale, principal_axes
 from sklearn_ae.training.net import AutoencoderNet
-from sklearn_ae.training.objective import Objective
-from sklearn_ae.training.optimizers import OPTIMIZERS, resolve_optimizer
-from sklearn_ae.training.schedules import SCHEDULES
+from sklearn_ae.training.recipe import Recipe
 from sklearn_ae.training.start import start_as_pca
 from sklearn_ae.training.state import dump_state, load_state
-
-# Rows that pass through the network at a time outside of training.
-INFERENCE_ROWS = 4096
-
-AUTO = StrOptions({"auto"})
-
-
-@dataclass
-class TrainingData:
-    """Validated input of a fit: rows of weight zero are left out of `rows`."""
-
-    X: Any
-    target: Any
-    weight: np.ndarray | None
-    rows: np.ndarray
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -69,17 +48,17 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     """
 
     n_components: int | float = field(default=2, kw_only=False)
-    hidden_layer_sizes: Any = "auto"
+    hidden_layer_sizes: str | int | tuple[int, ...] = "auto"
     activation: str = "silu"
     code_activation: str = "identity"
     output_activation: str = "auto"
-    network: Any = None
+    network: type | None = None
     loss: str = "mse"
     dropout: float = 0.0
     l1_penalty: float = 0.0
     l2_penalty: float = 0.0
-    optimizer: Any = "adamw"
-    optimizer_params: dict | None = None
+    optimizer: str | type = "adamw"
+    optimizer_params: dict[str, Any] | None = None
     learning_rate: float | str = "auto"
     learning_rate_schedule: str = "one_cycle"
     batch_size: int | str = "auto"
@@ -90,50 +69,16 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     tol: float = 1e-4
     warm_start: bool = False
     device: str = "cpu"
-    callbacks: Any = None
+    callbacks: list | None = None
     random_state: Any = None
     verbose: int = 0
 
-    _parameter_constraints: ClassVar[dict] = {
-        "n_components": [
-            Interval(Integral, 1, None, closed="left"),
-            Interval(RealNotInt, 0, 1, closed="neither"),
-        ],
-        "hidden_layer_sizes": [
-            AUTO,
-            Interval(Integral, 1, None, closed="left"),
-            tuple,
-            list,
-        ],
-        "activation": [StrOptions(set(ACTIVATIONS))],
-        "code_activation": [StrOptions(set(ACTIVATIONS))],
-        "output_activation": [StrOptions({"auto", *ACTIVATIONS})],
-        "network": [type, None],
-        "loss": [StrOptions(set(LOSSES))],
-        "dropout": [Interval(Real, 0, 1, closed="left")],
-        "l1_penalty": [Interval(Real, 0, None, closed="left")],
-        "l2_penalty": [Interval(Real, 0, None, closed="left")],
-        "optimizer": [StrOptions(set(OPTIMIZERS)), type],
-        "optimizer_params": [dict, None],
-        "learning_rate": [AUTO, Interval(Real, 0, None, closed="neither")],
-        "learning_rate_schedule": [StrOptions(set(SCHEDULES))],
-        "batch_size": [AUTO, Interval(Integral, 1, None, closed="left")],
-        "max_epochs": [AUTO, Interval(Integral, 0, None, closed="left")],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [AUTO, Interval(Integral, 1, None, closed="left")],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "warm_start": ["boolean"],
-        "device": [str],
-        "callbacks": [list, None],
-        "random_state": ["random_state"],
-        "verbose": ["verbose"],
-    }
+    _parameter_constraints: ClassVar[dict] = SHARED_CONSTRAINTS
 
     # -- what a variant may change -------------------------------------------------
 
     def _starts_as_pca(self) -> bool:
-        """Whether a new dense network starts as PCA."""
+        """Whether a new network starts as PCA."""
         return False
 
     def _network_params(self) -> dict[str, Any]:
@@ -142,10 +87,10 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
 
     def _penalties(self) -> dict[str, float]:
         """Coefficients of the penalties, in units of the data."""
-        return {"l1": self.l1_penalty, "l2": self.l2_penalty}
+        return {"l1": float(self.l1_penalty), "l2": float(self.l2_penalty)}
 
     def _check_combination(self, data: TrainingData) -> None:
-        """Raise a ValueError where parameters contradict each other or the data."""
+        """Raise a ValueError where own parameters contradict others or the data."""
 
     # -- fitting -------------------------------------------------------------------
 
@@ -156,13 +101,13 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Training data. Sparse matrices are made dense one batch at a time.
+            Training data. Sparse matrices are made dense a few batches at a time.
 
         y : Ignored
             Not used, present for API consistency by convention.
 
         X_target : {array-like, sparse matrix} of shape (n_samples, n_outputs), \
-                default=None
+default=None
             What the output is to be, row by row, for instance the clean version of
             a corrupted `X`. None means `X` itself.
 
@@ -173,25 +118,26 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         -------
         self : object
             The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data are not what they have to be, or if the loss
+            becomes infinite or NaN. The estimator is then as it was before.
+
+        KeyboardInterrupt
+            If the fit is interrupted. The estimator is fitted then, with the best
+            weights so far.
         """
         with self._unchanged_on_error():
             continuing = self.warm_start and hasattr(self, "net_")
-            data = self._validate_training_data(
-                X, X_target, sample_weight, reset=not continuing
-            )
+            data = self._validate(X, X_target, sample_weight, reset=not continuing)
             net = self._continue(data) if continuing else self._begin(data)
             train, valid = self._split(data)
-            n_epochs = self.max_epochs
-            if n_epochs == "auto":
-                n_epochs = default_max_epochs(len(train), data.X.shape[1])
-            patience = self.n_iter_no_change
-            net.patience = n_epochs if patience == "auto" else patience
-            interrupt = None
-            try:
-                net.train(train, valid, n_epochs)
-            except KeyboardInterrupt as error:
-                interrupt = error
-            self._finish(net, self._dataset(data, data.rows), rotate=True)
+            interrupt = self._train(net, train, valid, self._n_epochs(data))
+            in_order = continuing or self._starts_as_pca()
+            rotate = net.moved_ or not in_order
+            self._finish(net, self._dataset(data, data.rows), rotate=rotate)
         if interrupt is not None:
             raise interrupt
         return self
@@ -200,9 +146,9 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     def partial_fit(self, X, y=None, *, X_target=None, sample_weight=None):
         """Pass once over `X`, at a constant learning rate.
 
-        The first call sets the mean, the scale, the number of components and, with
-        ``init="pca"``, the starting point. No row is held out, and the codes keep
-        their axes from call to call.
+        The first call sets the mean, the scale, the number of components and, where
+        the network starts as PCA, the starting point. No row is held out, and the
+        codes keep their axes from call to call.
 
         Parameters
         ----------
@@ -213,7 +159,7 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             Not used, present for API consistency by convention.
 
         X_target : {array-like, sparse matrix} of shape (n_samples, n_outputs), \
-                default=None
+default=None
             What the output is to be, row by row; None means `X` itself.
 
         sample_weight : array-like of shape (n_samples,), default=None
@@ -226,15 +172,11 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         """
         with self._unchanged_on_error():
             first = not hasattr(self, "net_")
-            data = self._validate_training_data(X, X_target, sample_weight, reset=first)
+            data = self._validate(X, X_target, sample_weight, reset=first)
             net = self._begin(data) if first else self.net_
             net.schedule = "constant"
             dataset = self._dataset(data, data.rows)
-            interrupt = None
-            try:
-                net.train(dataset, None, 1)
-            except KeyboardInterrupt as error:
-                interrupt = error
+            interrupt = self._train(net, dataset, None, n_epochs=1)
             self._finish(net, dataset, rotate=False)
         if interrupt is not None:
             raise interrupt
@@ -254,222 +196,178 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
                 load_state(self.net_, state)
             raise
 
-    def _validate_training_data(
-        self, X, X_target, sample_weight, *, reset: bool
-    ) -> TrainingData:
-        kinds = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
-        X = validate_data(self, X, reset=reset, ensure_min_samples=1 + reset, **kinds)
-        target = None
-        if X_target is not None:
-            target = check_array(X_target, input_name="X_target", **kinds)
-            if target.shape[0] != X.shape[0]:
-                raise ValueError(
-                    f"X_target has {target.shape[0]} rows, but X has {X.shape[0]}; "
-                    "they must be paired row by row."
-                )
-        weight, rows = None, np.arange(X.shape[0])
-        if sample_weight is not None:
-            weight = check_sample_weight(
-                sample_weight, X, dtype=np.float64, ensure_non_negative=True
-            )
-            rows = np.flatnonzero(weight)
-            if len(rows) == 0:
-                raise ValueError(
-                    "All entries of sample_weight are zero; at least one weight must "
-                    "be positive."
-                )
-            weight = weight * (len(rows) / weight.sum())
-        n_outputs = (X if target is None else target).shape[1]
-        if not reset and n_outputs != self._n_outputs:
-            raise ValueError(
-                f"The target has {n_outputs} columns, but the network that is to be "
-                f"trained on has {self._n_outputs} outputs."
-            )
-        data = TrainingData(X, target, weight, rows)
-        if self.loss == "bce":
-            _check_unit_interval(X if target is None else target)
-        self._check_shared_combination(data)
+    def _validate(self, X, X_target, sample_weight, *, reset: bool) -> TrainingData:
+        data = validate_training_data(self, X, X_target, sample_weight, reset=reset)
+        check_parameters(self, data)
         self._check_combination(data)
+        if reset:
+            self._n_outputs = data.n_outputs
+        elif data.n_outputs != self._n_outputs:
+            raise ValueError(
+                f"The target has {data.n_outputs} columns, but the network that is "
+                f"to be trained on has {self._n_outputs} outputs."
+            )
         return data
 
-    def _check_shared_combination(self, data: TrainingData) -> None:
-        n_features = data.X.shape[1]
-        if self.n_components > n_features:
-            raise ValueError(
-                f"n_components={self.n_components!r} must be at most "
-                f"n_features={n_features}."
-            )
-        if self.loss == "bce" and self._output_activation() != "sigmoid":
-            raise ValueError(
-                f"output_activation={self.output_activation!r} does not keep the "
-                "output in [0, 1], which loss='bce' needs; use 'sigmoid' or 'auto'."
-            )
-        if self.hidden_layer_sizes != "auto":
-            for size in np.atleast_1d(self.hidden_layer_sizes):
-                if not isinstance(size, Integral | np.integer) or size < 1:
-                    raise ValueError(
-                        f"hidden_layer_sizes={self.hidden_layer_sizes!r} must hold "
-                        "integers of at least 1."
-                    )
-        if self.network is not None and not issubclass(self.network, torch.nn.Module):
-            raise ValueError(
-                f"network={self.network!r} must be a subclass of torch.nn.Module that "
-                "takes (n_features, n_components) and has encode and decode."
-            )
-
-    def _output_activation(self) -> str:
-        if self.output_activation != "auto":
-            return self.output_activation
-        return "sigmoid" if self.loss == "bce" else "identity"
-
-    def _centres(self) -> bool:
-        """Whether the mean of the data may be taken off before the network."""
-        return LOSSES[self.loss][1] is not None and (
-            self._output_activation() == "identity" or self.network is not None
-        )
-
     def _begin(self, data: TrainingData) -> AutoencoderNet:
-        """Look at the data, and build a net that is ready to train on them."""
-        X, rows, weight = data.X, data.rows, data.weight
-        data_mean, data_scale = mean_and_scale(X, rows, weight)
+        """Look at the data, and make a net that is ready to train on them."""
+        table = data.X, data.rows, data.weight
+        mean, scale = mean_and_scale(*table)
         axes = None
         if self._starts_as_pca() or self.n_components < 1:
-            axes = principal_axes(X, rows, weight, data_mean, self.n_components)
+            axes = principal_axes(*table, mean, self.n_components)
         n_components = int(self.n_components) if axes is None else len(axes.components)
-        self.n_components_ = n_components
-        self._feature_mean = data_mean
-        self._n_outputs = (X if data.target is None else data.target).shape[1]
-        self._standardize = self._affine(data_mean, data_scale)
-        self._standardize_target = self._standardize
+        standardize = standardize_target = self._affine(mean, scale)
         if data.target is not None:
-            moments = mean_and_scale(data.target, rows, weight)
-            self._standardize_target = self._affine(*moments)
-        self.mean_, self.scale_ = self._standardize
-        self.device_ = _resolve_device(self.device)
-        self._net_config = self._make_net_config(data, n_components)
+            standardize_target = self._affine(
+                *mean_and_scale(data.target, data.rows, data.weight)
+            )
+        self.n_components_ = n_components
+        self.mean_, self.scale_ = standardize
+        self.device_ = resolve_device(self.device)
+        self._feature_mean = mean
+        self._recipe = self._make_recipe(
+            data, n_components, standardize, standardize_target
+        )
         net = self._make_net()
-        if self._starts_as_pca():
-            dataset = self._dataset(data, rows)
-            start_as_pca(net.module_, axes, data_mean, dataset)
+        if axes is not None and self._starts_as_pca():
+            start_as_pca(net.module_, axes, mean, self._dataset(data, data.rows))
         return net
 
     def _affine(self, mean: np.ndarray, scale: float) -> Affine:
-        if not self._centres():
+        """The standardisation that leaves the minimiser of the objective in place."""
+        output_activation = self._recipe_output_activation()
+        if LOSSES[self.loss].degree is None or output_activation != "identity":
             return Affine(np.zeros_like(mean), 1.0)
         # Penalties weigh the weights of the network in the units of the data.
         return Affine(mean, 1.0 if any(self._penalties().values()) else scale)
 
+    def _recipe_output_activation(self) -> str:
+        if self.network is not None:
+            return "identity"
+        if self.output_activation != "auto":
+            return self.output_activation
+        return "sigmoid" if self.loss == "bce" else "identity"
+
     def _continue(self, data: TrainingData) -> AutoencoderNet:
         """The net of the fit before, with a new optimizer."""
-        net = self.net_
-        config = self._make_net_config(data, self._net_config["n_components"])
+        before = self._recipe
+        n_components = self.n_components_
         if self.n_components >= 1:
-            config["n_components"] = int(self.n_components)
-        for name in ("module", "module_params", "n_components"):
-            if config[name] != self._net_config[name]:
+            n_components = int(self.n_components)
+        recipe = self._make_recipe(
+            data, n_components, before.standardize, before.standardize_target
+        )
+        for name in ("module", "module_params"):
+            old, new = getattr(before, name), getattr(recipe, name)
+            if old != new:
                 raise ValueError(
                     "warm_start=True continues with the network of the fit before, "
-                    f"but its {name} changed from {self._net_config[name]!r} to "
-                    f"{config[name]!r}. Set warm_start=False for a new network."
+                    f"but its {name} changed from {old!r} to {new!r}. Set "
+                    "warm_start=False for a new network."
                 )
-        state = dump_state(net)
-        self._net_config = config
+        state = dump_state(self.net_)
+        self._recipe = recipe
         net = self._make_net()
-        state["optimizer"] = dump_state(net)["optimizer"]
-        load_state(net, state)
+        load_state(net, state | {"optimizer": dump_state(net)["optimizer"]})
         return net
 
-    def _make_net_config(self, data: TrainingData, n_components: int) -> dict[str, Any]:
-        """All that the net is made of, in plain values that can be pickled."""
-        n_rows, n_features = len(data.rows), data.X.shape[1]
-        n_outputs = n_features if data.target is None else data.target.shape[1]
-        module: Any = self.network
-        module_params = {"n_features": n_features, "n_components": n_components}
-        if module is None:
-            module = DenseNetwork
-            sizes = self.hidden_layer_sizes
-            if sizes == "auto":
-                sizes = default_hidden_layer_sizes(n_features, n_components)
-            module_params |= {
-                "n_outputs": n_outputs,
-                "hidden_layer_sizes": tuple(int(s) for s in np.atleast_1d(sizes)),
-                "activation": self.activation,
-                "code_activation": self.code_activation,
-                "output_activation": self._output_activation(),
-                "dropout": float(self.dropout),
-                **self._network_params(),
-            }
-        batch_size = self.batch_size
-        learning_rate = None if self.learning_rate == "auto" else self.learning_rate
+    def _make_recipe(
+        self,
+        data: TrainingData,
+        n_components: int,
+        standardize: Affine,
+        standardize_target: Affine,
+    ) -> Recipe:
+        module, module_params = self._module_and_params(data, n_components)
+        n_rows = len(data.rows)
+        batch_size, rate = self.batch_size, self.learning_rate
+        patience = self.n_iter_no_change
         random_state = self.random_state
         if random_state is None:
             # Not numpy's global generator, which is to stay as it is.
             random_state = np.random.RandomState()
-        return {
-            "module": module,
-            "module_params": module_params,
-            "n_components": n_components,
-            "loss": self.loss,
-            "penalties": self._penalties(),
-            "optimizer": self.optimizer,
-            "optimizer_params": self.optimizer_params,
-            "learning_rate": learning_rate,
-            "batch_size": (
-                default_batch_size(n_rows) if batch_size == "auto" else batch_size
-            ),
-            "schedule": self.learning_rate_schedule,
-            "tol": self.tol,
-            "seed": int(check_random_state(random_state).randint(2**31 - 1)),
+        return Recipe(
+            module=module,
+            module_params=module_params,
+            standardize=standardize,
+            standardize_target=standardize_target,
+            loss=self.loss,
+            penalties=self._penalties(),
+            optimizer=self.optimizer,
+            optimizer_params=self.optimizer_params,
+            learning_rate=None if rate == "auto" else float(rate),
+            batch_size=defaults.batch_size(n_rows)
+            if batch_size == "auto"
+            else batch_size,
+            schedule=self.learning_rate_schedule,
+            patience=self._n_epochs(data) if patience == "auto" else patience,
+            tol=float(self.tol),
+            margin=defaults.START_MARGIN if self._starts_as_pca() else 0.0,
+            seed=int(check_random_state(random_state).randint(2**31 - 1)),
+        )
+
+    def _module_and_params(
+        self, data: TrainingData, n_components: int
+    ) -> tuple[type, dict[str, Any]]:
+        params = {"n_features": data.n_features, "n_components": n_components}
+        if self.network is not None:
+            return self.network, params
+        sizes = self.hidden_layer_sizes
+        if sizes == "auto":
+            sizes = defaults.hidden_layer_sizes(data.n_features)
+        return DenseNetwork, params | {
+            "n_outputs": data.n_outputs,
+            "hidden_layer_sizes": tuple(int(size) for size in np.atleast_1d(sizes)),
+            "activation": self.activation,
+            "code_activation": self.code_activation,
+            "output_activation": self._recipe_output_activation(),
+            "dropout": float(self.dropout),
+            **self._network_params(),
         }
 
+    def _n_epochs(self, data: TrainingData) -> int:
+        if self.max_epochs != "auto":
+            return self.max_epochs
+        return defaults.max_epochs(len(data.rows))
+
     def _make_net(self) -> AutoencoderNet:
-        config = self._net_config
-        optimizer, optimizer_params, learning_rate = resolve_optimizer(
-            config["optimizer"], config["optimizer_params"], config["learning_rate"]
+        return self._recipe.make_net(
+            callbacks=self.callbacks, device=self.device_, verbose=self.verbose
         )
-        net = AutoencoderNet(
-            config["module"],
-            Objective,
-            criterion__loss=config["loss"],
-            criterion__penalties=config["penalties"],
-            criterion__scale=self._standardize_target.scale,
-            optimizer=optimizer,
-            lr=learning_rate,
-            batch_size=config["batch_size"],
-            standardize=self._standardize,
-            schedule=config["schedule"],
-            tol=config["tol"],
-            seed=config["seed"],
-            callbacks=self.callbacks,
-            device=self.device_,
-            verbose=self.verbose,
-            **{f"module__{k}": v for k, v in config["module_params"].items()},
-            **{f"optimizer__{k}": v for k, v in optimizer_params.items()},
-        )
-        return net.initialize()
 
     def _dataset(self, data: TrainingData, rows: np.ndarray) -> ArrayDataset:
         return ArrayDataset(
             data.X,
             rows,
-            standardize=self._standardize,
-            standardize_target=self._standardize_target,
+            standardize=self._recipe.standardize,
+            standardize_target=self._recipe.standardize_target,
             target=data.target,
             weight=data.weight,
             device=self.device_,
         )
 
     def _split(self, data: TrainingData) -> tuple[ArrayDataset, ArrayDataset | None]:
-        rows = data.rows
-        n_valid = 0
-        if self.early_stopping:
-            n_valid = default_validation_size(len(rows), self.validation_fraction)
-        if n_valid == 0:
-            return self._dataset(data, rows), None
-        generator = np.random.RandomState(self._net_config["seed"])
-        order = generator.permutation(rows)
+        if not self.early_stopping:
+            return self._dataset(data, data.rows), None
+        n_valid = defaults.validation_size(len(data.rows), self.validation_fraction)
+        order = np.random.RandomState(self._recipe.seed).permutation(data.rows)
         held_out, kept = np.sort(order[:n_valid]), np.sort(order[n_valid:])
         return self._dataset(data, kept), self._dataset(data, held_out)
+
+    @staticmethod
+    def _train(
+        net: AutoencoderNet,
+        train: ArrayDataset,
+        valid: ArrayDataset | None,
+        n_epochs: int,
+    ) -> KeyboardInterrupt | None:
+        """Train; an interrupt is returned, to be raised once the rest is in order."""
+        try:
+            net.train(train, valid, n_epochs)
+        except KeyboardInterrupt as interrupt:
+            return interrupt
+        return None
 
     def _finish(self, net: AutoencoderNet, dataset: ArrayDataset, rotate: bool) -> None:
         """Order the codes and set the fitted attributes."""
@@ -483,28 +381,28 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             network.transform_code(torch.from_numpy(rotation).float().to(self.device_))
             # The moments that the optimizer remembers belong to the old axes.
             net.initialize_optimizer()
-        self._code_scale = self._standardize.scale if linear_code else 1.0
+        self._code_scale = self.scale_ if linear_code else 1.0
         self.explained_variance_ = variances * self._code_scale**2
-        self._set_net(net)
         self.history_ = _columns(net.history)
         self.n_iter_ = len(net.history)
         self.loss_curve_ = self.history_.get("train_loss", np.empty(0))
         self.validation_loss_curve_ = self.history_.get("valid_loss")
         self.best_loss_ = net.best_loss_
+        self._set_net(net)
 
     def _set_net(self, net: AutoencoderNet) -> None:
+        standardize = self._recipe.standardize
+        standardize_target = self._recipe.standardize_target
         self.net_ = net
-        mean, scale = self._standardize
-        target_mean, target_scale = self._standardize_target
         self.module_ = Standardized(
             net.module_,
-            input_mean=torch.from_numpy(mean),
-            output_mean=torch.from_numpy(target_mean),
-            input_scale=scale,
-            output_scale=target_scale,
+            input_mean=torch.from_numpy(standardize.mean),
+            output_mean=torch.from_numpy(standardize_target.mean),
+            input_scale=standardize.scale,
+            output_scale=standardize_target.scale,
             code_scale=self._code_scale,
-        ).to(self.device_)
-        self.module_.eval()
+        )
+        self.module_.to(self.device_).eval()
 
     # -- through the net -----------------------------------------------------------
 
@@ -522,7 +420,7 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             The codes, in the precision of `X`.
         """
         X = self._validate_inference_data(X)
-        return self._infer(X, lambda module: module.encode, self.n_components_)
+        return self._infer(X, "encode", self.n_components_)
 
     def inverse_transform(self, X):
         """Decode codes.
@@ -545,7 +443,7 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
                 f"X has {X.shape[1]} columns, but {type(self).__name__} decodes codes "
                 f"of n_components_={self.n_components_} columns."
             )
-        return self._infer(X, lambda module: module.decode, self._n_outputs)
+        return self._infer(X, "decode", self._n_outputs)
 
     def reconstruct(self, X):
         """Encode and decode `X`.
@@ -561,7 +459,7 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             The same as ``inverse_transform(transform(X))``.
         """
         X = self._validate_inference_data(X)
-        return self._infer(X, lambda module: module, self._n_outputs)
+        return self._infer(X, "forward", self._n_outputs)
 
     def reconstruction_error(self, X, per_feature=False):
         """Squared difference between `X` and its reconstruction.
@@ -640,8 +538,7 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
 
     def _validate_inference_data(self, X):
         check_is_fitted(self)
-        dtypes = [np.float64, np.float32]
-        return validate_data(self, X, reset=False, accept_sparse="csr", dtype=dtypes)
+        return validate_data(self, X, reset=False, **TABLE)
 
     def _reconstructions(self, X) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
         if self._n_outputs != X.shape[1]:
@@ -649,35 +546,13 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
                 f"The outputs have {self._n_outputs} columns and X has {X.shape[1]}: "
                 "they cannot be compared. Compare reconstruct(X) with the targets."
             )
-        for where, block, output in self._outputs(X, lambda module: module):
-            yield where, block, output
+        yield from module_outputs(self.module_, "forward", X, self.device_)
 
-    def _infer(self, X, part, n_columns: int) -> np.ndarray:
+    def _infer(self, X, method: str, n_columns: int) -> np.ndarray:
         result = np.empty((X.shape[0], n_columns), dtype=X.dtype)
-        for where, _, output in self._outputs(X, part):
+        for where, _, output in module_outputs(self.module_, method, X, self.device_):
             result[where] = output
         return result
-
-    def _outputs(self, X, part) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
-        """What ``part(module)`` makes of `X`, a block of rows at a time.
-
-        In the precision of `X`: what does not depend on the size of the blocks to
-        1e-16 may well do so to 1e-7, and double precision promises more than that.
-        """
-        module = self.module_
-        if X.dtype == np.float64 and torch.device(self.device_).type != "mps":
-            module = copy.deepcopy(module).double()
-        apply = part(module)
-        parameter = next(module.parameters(), None)
-        dtype = torch.float32 if parameter is None else parameter.dtype
-        for start in range(0, X.shape[0], INFERENCE_ROWS):
-            where = slice(start, start + INFERENCE_ROWS)
-            block = dense_rows(X, where)
-            # Torch cannot wrap read-only memory without a warning.
-            rows = block if block.flags.writeable else block.copy()
-            with torch.inference_mode():
-                output = apply(torch.from_numpy(rows).to(self.device_, dtype))
-            yield where, block, output.cpu().numpy()
 
     # -- conventions ---------------------------------------------------------------
 
@@ -696,6 +571,7 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         net = state.pop("net_", None)
         state.pop("module_", None)
         if net is not None:
+            state["_recipe"] = self._recipe.to_plain()
             state["_net_state"] = dump_state(net)
             state["_sklearn_ae_version"] = _package_version()
         return state
@@ -714,8 +590,9 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
                 UserWarning,
                 stacklevel=2,
             )
-        if not _is_available(self.device_):
+        if not is_available(self.device_):
             self.device_ = "cpu"
+        self._recipe = Recipe.from_plain(self._recipe)
         net = self._make_net()
         load_state(net, net_state)
         self._set_net(net)
@@ -726,38 +603,6 @@ def _package_version() -> str:
     from sklearn_ae import __version__
 
     return __version__
-
-
-def _is_available(device: str) -> bool:
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError):
-        return False
-    return True
-
-
-def _resolve_device(device: str) -> str:
-    if device == "auto":
-        for kind in ("cuda", "mps"):
-            if _is_available(kind):
-                return kind
-        return "cpu"
-    if not _is_available(device):
-        raise ValueError(
-            f"device={device!r} is not available to torch on this machine; use 'cpu' "
-            "or 'auto'."
-        )
-    return device
-
-
-def _check_unit_interval(X) -> None:
-    values = X if isinstance(X, np.ndarray) else X.data
-    low, high = values.min(initial=0), values.max(initial=0)
-    if low < 0 or high > 1:
-        raise ValueError(
-            f"loss='bce' needs values in [0, 1], but they span [{low:.4g}, {high:.4g}]. "
-            "Scale them, for instance with MinMaxScaler, or choose loss='mse'."
-        )
 
 
 def _columns(history) -> dict[str, np.ndarray]:

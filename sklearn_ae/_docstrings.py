@@ -1,5 +1,165 @@
 """Documentation that all autoencoders share, written once."""
 
+from typing import TypeVar
 
-def document(cls):
+Class = TypeVar("Class", bound=type)
+
+_PARAMETERS = """\
+n_components : int or float, default=2
+        Width of the code. A share of the variance in (0, 1) takes as many
+        components as PCA needs to explain more than it.
+
+    hidden_layer_sizes : "auto", int or tuple of int, default="auto"
+        Widths of the encoder's hidden layers; the decoder mirrors them. ``()`` is
+        a network without hidden layers. "auto" is one layer of a width that grows
+        with the number of features, at least 64 and at most 512.
+
+    activation : str, default="silu"
+        Activation of the hidden layers: "identity", "relu", "leaky_relu", "elu",
+        "gelu", "silu", "softplus", "tanh" or "sigmoid".
+
+    code_activation : str, default="identity"
+        Activation of the code, from the same names.
+
+    output_activation : str, default="auto"
+        Activation of the output, from the same names. "auto" is "sigmoid" for
+        ``loss="bce"``, else "identity". With any but "identity" the data are
+        neither centred nor scaled inside the network.
+
+    network : type or None, default=None
+        None is the dense network that the parameters above describe. A subclass of
+        `torch.nn.Module` that takes ``(n_features, n_components)`` and has
+        ``encode`` and ``decode`` replaces it; what describes the dense network is
+        then not used.
+
+    loss : {"mse", "mae", "huber", "bce"}, default="mse"
+        Reconstruction loss of a row, summed over its features:
+        ``1/2 ||x - xhat||^2``, ``sum_j |x_j - xhat_j|``, the Huber loss with a
+        threshold of 1 in the units of `X`, or the binary cross-entropy, which
+        needs values in [0, 1].
+
+    dropout : float, default=0.0
+        Share of the hidden units dropped in training, in [0, 1).
+
+    l1_penalty : float, default=0.0
+        Weight of ``sum |W|`` over all weight matrices, biases left out. Codes are
+        not rotated then, since the penalty singles out the axes as they are.
+
+    l2_penalty : float, default=0.0
+        Weight of ``1/2 sum W^2`` over all weight matrices, biases left out.
+
+    optimizer : str or type, default="adamw"
+        "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", or a
+        subclass of `torch.optim.Optimizer`.
+
+    optimizer_params : dict or None, default=None
+        Further arguments of the optimizer, such as ``{"weight_decay": 0.1}``.
+
+    learning_rate : "auto" or float, default="auto"
+        The largest learning rate of the schedule. "auto" is what suits the
+        optimizer.
+
+    learning_rate_schedule : {"one_cycle", "constant", "cosine", \
+"reduce_on_plateau"}, default="one_cycle"
+        How the learning rate moves during a fit. `partial_fit` keeps it constant.
+
+    batch_size : "auto" or int, default="auto"
+        The largest number of rows in a step. "auto" grows with the number of rows.
+
+    max_epochs : "auto" or int, default="auto"
+        Passes over the training rows. "auto" falls with the size of the data. 0
+        leaves the network as it starts.
+
+    early_stopping : bool, default=True
+        Hold out rows, stop when the loss on them no longer falls, and keep the
+        weights with the lowest loss on them.
+
+    validation_fraction : float, default=0.1
+        Share of the rows that is held out, in (0, 1). Used with
+        ``early_stopping=True``. Small tables hold out more.
+
+    n_iter_no_change : "auto" or int, default="auto"
+        Epochs without an improvement after which training stops. "auto" trains to
+        the end of the schedule.
+
+    tol : float, default=1e-4
+        The share of the lowest validation loss by which a loss must fall below it
+        to count as an improvement.
+
+    warm_start : bool, default=False
+        Continue with the network of the fit before. Mean, scale and the state of
+        the random generators stay as well.
+
+    device : str, default="cpu"
+        Where to compute: "cpu", "cuda", "cuda:1", "mps", or "auto" for a GPU if
+        there is one.
+
+    callbacks : list of skorch.callbacks.Callback or None, default=None
+        Called during training with the skorch net.
+
+    random_state : int, RandomState instance or None, default=None
+        Rules the weights, the order of the rows, the rows held out and the
+        dropout. An int makes fits reproducible. Global generators are never
+        touched.
+
+    verbose : int, default=0
+        1 shows a progress bar with the losses."""
+
+_ATTRIBUTES = """\
+n_components_ : int
+        Width of the code.
+
+    explained_variance_ : ndarray of shape (n_components_,)
+        Variance of each code over the training rows, with ``n - 1`` in the
+        denominator.
+
+    mean_ : ndarray of shape (n_features_in_,)
+        What is subtracted from the input before the network: the mean of each
+        feature, or zero where the data are not centred.
+
+    scale_ : float
+        What the centred input is divided by before the network. One number for
+        all features, so that the minimiser stays where it is.
+
+    module_ : torch.nn.Module
+        The fitted network in the units of the data, with ``encode``, ``decode``
+        and ``forward``.
+
+    net_ : skorch.NeuralNet
+        The net that trained it, in standardised coordinates.
+
+    history_ : dict of str to ndarray of shape (n_iter_,)
+        One entry an epoch: "epoch", "learning_rate", "train_loss" and
+        "valid_loss", and their terms such as "train_reconstruction" and
+        "train_l2", in the units of the data.
+
+    loss_curve_ : ndarray of shape (n_iter_,)
+        Training loss of each epoch, averaged over its steps.
+
+    validation_loss_curve_ : ndarray of shape (n_iter_,) or None
+        Loss on the rows held out, after each epoch.
+
+    n_iter_ : int
+        Number of epochs run, over all fits of a warm start.
+
+    best_loss_ : float
+        Loss of the weights kept: on the rows held out or, without any, the last
+        training loss.
+
+    device_ : str
+        Where the network lives.
+
+    n_features_in_ : int
+        Number of features seen during `fit`.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of features seen during `fit`, where all of them are strings."""
+
+
+def document(cls: Class) -> Class:
+    """Put the shared parameters and attributes in their places in a docstring."""
+    if cls.__doc__ is not None:
+        cls.__doc__ = cls.__doc__.replace("{shared_parameters}", _PARAMETERS).replace(
+            "{shared_attributes}", _ATTRIBUTES
+        )
     return cls

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -122,10 +123,11 @@ class DenseNetwork(nn.Module):
                 stack.append(layer)
             return nn.Sequential(*stack)
 
-        self.encoder = hidden_stack(encoder)
-        self.decoder = hidden_stack(decoder)
-        self.encoder_path: nn.Module | None = None
-        self.decoder_path: nn.Module | None = None
+        # Any: layers are nn.Linear or TransposedLinear, of which mypy sees nn.Module.
+        self.encoder: Any = hidden_stack(encoder)
+        self.decoder: Any = hidden_stack(decoder)
+        self.encoder_path: Any = None
+        self.decoder_path: Any = None
         if linear_path and len(hidden_layer_sizes) > 0:
             path = skip_init(nn.Linear, n_features, n_components, bias=False)
             self.encoder_path = path

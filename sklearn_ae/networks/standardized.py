@@ -1,5 +1,7 @@
 """A network in standardised coordinates, seen from the units of the data."""
 
+from typing import Any
+
 from torch import Tensor, nn
 
 
@@ -24,7 +26,7 @@ class Standardized(nn.Module):
 
     def __init__(
         self,
-        network: nn.Module,
+        network: Any,
         *,
         input_mean: Tensor,
         output_mean: Tensor,
@@ -33,7 +35,7 @@ class Standardized(nn.Module):
         code_scale: float = 1.0,
     ) -> None:
         super().__init__()
-        self.network = network
+        self.network: Any = network
         self.register_buffer("input_mean", input_mean)
         self.register_buffer("output_mean", output_mean)
         self.input_scale = input_scale

@@ -6,6 +6,7 @@ published weights of the penalties beside it carry over.
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -45,11 +46,20 @@ def binary_cross_entropy(reconstruction: Tensor, target: Tensor) -> Tensor:
     return F.binary_cross_entropy(reconstruction, target, reduction="none").sum(1)
 
 
-# Name -> (loss, its degree d): ``loss(s x, s y; s delta) = s^d loss(x, y; delta)``.
-# None: the loss has units of its own, data are neither shifted nor scaled.
-LOSSES: dict[str, tuple[Callable[..., Tensor], int | None]] = {
-    "mse": (squared_error, 2),
-    "mae": (absolute_error, 1),
-    "huber": (huber, 2),
-    "bce": (binary_cross_entropy, None),
+class Loss(NamedTuple):
+    """A loss, and how it follows a change of units.
+
+    ``function(s x, s y) = s^degree function(x, y)``, with delta scaled as well; None
+    for a loss of data that may be neither shifted nor scaled.
+    """
+
+    function: Callable[..., Tensor]
+    degree: int | None
+
+
+LOSSES = {
+    "mse": Loss(squared_error, 2),
+    "mae": Loss(absolute_error, 1),
+    "huber": Loss(huber, 2),
+    "bce": Loss(binary_cross_entropy, None),
 }

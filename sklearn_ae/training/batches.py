@@ -78,6 +78,10 @@ class ArrayDataset(Dataset):
     def __len__(self) -> int:
         return len(self.rows)
 
+    @property
+    def n_outputs(self) -> int:
+        return (self.X if self.target is None else self.target).shape[1]
+
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         x, target, _ = self.gather(np.atleast_1d(index))
         return x[0], target[0]

@@ -1,5 +1,7 @@
 """Early stopping that keeps the best weights in memory."""
 
+from typing import Any
+
 import numpy as np
 from skorch.callbacks import Callback
 
@@ -14,16 +16,22 @@ class BestWeights(Callback):
     Training stops after ``net.patience`` epochs in a row without an improvement, that
     is, without a loss that falls below the lowest so far by the share ``net.tol`` of
     it. Relative, since losses come in the units of the data.
+
+    The lowest of many noisy losses is too low by chance. Where the untrained weights
+    are a good model already, ``net.margin`` guards them: in the end the trained ones
+    must beat them by so many standard errors of the difference, row by row.
     """
 
-    def on_train_begin(self, net, X=None, y=None, **kwargs):
-        self.weights_ = None
+    def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kw: Any) -> None:
+        self.best_weights_: dict[str, Any] | None = None
         self.best_loss_ = np.inf
+        self.kept_first_ = False
         self.waited_ = 0
         if net.validation_iterator_ is not None:
             self._consider(net, net.evaluate(net.validation_iterator_)["loss"])
+            self.first_loss_, self.first_weights_ = self.best_loss_, self.best_weights_
 
-    def on_epoch_end(self, net, **kwargs):
+    def on_epoch_end(self, net: Any, **kw: Any) -> None:
         if net.validation_iterator_ is None:
             return
         loss = net.history[-1]["valid_loss"]
@@ -33,13 +41,29 @@ class BestWeights(Callback):
         if self.waited_ >= net.patience:
             raise StopTraining
 
-    def _consider(self, net, loss: float) -> None:
+    def _consider(self, net: Any, loss: float) -> None:
         if loss < self.best_loss_:
             self.best_loss_ = loss
             state = net.module_.state_dict()
-            self.weights_ = {name: tensor.clone() for name, tensor in state.items()}
+            self.best_weights_ = {name: w.clone() for name, w in state.items()}
 
-    def on_train_end(self, net, **kwargs):
-        if self.weights_ is not None:
-            net.module_.load_state_dict(self.weights_)
-            self.weights_ = None
+    def on_train_end(self, net: Any, X: Any = None, y: Any = None, **kw: Any) -> None:
+        if self.best_weights_ is None:
+            return
+        if self.best_weights_ is not self.first_weights_ and net.margin > 0:
+            self._guard_start(net)
+        net.module_.load_state_dict(self.best_weights_)
+        self.kept_first_ = self.best_weights_ is self.first_weights_
+        self.best_weights_ = self.first_weights_ = None
+
+    def _guard_start(self, net: Any) -> None:
+        rows = []
+        for weights in (self.first_weights_, self.best_weights_):
+            net.module_.load_state_dict(weights)
+            rows.append(net.row_losses(net.validation_iterator_))
+        gains = rows[0] - rows[1]
+        # One row has no standard error, and proves nothing.
+        error = gains.std(ddof=1) / np.sqrt(len(gains)) if len(gains) > 1 else np.inf
+        if self.first_loss_ - self.best_loss_ <= net.margin * error:
+            self.best_weights_ = self.first_weights_
+            self.best_loss_ = self.first_loss_

@@ -1,10 +1,9 @@
 """The codes of a trained network: their variances, order and signs."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import nn
 
 from sklearn_ae.training.batches import ArrayDataset, TensorBatches
 
@@ -16,7 +15,7 @@ class CodeMoments(NamedTuple):
     cross_covariance: np.ndarray  # (k, p), of codes and standardised inputs
 
 
-def code_moments(network: nn.Module, dataset: ArrayDataset) -> CodeMoments:
+def code_moments(network: Any, dataset: ArrayDataset) -> CodeMoments:
     """Moments of ``network.encode`` over the rows of `dataset`, weighted."""
     n_rows = len(dataset)
     total: dict[str, torch.Tensor] = {}

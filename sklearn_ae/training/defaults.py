@@ -1,17 +1,20 @@
 """Settings that look at the size of the data where the user gives none."""
 
+# Standard errors by which training must beat PCA on the rows held out.
+START_MARGIN = 2.0
 
-def default_hidden_layer_sizes(n_features: int, n_components: int) -> tuple[int, ...]:
+
+def hidden_layer_sizes(n_features: int) -> tuple[int, ...]:
     return (max(64, min(512, 2 * n_features)),)
 
 
-def default_batch_size(n_rows: int) -> int:
+def batch_size(n_rows: int) -> int:
     return 64 if n_rows < 5000 else 128
 
 
-def default_max_epochs(n_rows: int, n_features: int) -> int:
+def max_epochs(n_rows: int) -> int:
     return int(min(300, max(10, 150_000 // max(1, n_rows))))
 
 
-def default_validation_size(n_rows: int, fraction: float) -> int:
+def validation_size(n_rows: int, fraction: float) -> int:
     return max(1, round(n_rows * fraction))

@@ -27,7 +27,10 @@ def blocks(X: Any, rows: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         index = rows[start : start + step]
         # A run of rows is a slice, which copies nothing.
         contiguous = index[-1] - index[0] + 1 == len(index)
-        yield dense_rows(X, slice(index[0], index[-1] + 1) if contiguous else index), index
+        yield (
+            dense_rows(X, slice(index[0], index[-1] + 1) if contiguous else index),
+            index,
+        )
 
 
 def mean_and_scale(
@@ -89,7 +92,13 @@ def principal_axes(
     return PrincipalAxes(components * signs[:, np.newaxis], variances[:n_components])
 
 
-def _from_covariance(X, rows, weight, mean, n_components):
+def _from_covariance(
+    X: Any,
+    rows: np.ndarray,
+    weight: np.ndarray | None,
+    mean: np.ndarray,
+    n_components: int | float,
+) -> tuple[np.ndarray, np.ndarray]:
     n_features = X.shape[1]
     covariance = np.zeros((n_features, n_features))
     for block, index in blocks(X, rows):
@@ -105,24 +114,30 @@ def _from_covariance(X, rows, weight, mean, n_components):
     return vectors.T[::-1], variances[::-1]
 
 
-def _from_products(X, rows, weight, mean, n_components):
+def _from_products(
+    X: Any,
+    rows: np.ndarray,
+    weight: np.ndarray | None,
+    mean: np.ndarray,
+    n_components: int,
+) -> tuple[np.ndarray, np.ndarray]:
     """Lanczos iterations, which need products with the data only, never a copy."""
     root = np.sqrt(_weights(weight, rows))
 
-    def table():
+    def table() -> Iterator[tuple[slice, np.ndarray]]:
         start = 0
         for block, index in blocks(X, rows):
             yield slice(start, start + len(index)), block
             start += len(index)
 
-    def matvec(v):
+    def matvec(v: np.ndarray) -> np.ndarray:
         v = np.ravel(v)
         out = np.empty(len(rows))
         for where, block in table():
             out[where] = block @ v.astype(block.dtype)
         return root * (out - mean @ v)
 
-    def rmatvec(u):
+    def rmatvec(u: np.ndarray) -> np.ndarray:
         u = root * np.ravel(u)
         out = -mean * u.sum()
         for where, block in table():
@@ -137,7 +152,10 @@ def _from_products(X, rows, weight, mean, n_components):
     return components[::-1], singular[::-1] ** 2 / len(rows)
 
 
-def _from_decomposition(X, rows, weight, mean):
+def _from_decomposition(
+    X: Any, rows: np.ndarray, weight: np.ndarray | None, mean: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The decomposition of the whole table, for all of its spectrum."""
     table = np.vstack([block - mean for block, _ in blocks(X, rows)])
     table *= np.sqrt(_weights(weight, rows))[:, np.newaxis]
     _, singular, components = svd(table, full_matrices=False)

@@ -1,6 +1,5 @@
 """The skorch net: module and objective, trained without per-row or per-batch waste."""
 
-from collections.abc import Iterator
 from contextlib import nullcontext
 from typing import Any
 
@@ -32,8 +31,8 @@ class AutoencoderNet(skorch.NeuralNet):
 
     Parameters
     ----------
-    standardize : Affine
-        From the units of the data to network coordinates.
+    standardize, standardize_target : Affine
+        From the units of the data to network coordinates, for input and target.
 
     schedule : str
         One of `sklearn_ae.training.schedules.SCHEDULES`.
@@ -43,6 +42,9 @@ class AutoencoderNet(skorch.NeuralNet):
 
     tol : float
         Relative improvement of the validation loss that counts as one.
+
+    margin : float
+        Standard errors by which training must beat the untrained weights.
 
     seed : int
         Rules the weights, the order of the rows and the noise.
@@ -54,16 +56,20 @@ class AutoencoderNet(skorch.NeuralNet):
         criterion: Any,
         *,
         standardize: Affine,
+        standardize_target: Affine,
         schedule: str = "constant",
         patience: int = 10,
         tol: float = 1e-4,
+        margin: float = 0.0,
         seed: int = 0,
         **kwargs: Any,
     ) -> None:
         self.standardize = standardize
+        self.standardize_target = standardize_target
         self.schedule = schedule
         self.patience = patience
         self.tol = tol
+        self.margin = margin
         self.seed = seed
         kwargs.setdefault("train_split", None)
         kwargs.setdefault("verbose", 0)
@@ -113,7 +119,7 @@ class AutoencoderNet(skorch.NeuralNet):
             X,
             np.arange(len(X)),
             standardize=self.standardize,
-            standardize_target=self.standardize,
+            standardize_target=self.standardize_target,
             target=y,
             device=self.device,
         )
@@ -171,7 +177,12 @@ class AutoencoderNet(skorch.NeuralNet):
         )
 
     def run_single_epoch(
-        self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any
+        self,
+        iterator: Any,
+        training: bool,
+        prefix: str,
+        step_fn: Any,
+        **fit_params: Any,
     ) -> None:
         if iterator is None:
             return
@@ -215,6 +226,18 @@ class AutoencoderNet(skorch.NeuralNet):
         named = dict(zip(step["terms"], means.tolist(), strict=True))
         return {"loss": float(means.sum()), **named}
 
+    def row_losses(self, iterator: TensorBatches) -> np.ndarray:
+        """The weighted loss of each row, without penalties, in units of the data."""
+        self._set_training(False)
+        losses = []
+        with torch.no_grad():
+            for x, (target, weight) in iterator:
+                reconstruction = self.module_.decode(self.module_.encode(x))
+                losses.append(
+                    self.criterion_.row_losses(reconstruction, target, weight)
+                )
+        return torch.cat(losses).double().cpu().numpy() * self.criterion_.unit
+
     def _check_finite(self, loss: float, rate: float) -> None:
         if np.isfinite(loss):
             return
@@ -237,6 +260,7 @@ class AutoencoderNet(skorch.NeuralNet):
         self.train_split = None if valid is None else predefined_split(valid)
         self.validation_iterator_ = None if valid is None else self.get_iterator(valid)
         self.n_epochs_ = n_epochs
+        n_epochs_before = len(self.history)
         n_batches = len(self.get_iterator(train, training=True))
         self.schedule_ = Schedule(self.schedule, self.optimizer_, n_epochs, n_batches)
         try:
@@ -250,18 +274,20 @@ class AutoencoderNet(skorch.NeuralNet):
                 raise
         finally:
             self.notify("on_train_end", X=train, y=None)
-            self.best_loss_ = self._lowest_loss()
+            self._note_outcome(n_epochs_before)
             self._set_training(False)
             # The net outlives the data.
             self.train_split = self.validation_iterator_ = None
         return self
 
-    def _lowest_loss(self) -> float:
-        """Of the epochs' validation losses or, without any, the last training loss."""
-        best = dict(self.callbacks_)["best_weights"].best_loss_
-        if np.isfinite(best) or not self.history:
-            return float(best)
-        return self.history[-1].get("train_loss", np.inf)
+    def _note_outcome(self, n_epochs_before: int) -> None:
+        """Set `moved_`, whether the weights changed, and `best_loss_`, theirs."""
+        best = dict(self.callbacks_)["best_weights"]
+        self.moved_ = len(self.history) > n_epochs_before and not best.kept_first_
+        self.best_loss_ = float(best.best_loss_)
+        # Without rows held out it is the last training loss.
+        if np.isinf(self.best_loss_) and self.history:
+            self.best_loss_ = self.history[-1].get("train_loss", np.inf)
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         row = self.history[-1]

@@ -46,6 +46,13 @@ class Objective(nn.Module):
             if coefficient > 0
         }
 
+    def row_losses(
+        self, reconstruction: Tensor, target: Tensor, weight: Tensor | None
+    ) -> Tensor:
+        """The weighted reconstruction loss of each row, shape (n,)."""
+        losses = self.loss(reconstruction, target)
+        return losses if weight is None else losses * weight
+
     def forward(
         self,
         module: nn.Module,
@@ -54,9 +61,7 @@ class Objective(nn.Module):
         weight: Tensor | None,
     ) -> dict[str, Tensor]:
         """The terms of the objective by name; their sum is what is minimised."""
-        losses = self.loss(reconstruction, target)
-        if weight is not None:
-            losses = losses * weight
+        losses = self.row_losses(reconstruction, target, weight)
         terms = {"reconstruction": losses.mean()}
         if self.penalties:
             weights = [p for p in module.parameters() if p.ndim > 1]

@@ -6,15 +6,17 @@ from typing import Any
 import torch
 
 # Name -> (class, its settings, the learning rate that suits it by default). The
-# rates hold for losses summed over standardised features.
+# rates hold for losses summed over standardised features. Where a network starts as
+# PCA some gradients are nothing but rounding, which Adam with its usual eps of 1e-8
+# turns into full steps that differ from machine to machine.
 OPTIMIZERS: dict[str, tuple[type[torch.optim.Optimizer], dict[str, Any], float]] = {
     "sgd": (torch.optim.SGD, {}, 1e-3),
     "momentum": (torch.optim.SGD, {"momentum": 0.9}, 1e-3),
     "nesterov": (torch.optim.SGD, {"momentum": 0.9, "nesterov": True}, 1e-3),
     "adagrad": (torch.optim.Adagrad, {}, 1e-2),
     "rmsprop": (torch.optim.RMSprop, {}, 1e-3),
-    "adam": (torch.optim.Adam, {}, 3e-3),
-    "adamw": (torch.optim.AdamW, {}, 3e-3),
+    "adam": (torch.optim.Adam, {"eps": 1e-5}, 3e-3),
+    "adamw": (torch.optim.AdamW, {"eps": 1e-5}, 3e-3),
 }
 
 
@@ -30,13 +32,15 @@ def resolve_optimizer(
     if isinstance(optimizer, str):
         cls, settings, default_rate = OPTIMIZERS[optimizer]
     else:
+        cls, settings, default_rate = optimizer, {}, 1e-3
         rate = inspect.signature(optimizer).parameters.get("lr")
-        has_default = rate is not None and isinstance(rate.default, float)
-        cls, settings, default_rate = optimizer, {}, rate.default if has_default else 1e-3
+        if rate is not None and isinstance(rate.default, float):
+            default_rate = rate.default
     settings = settings | (params or {})
-    if (
-        "fused" in inspect.signature(cls).parameters
-        and not settings.keys() & {"fused", "foreach", "differentiable"}
-    ):
+    if "fused" in inspect.signature(cls).parameters and not settings.keys() & {
+        "fused",
+        "foreach",
+        "differentiable",
+    }:
         settings["fused"] = True
     return cls, settings, default_rate if learning_rate is None else learning_rate

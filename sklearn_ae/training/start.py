@@ -39,23 +39,24 @@ def start_as_pca(
     )
 
 
-def _regression(encoder, mean_in, dataset):
+def _regression(
+    encoder: np.ndarray, mean_in: np.ndarray, dataset: ArrayDataset
+) -> tuple[np.ndarray, np.ndarray]:
     """Coefficients and mean of the targets regressed on the projected inputs."""
-    n_components, n_outputs = len(encoder), dataset.target.shape[1]
+    n_components, n_outputs = len(encoder), dataset.n_outputs
     code_code = np.zeros((n_components, n_components))
     code_target = np.zeros((n_components, n_outputs))
     target_sum = np.zeros(n_outputs)
     for start in range(0, len(dataset), 1024):
         index = np.arange(start, min(start + 1024, len(dataset)))
-        x, target, weight = (
-            None if part is None else part.cpu().double().numpy()
-            for part in dataset.gather(index)
-        )
-        codes = (x - mean_in) @ encoder.T
-        weighted = codes if weight is None else codes * weight[:, np.newaxis]
+        x, target, weight = dataset.gather(index)
+        codes = (x.cpu().double().numpy() - mean_in) @ encoder.T
+        targets = target.cpu().double().numpy()
+        weights = np.ones(len(x)) if weight is None else weight.cpu().double().numpy()
+        weighted = codes * weights[:, np.newaxis]
         code_code += weighted.T @ codes
-        code_target += weighted.T @ target
-        target_sum += target.sum(0) if weight is None else weight @ target
+        code_target += weighted.T @ targets
+        target_sum += weights @ targets
     # The codes have mean zero, so that the targets need no centring.
     coefficients = np.linalg.lstsq(code_code, code_target, rcond=None)[0]
     return coefficients.T, target_sum / len(dataset)

@@ -1,0 +1,55 @@
+"""Timing and printing that the benchmarks share."""
+
+import os
+import platform
+import time
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+from threadpoolctl import threadpool_limits
+
+from sklearn_ae import __version__
+
+
+@contextmanager
+def one_thread():
+    """BLAS, OpenMP and torch on one thread, so that CPU time compares."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with threadpool_limits(1):
+            yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def cpu_seconds(call, *args):
+    """The CPU time that ``call(*args)`` takes."""
+    start = time.process_time()
+    call(*args)
+    return time.process_time() - start
+
+
+def machine():
+    """One line: processor, system, versions."""
+    model = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        lines = cpuinfo.read_text().splitlines()
+        names = [line.split(":")[1] for line in lines if line.startswith("model name")]
+        model = names[0].strip() if names else model
+    packages = ("numpy", "scikit-learn", "torch", "skorch")
+    versions = ", ".join(f"{name} {version(name)}" for name in packages)
+    versions += f", sklearn-ae {__version__}"
+    return (
+        f"{model}, {os.cpu_count()} cores (one thread used), {platform.system()}, "
+        f"Python {platform.python_version()}, {versions}"
+    )
+
+
+def markdown_table(header, rows):
+    """A Markdown table; the first column to the left, the others to the right."""
+    lines = [header, ["---"] + ["---:"] * (len(header) - 1), *rows]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)

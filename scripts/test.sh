@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# Sets up the environment and runs all tests, the doctests and the slow ones included.
+# Arguments go to pytest: scripts/test.sh -m 'not slow' tests/test_architecture.py
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+scripts/setup.sh plot,test
+# One thread for each pytest worker; without SCIPY_ARRAY_API scikit-learn skips a check.
+export OMP_NUM_THREADS=1 MPLBACKEND=Agg SCIPY_ARRAY_API=1
+exec "${VENV:-.venv}/bin/python" -m pytest -n auto --maxprocesses 4 "$@"

@@ -1,0 +1,169 @@
+"""What the parameters and the data of a fit have to be."""
+
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.utils import check_array
+from sklearn.utils.validation import validate_data
+
+from sklearn_ae._sklearn_compat import (
+    Interval,
+    RealNotInt,
+    StrOptions,
+    check_sample_weight,
+)
+from sklearn_ae.networks.dense import ACTIVATIONS
+from sklearn_ae.objectives.losses import LOSSES
+from sklearn_ae.training.optimizers import OPTIMIZERS
+from sklearn_ae.training.schedules import SCHEDULES
+
+_AUTO = StrOptions({"auto"})
+
+# What `check_array` and `validate_data` are told about every input.
+TABLE = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
+
+SHARED_CONSTRAINTS: dict[str, list] = {
+    "n_components": [
+        Interval(Integral, 1, None, closed="left"),
+        Interval(RealNotInt, 0, 1, closed="neither"),
+    ],
+    "hidden_layer_sizes": [
+        _AUTO,
+        Interval(Integral, 1, None, closed="left"),
+        tuple,
+        list,
+    ],
+    "activation": [StrOptions(set(ACTIVATIONS))],
+    "code_activation": [StrOptions(set(ACTIVATIONS))],
+    "output_activation": [StrOptions({"auto", *ACTIVATIONS})],
+    "network": [type, None],
+    "loss": [StrOptions(set(LOSSES))],
+    "dropout": [Interval(Real, 0, 1, closed="left")],
+    "l1_penalty": [Interval(Real, 0, None, closed="left")],
+    "l2_penalty": [Interval(Real, 0, None, closed="left")],
+    "optimizer": [StrOptions(set(OPTIMIZERS)), type],
+    "optimizer_params": [dict, None],
+    "learning_rate": [_AUTO, Interval(Real, 0, None, closed="neither")],
+    "learning_rate_schedule": [StrOptions(set(SCHEDULES))],
+    "batch_size": [_AUTO, Interval(Integral, 1, None, closed="left")],
+    "max_epochs": [_AUTO, Interval(Integral, 0, None, closed="left")],
+    "early_stopping": ["boolean"],
+    "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+    "n_iter_no_change": [_AUTO, Interval(Integral, 1, None, closed="left")],
+    "tol": [Interval(Real, 0, None, closed="left")],
+    "warm_start": ["boolean"],
+    "device": [str],
+    "callbacks": [list, None],
+    "random_state": ["random_state"],
+    "verbose": ["verbose"],
+}
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Validated input of a fit.
+
+    Parameters
+    ----------
+    X, target : ndarray or CSR
+        `target` is None where `X` is its own target.
+    weight : ndarray of shape (n_samples,) or None
+        With mean one over `rows`.
+    rows : ndarray of int
+        The rows of positive weight.
+    """
+
+    X: Any
+    target: Any
+    weight: np.ndarray | None
+    rows: np.ndarray
+
+    @property
+    def n_features(self) -> int:
+        return self.X.shape[1]
+
+    @property
+    def n_outputs(self) -> int:
+        return self.n_features if self.target is None else self.target.shape[1]
+
+
+def validate_training_data(
+    estimator: Any, X: Any, X_target: Any, sample_weight: Any, *, reset: bool
+) -> TrainingData:
+    """Check the arguments of `fit`; with `reset`, as those of a first fit."""
+    X = validate_data(estimator, X, reset=reset, ensure_min_samples=1 + reset, **TABLE)
+    target = None
+    if X_target is not None:
+        target = check_array(X_target, input_name="X_target", **TABLE)
+        if target.shape[0] != X.shape[0]:
+            raise ValueError(
+                f"X_target has {target.shape[0]} rows, but X has {X.shape[0]}; they "
+                "must be paired row by row."
+            )
+    weight, rows = None, np.arange(X.shape[0])
+    if sample_weight is not None:
+        weight = check_sample_weight(
+            sample_weight, X, dtype=np.float64, ensure_non_negative=True
+        )
+        rows = np.flatnonzero(weight)
+        if len(rows) == 0:
+            raise ValueError(
+                "All entries of sample_weight are zero; at least one weight must be "
+                "positive."
+            )
+        weight = weight * (len(rows) / weight.sum())
+    return TrainingData(X, target, weight, rows)
+
+
+def check_parameters(estimator: Any, data: TrainingData) -> None:
+    """Raise an error where shared parameters contradict each other or the data."""
+    if estimator.n_components > data.n_features:
+        raise ValueError(
+            f"n_components={estimator.n_components!r} must be at most "
+            f"n_features={data.n_features}."
+        )
+    sizes = estimator.hidden_layer_sizes
+    if not isinstance(sizes, str):
+        for size in np.ravel(np.asarray(sizes, dtype=object)):
+            if not isinstance(size, Integral) or size < 1:
+                raise ValueError(
+                    f"hidden_layer_sizes={sizes!r} must hold integers of at least 1."
+                )
+    network = estimator.network
+    if network is not None and not (
+        issubclass(network, torch.nn.Module)
+        and hasattr(network, "encode")
+        and hasattr(network, "decode")
+    ):
+        raise ValueError(
+            f"network={network!r} must be a subclass of torch.nn.Module that takes "
+            "(n_features, n_components) and has encode and decode."
+        )
+    optimizer = estimator.optimizer
+    if isinstance(optimizer, type) and not issubclass(optimizer, torch.optim.Optimizer):
+        raise ValueError(
+            f"optimizer={optimizer!r} must be a subclass of torch.optim.Optimizer or "
+            f"one of {sorted(OPTIMIZERS)}."
+        )
+    if estimator.loss == "bce":
+        if network is None and estimator.output_activation not in {"auto", "sigmoid"}:
+            raise ValueError(
+                f"output_activation={estimator.output_activation!r} does not keep the "
+                "output in [0, 1], which loss='bce' needs; use 'sigmoid' or 'auto'."
+            )
+        target = data.X if data.target is None else data.target
+        _check_unit_interval(target)
+
+
+def _check_unit_interval(X: Any) -> None:
+    values = X if isinstance(X, np.ndarray) else X.data
+    low, high = values.min(initial=0), values.max(initial=0)
+    if low < 0 or high > 1:
+        raise ValueError(
+            f"loss='bce' needs values in [0, 1], but they span [{low:.4g}, "
+            f"{high:.4g}]. Scale them, for instance with MinMaxScaler, or choose "
+            "loss='mse'."
+        )

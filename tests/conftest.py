@@ -1,0 +1,49 @@
+"""Fixtures that several test files share."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+
+
+@pytest.fixture(params=[0, 1, 42], ids=lambda seed: f"seed{seed}")
+def seed(request):
+    """What must hold for one seed must hold for each of these."""
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """Training and held-out half of scikit-learn's digits, in [0, 1]."""
+    X = load_digits().data / 16
+    halves = train_test_split(X, test_size=0.5, random_state=0)
+    for half in halves:
+        half.setflags(write=False)  # one test must not change another's data
+    return halves
+
+
+@pytest.fixture
+def table(seed):
+    """A small table with correlated columns of unequal means and scales."""
+    rng = np.random.RandomState(seed)
+    latent = rng.standard_normal((60, 3))
+    X = np.hstack([latent, latent**2, np.sin(2 * latent)]) @ rng.standard_normal((9, 7))
+    X += 0.1 * rng.standard_normal(X.shape)
+    return X * rng.uniform(0.5, 2, size=7) + rng.uniform(-3, 3, size=7)
+
+
+@pytest.fixture
+def untouched_generators():
+    """Fail if the global generators of numpy or torch move during the test."""
+    # Odd states: setting any common seed on the way would show, too.
+    np.random.seed(981_234)  # noqa: NPY002
+    torch.manual_seed(981_234)
+    numpy_before = np.random.get_state()  # noqa: NPY002
+    torch_before = torch.random.get_rng_state()
+    yield
+    numpy_after = np.random.get_state()  # noqa: NPY002
+    assert numpy_after[0] == numpy_before[0]
+    np.testing.assert_array_equal(numpy_after[1], numpy_before[1])
+    assert numpy_after[2:] == numpy_before[2:]
+    assert torch.equal(torch.random.get_rng_state(), torch_before)

@@ -1,0 +1,153 @@
+"""The one registry of configured estimators that the common checks run over."""
+
+import torch
+from torch import nn
+
+from sklearn_ae import Autoencoder
+
+
+class OwnNetwork(nn.Module):
+    """What a user might write: torch's own layers, seeded and dropped out globally."""
+
+    def __init__(self, n_features, n_components):
+        super().__init__()
+        self.encoder = nn.Sequential(
+            nn.Linear(n_features, 8), nn.Tanh(), nn.Dropout(0.2)
+        )
+        self.code = nn.Linear(8, n_components)
+        self.decoder = nn.Linear(n_components, n_features)
+
+    def encode(self, x):
+        return self.code(self.encoder(x))
+
+    def decode(self, z):
+        return self.decoder(z)
+
+    def forward(self, x):
+        return self.decode(self.encode(x))
+
+
+WEIGHT_CHECKS = (
+    "check_sample_weight_equivalence_on_dense_data",
+    "check_sample_weight_equivalence_on_sparse_data",
+)
+
+# Why an instance cannot pass WEIGHT_CHECKS, which ask for seven equal digits from a
+# fit to weighted and a fit to repeated rows. `test_common` measures each reason.
+SINGLE_PRECISION = (
+    "training in single precision: sums over weighted and over repeated rows round "
+    "differently, and every epoch adds to it"
+)
+ROUNDING_AT_START = (
+    "the gradient at the PCA start is zero up to rounding, which differs between "
+    "weighted and repeated rows, and Adam's first steps have full length however "
+    "small the gradient is"
+)
+MINI_BATCHES = (
+    "the random draw of batches or dropout masks is over rows: another number of rows "
+    "is another draw"
+)
+HELD_OUT_ROWS = (
+    "the random draw of held-out rows is over rows: a row and its repetition may end "
+    "up on both sides, a weighted row cannot"
+)
+
+# Few epochs: the checks look at conventions, not at quality. One component, since
+# some checks have tables with one column.
+CHEAP = {"n_components": 1, "max_epochs": 3, "random_state": 0}
+# One batch of all rows, none held out: nothing is left to chance but the weights.
+FULL_BATCH = {"early_stopping": False, "batch_size": 1000}
+
+
+def _entry(reason=None, **params):
+    return Autoencoder(**(CHEAP | params)), reason
+
+
+# Name -> (estimator, why it fails WEIGHT_CHECKS or None).
+_REGISTRY = {
+    "plain": _entry(n_components=2, max_epochs="auto"),
+    "untrained": _entry(max_epochs=0),
+    "untrained_2": _entry(n_components=2, max_epochs=0),
+    "random": _entry(
+        SINGLE_PRECISION,
+        init="random",
+        learning_rate=0.05,
+        **FULL_BATCH | {"max_epochs": 100},
+    ),
+    "random_deep": _entry(
+        init="random", hidden_layer_sizes=(8, 4), optimizer="sgd", **FULL_BATCH
+    ),
+    "random_held_out": _entry(HELD_OUT_ROWS, init="random", activation="relu"),
+    "tied": _entry(ROUNDING_AT_START, tied_weights=True, **FULL_BATCH),
+    "tied_deep": _entry(
+        init="random",
+        tied_weights=True,
+        hidden_layer_sizes=(8, 4),
+        optimizer="nesterov",
+        **FULL_BATCH,
+    ),
+    "linear": _entry(ROUNDING_AT_START, activation="identity", **FULL_BATCH),
+    "share_of_variance": _entry(ROUNDING_AT_START, n_components=0.5, **FULL_BATCH),
+    "mini_batches": _entry(
+        MINI_BATCHES,
+        init="random",
+        hidden_layer_sizes=8,
+        batch_size=4,
+        early_stopping=False,
+    ),
+    "mae": _entry(loss="mae", **FULL_BATCH),
+    "huber": _entry(
+        ROUNDING_AT_START, loss="huber", hidden_layer_sizes=(), **FULL_BATCH
+    ),
+    "sigmoid_code": _entry(
+        init="random", code_activation="sigmoid", optimizer="momentum", **FULL_BATCH
+    ),
+    "penalties": _entry(
+        MINI_BATCHES,
+        init="random",
+        l1_penalty=1e-3,
+        l2_penalty=1e-2,
+        dropout=0.2,
+        early_stopping=False,
+    ),
+    "own_network": _entry(
+        MINI_BATCHES, network=OwnNetwork, learning_rate=1e-2, early_stopping=False
+    ),
+    "momentum": _entry(
+        optimizer="momentum", learning_rate_schedule="cosine", **FULL_BATCH
+    ),
+    "rmsprop": _entry(
+        ROUNDING_AT_START,
+        optimizer="rmsprop",
+        learning_rate_schedule="constant",
+        **FULL_BATCH,
+    ),
+    "adagrad": _entry(ROUNDING_AT_START, optimizer="adagrad", **FULL_BATCH),
+    "torch_optimizer": _entry(
+        optimizer=torch.optim.RAdam,
+        optimizer_params={"weight_decay": 1e-3},
+        learning_rate_schedule="reduce_on_plateau",
+        **FULL_BATCH,
+    ),
+}
+
+
+def instances():
+    """All configured estimators."""
+    return [estimator for estimator, _ in _REGISTRY.values()]
+
+
+def expected_failed_checks(estimator):
+    """Name of check -> reason, for one of the `instances`."""
+    for known, reason in _REGISTRY.values():
+        same = type(known) is type(estimator)
+        if same and known.get_params() == estimator.get_params():
+            return {} if reason is None else dict.fromkeys(WEIGHT_CHECKS, reason)
+    return {}
+
+
+def instances_that_fail_for(reason):
+    """Name -> estimator, for all that are said to fail for the given reason."""
+    return {
+        name: estimator for name, (estimator, why) in _REGISTRY.items() if why == reason
+    }

@@ -1,0 +1,379 @@
+"""The weight penalties, and the objective that they are part of."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from scipy.optimize import minimize
+from torch import nn
+
+from sklearn_ae import Autoencoder
+from sklearn_ae.networks.dense import DenseNetwork
+from sklearn_ae.objectives.losses import LOSSES
+from sklearn_ae.objectives.penalties import PENALTIES
+from sklearn_ae.training.objective import Objective
+
+REFERENCES = {
+    "l1": lambda weights: sum(np.abs(w).sum() for w in weights),
+    "l2": lambda weights: sum((w**2).sum() for w in weights) / 2,
+}
+
+
+def draw_weights(seed):
+    rng = np.random.default_rng(seed)
+    return [rng.standard_normal(shape) for shape in [(4, 6), (1, 4), (6, 1)]]
+
+
+def draw_table(seed):
+    """Correlated columns away from the origin, axes of distinct variances."""
+    rng = np.random.default_rng(seed)
+    rotation, _ = np.linalg.qr(rng.standard_normal((5, 5)))
+    spread = np.array([4.0, 2.5, 1.0, 0.5, 0.3])
+    return rng.standard_normal((60, 5)) * spread @ rotation + 3.0
+
+
+def weight_matrices(est):
+    parameters = est.module_.network.named_parameters()
+    return [p.detach().double().numpy() for n, p in parameters if n.endswith("weight")]
+
+
+# -- the penalties ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", PENALTIES)
+def test_formula(name, seed):
+    weights = draw_weights(seed)
+    value = PENALTIES[name]([torch.from_numpy(w) for w in weights])
+    assert value.shape == ()
+    np.testing.assert_allclose(value, REFERENCES[name](weights), rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", PENALTIES)
+def test_gradient_against_finite_differences(name, seed):
+    weights = draw_weights(seed)
+    tensors = [torch.from_numpy(w).requires_grad_() for w in weights]
+    PENALTIES[name](tensors).backward()
+    step = 1e-6
+    for which, weight in enumerate(weights):
+        for index in np.ndindex(*weight.shape):
+            values = []
+            for sign in (1, -1):
+                moved = [w.copy() for w in weights]
+                moved[which][index] += sign * step
+                values.append(REFERENCES[name](moved))
+            numeric = (values[0] - values[1]) / (2 * step)
+            assert tensors[which].grad[index] == pytest.approx(numeric, abs=1e-6)
+
+
+# -- the objective ---------------------------------------------------------------------
+
+
+def objective_parts(seed):
+    torch.manual_seed(seed)
+    module = DenseNetwork(4, 2, hidden_layer_sizes=(3,)).double()
+    module.reset_parameters_from(torch.Generator().manual_seed(seed))
+    return module, torch.randn(7, 4).double(), torch.randn(7, 4).double()
+
+
+@pytest.mark.parametrize("name", PENALTIES)
+def test_biases_are_not_penalised(name, seed):
+    module, x, y = objective_parts(seed)
+    objective = Objective("mse", {name: 0.7})
+    before = objective(module, x, y, None)[name]
+    with torch.no_grad():
+        for bias in (p for n, p in module.named_parameters() if n.endswith("bias")):
+            bias.fill_(1e3)
+    assert torch.equal(before, objective(module, x, y, None)[name])
+    weights = [
+        p.detach().numpy() for n, p in module.named_parameters() if n.endswith("weight")
+    ]
+    assert before.item() == pytest.approx(0.7 * REFERENCES[name](weights))
+
+
+def test_tied_weights_are_penalised_once():
+    """They are one parameter; the formula sums over parameters."""
+    module = DenseNetwork(4, 2, tied_weights=True).double()
+    module.reset_parameters_from(torch.Generator().manual_seed(0))
+    x = torch.zeros(3, 4).double()
+    terms = Objective("mse", {"l2": 2.0})(module, x, x, None)
+    weight = module.encoder[0].weight.detach().numpy()
+    assert terms["l2"].item() == pytest.approx((weight**2).sum())
+
+
+def test_terms_by_name(seed):
+    module, x, y = objective_parts(seed)
+    terms = Objective("mae", {"l1": 0.1, "l2": 0.0})(module, x, y, None)
+    # A penalty of weight zero does not take part.
+    assert list(terms) == ["reconstruction", "l1"]
+    expected = np.abs(x.numpy() - y.numpy()).sum(axis=1).mean()
+    assert terms["reconstruction"].item() == pytest.approx(expected)
+
+
+def test_weights_of_rows(seed):
+    module, x, y = objective_parts(seed)
+    weight = torch.rand(7).double()
+    terms = Objective("mse", {})(module, x, y, weight)
+    rows = 0.5 * ((x - y) ** 2).sum(1)
+    assert terms["reconstruction"].item() == pytest.approx(
+        (rows * weight).mean().item()
+    )
+
+
+@pytest.mark.parametrize("scale", [0.01, 1.0, 25.0])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_scaled_objective_is_worth_the_same(loss, scale, seed):
+    """In units of the data the terms do not depend on the network's scale."""
+    module, x, y = objective_parts(seed)
+    if LOSSES[loss][1] is None:
+        x, y, scale = x.sigmoid(), y.sigmoid(), 1.0
+    reference = Objective(loss, {"l1": 0.3, "l2": 0.2})(module, x, y, None)
+    objective = Objective(loss, {"l1": 0.3, "l2": 0.2}, scale=scale)
+    terms = objective(module, x / scale, y / scale, None)
+    for name in reference:
+        torch.testing.assert_close(objective.unit * terms[name], reference[name])
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("scaled", [1.0, 30.0])
+def test_history_holds_the_objective_in_units_of_the_data(early_stopping, scaled, seed):
+    """J = mean 1/2 ||x - xhat||^2 + l1 sum |W| + l2/2 sum W^2, by hand."""
+    X = scaled * draw_table(seed)
+    est = Autoencoder(
+        2,
+        hidden_layer_sizes=(6,),
+        l1_penalty=0.02,
+        l2_penalty=0.3,
+        learning_rate=1e-9,  # the weights stay where they are
+        max_epochs=1,
+        early_stopping=early_stopping,
+        random_state=seed,
+    ).fit(X)
+    weights = weight_matrices(est)
+    table = est.history_
+    sets = ["train", "valid"] if early_stopping else ["train"]
+    for prefix in sets:
+        assert table[f"{prefix}_l1"][0] == pytest.approx(
+            0.02 * REFERENCES["l1"](weights), rel=1e-5
+        )
+        assert table[f"{prefix}_l2"][0] == pytest.approx(
+            0.3 * REFERENCES["l2"](weights), rel=1e-5
+        )
+        total = sum(table[f"{prefix}_{t}"][0] for t in ("reconstruction", "l1", "l2"))
+        assert table[f"{prefix}_loss"][0] == pytest.approx(total, rel=1e-9)
+    # All rows, in training or held out.
+    rows = 0.5 * ((X - est.reconstruct(X)) ** 2).sum(axis=1)
+    sizes = {"train": 54, "valid": 6} if early_stopping else {"train": 60}
+    found = sum(n * table[f"{s}_reconstruction"][0] for s, n in sizes.items())
+    assert found == pytest.approx(rows.sum(), rel=1e-5)
+
+
+@pytest.mark.parametrize("loss", ["mse", "mae", "huber", "bce"])
+def test_reported_loss_is_that_of_the_reconstructions(loss, seed):
+    """Without penalties the net has a scale of its own, which must not show."""
+    X = draw_table(seed)
+    X = (X - X.min()) / np.ptp(X) * (1 if loss == "bce" else 40)
+    est = Autoencoder(
+        2, loss=loss, learning_rate=1e-9, max_epochs=1, early_stopping=False
+    ).fit(X)
+    reference = LOSSES[loss][0](
+        torch.from_numpy(est.reconstruct(X)), torch.from_numpy(X)
+    ).mean()
+    assert est.loss_curve_[0] == pytest.approx(reference.item(), rel=1e-4)
+
+
+def outputs(est, X):
+    return est.transform(X), est.reconstruct(X), est.loss_curve_
+
+
+@pytest.mark.parametrize(
+    "zero",
+    [{"l1_penalty": 0}, {"l1_penalty": 0.0, "l2_penalty": 0.0}, {"dropout": 0}],
+    ids=str,
+)
+def test_weight_zero_is_the_plain_autoencoder(zero, seed):
+    X = draw_table(seed).astype(np.float32)
+    # Without early stopping, lest both should come back as the PCA start.
+    params = {
+        "n_components": 2,
+        "max_epochs": 3,
+        "early_stopping": False,
+        "random_state": seed,
+    }
+    plain = Autoencoder(**params).fit(X)
+    for a, b in zip(
+        outputs(plain, X), outputs(Autoencoder(**params, **zero).fit(X), X), strict=True
+    ):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("params", [{"dropout": 0.5}, {"l1_penalty": 1.0}], ids=str)
+def test_weight_above_zero_is_not(params):
+    """The control of the test above."""
+    X = draw_table(0)
+    fixed = {"max_epochs": 3, "early_stopping": False, "random_state": 0}
+    plain = Autoencoder(2, **fixed).fit(X)
+    assert not np.allclose(
+        plain.reconstruct(X), Autoencoder(2, **fixed, **params).fit(X).reconstruct(X)
+    )
+
+
+@pytest.mark.parametrize("factor", [1e-4, 1e5])
+@pytest.mark.parametrize(("loss", "degree"), [("mse", 2), ("mae", 1)])
+def test_units_of_the_data(factor, loss, degree, seed):
+    """Another unit of length: the same fit, written in that unit."""
+    X = draw_table(seed)
+    est = Autoencoder(2, loss=loss, max_epochs=5, random_state=seed)
+    a, b = copy.copy(est).fit(X), copy.copy(est).fit(factor * X)
+    np.testing.assert_allclose(
+        b.reconstruct(factor * X) / factor, a.reconstruct(X), rtol=1e-3, atol=1e-3
+    )
+    np.testing.assert_allclose(b.loss_curve_ / factor**degree, a.loss_curve_, rtol=1e-3)
+    assert b.scale_ == pytest.approx(factor * a.scale_)
+    np.testing.assert_allclose(b.mean_, factor * a.mean_)
+
+
+# -- minimisers ------------------------------------------------------------------------
+
+
+# Quasi-Newton steps converge fast where the objective is smooth. (AdamW, the default,
+# has a weight decay of its own, which is no part of the objective.)
+SMOOTH = {
+    "optimizer": torch.optim.LBFGS,
+    "optimizer_params": {"line_search_fn": "strong_wolfe"},
+    "learning_rate": 1.0,
+    "learning_rate_schedule": "constant",
+    "max_epochs": 8,
+}
+KINKED = {
+    "optimizer": "adam",
+    "learning_rate": 0.1,
+    "learning_rate_schedule": "cosine",
+    "max_epochs": 500,
+}
+
+
+def linear_autoencoder(X, **params):
+    """A linear network, trained to convergence on all rows."""
+    return Autoencoder(
+        2,
+        activation="identity",
+        hidden_layer_sizes=(),
+        init="random",
+        early_stopping=False,
+        batch_size=len(X),
+        random_state=0,
+        **(KINKED if params.get("l1_penalty") else SMOOTH),
+        **params,
+    ).fit(X)
+
+
+def objective_by_hand(est, X, l1=0.0, l2=0.0):
+    weights = weight_matrices(est)
+    rows = 0.5 * ((X - est.reconstruct(X)) ** 2).sum(axis=1)
+    return rows.mean() + l1 * REFERENCES["l1"](weights) + l2 * REFERENCES["l2"](weights)
+
+
+@pytest.mark.parametrize("scaled", [1.0, 20.0])
+@pytest.mark.parametrize("tied", [False, True])
+def test_l2_optimum_in_closed_form(scaled, tied, seed):
+    """Kunin et al. (2019): each axis of variance v is shrunk by 1 - l2 / v.
+
+    The weights of encoder and decoder are then transposes of each other; tied ones
+    are counted once, which halves the penalty.
+    """
+    X = draw_table(seed) * scaled
+    variances = np.linalg.eigvalsh(np.cov(X.T, bias=True))[::-1]
+    l2 = variances[1] / 2  # leaves its mark, and both axes alive
+    effective = l2 / 2 if tied else l2
+    share = 1 - effective / variances[:2]
+    optimum = (
+        0.5 * (variances[:2] * (1 - share) ** 2).sum()
+        + 0.5 * variances[2:].sum()
+        + effective * share.sum()
+    )
+    est = linear_autoencoder(X, l2_penalty=l2, tied_weights=tied)
+    found = objective_by_hand(est, X, l2=l2)
+    assert optimum * (1 - 1e-5) <= found <= optimum * 1.01
+    # The history agrees with the value by hand.
+    assert est.loss_curve_[-1] == pytest.approx(found, rel=1e-3)
+
+
+@pytest.mark.parametrize("penalty", ["l1", "l2"])
+def test_penalised_optimum_against_scipy(penalty, seed):
+    """A general-purpose minimiser of J, written down in NumPy, finds no less."""
+    X = draw_table(seed)
+    centred = X - X.mean(axis=0)
+    n, p = X.shape
+    coefficient = 0.3
+
+    def objective(flat):
+        W, V = flat[: 2 * p].reshape(2, p), flat[2 * p :].reshape(p, 2)
+        residual = centred @ W.T @ V.T - centred
+        value = 0.5 * (residual**2).sum() / n
+        gradient_V = residual.T @ (centred @ W.T) / n
+        gradient_W = V.T @ residual.T @ centred / n
+        value += coefficient * REFERENCES[penalty]([W, V])
+        if penalty == "l2":
+            gradient_W, gradient_V = (
+                gradient_W + coefficient * W,
+                gradient_V + (coefficient * V),
+            )
+        else:
+            gradient_W = gradient_W + coefficient * np.sign(W)
+            gradient_V = gradient_V + coefficient * np.sign(V)
+        return value, np.concatenate([gradient_W.ravel(), gradient_V.ravel()])
+
+    rng = np.random.default_rng(seed)
+    best = np.inf
+    for _ in range(5):
+        at = rng.standard_normal(4 * p)
+        for _ in range(3):  # L-BFGS stops early at the corners of |W|
+            result = minimize(objective, at, jac=True, method="L-BFGS-B")
+            at = result.x
+        best = min(best, result.fun)
+    est = linear_autoencoder(X, **{f"{penalty}_penalty": coefficient})
+    assert objective_by_hand(est, X, **{penalty: coefficient}) <= best * 1.01
+
+
+def test_no_penalty_reaches_the_principal_subspace(seed):
+    X = draw_table(seed)
+    variances = np.linalg.eigvalsh(np.cov(X.T, bias=True))
+    est = linear_autoencoder(X)
+    assert objective_by_hand(est, X) == pytest.approx(variances[:3].sum() / 2, rel=1e-2)
+
+
+def test_l1_penalty_makes_weights_small():
+    X = draw_table(0)
+    shares = []
+    for l1 in (0.0, 1.0):
+        est = linear_autoencoder(X, l1_penalty=l1)
+        weights = np.concatenate([w.ravel() for w in weight_matrices(est)])
+        shares.append((np.abs(weights) < 0.02).mean())
+    assert shares[1] > shares[0]
+
+
+def test_penalty_reaches_a_network_of_the_users():
+    class Mine(nn.Module):
+        def __init__(self, n_features, n_components):
+            super().__init__()
+            self.inner = nn.Linear(n_features, n_components)
+            self.outer = nn.Linear(n_components, n_features)
+
+        def encode(self, x):
+            return self.inner(x)
+
+        def decode(self, z):
+            return self.outer(z)
+
+    X = draw_table(0)
+    est = Autoencoder(
+        2,
+        network=Mine,
+        l2_penalty=0.5,
+        learning_rate=1e-9,
+        max_epochs=1,
+        early_stopping=False,
+    ).fit(X)
+    expected = 0.5 * REFERENCES["l2"](weight_matrices(est))
+    assert est.history_["train_l2"][0] == pytest.approx(expected, rel=1e-5)
