@@ -4,13 +4,15 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.linalg import eigh, svd
-from scipy.sparse.linalg import LinearOperator, svds
+from scipy.linalg import eigh, qr, svd
 
 from sklearn_ae.training.batches import dense_rows, rows_per_block
 
 # Up to this many features the covariance matrix is formed and decomposed.
 COVARIANCE_LIMIT = 2048
+
+# Enough for axes whose variances differ by a few per cent.
+SUBSPACE_ITERATIONS = 15
 
 
 class PrincipalAxes(NamedTuple):
@@ -121,35 +123,33 @@ def _from_products(
     mean: np.ndarray,
     n_components: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Lanczos iterations, which need products with the data only, never a copy."""
-    root = np.sqrt(_weights(weight, rows))
+    """Subspace iteration: products with the data only, never a copy of them.
 
-    def table() -> Iterator[tuple[slice, np.ndarray]]:
-        start = 0
-        for block, index in blocks(X, rows):
-            yield slice(start, start + len(index)), block
-            start += len(index)
+    Halko, Martinsson and Tropp (2011), algorithm 4.4. :doi:`10.1137/090771806`
+    """
+    root = np.sqrt(_weights(weight, rows))[:, np.newaxis]
 
-    def matvec(v: np.ndarray) -> np.ndarray:
-        v = np.ravel(v)
-        out = np.empty(len(rows))
-        for where, block in table():
-            out[where] = block @ v.astype(block.dtype)
-        return root * (out - mean @ v)
+    def times(v: np.ndarray) -> np.ndarray:
+        parts = [block @ v.astype(block.dtype) for block, _ in blocks(X, rows)]
+        return root * (np.concatenate(parts) - mean @ v)
 
-    def rmatvec(u: np.ndarray) -> np.ndarray:
-        u = root * np.ravel(u)
-        out = -mean * u.sum()
-        for where, block in table():
-            out += u[where].astype(block.dtype) @ block
+    def transposed_times(u: np.ndarray) -> np.ndarray:
+        u, start = root * u, 0
+        out = -np.outer(mean, u.sum(axis=0))
+        for block, _ in blocks(X, rows):
+            part = u[start : start + len(block)]
+            out += block.T @ part.astype(block.dtype)
+            start += len(block)
         return out
 
-    operator = LinearOperator(
-        (len(rows), X.shape[1]), matvec=matvec, rmatvec=rmatvec, dtype=np.float64
-    )
-    start = np.ones(min(operator.shape)) / np.sqrt(min(operator.shape))
-    _, singular, components = svds(operator, k=n_components, v0=start)
-    return components[::-1], singular[::-1] ** 2 / len(rows)
+    generator = np.random.RandomState(0)
+    width = min(n_components + 10, len(rows))
+    basis, _ = qr(generator.normal(size=(X.shape[1], width)), mode="economic")
+    for _ in range(SUBSPACE_ITERATIONS):
+        range_basis, _ = qr(times(basis), mode="economic")
+        basis, _ = qr(transposed_times(range_basis), mode="economic")
+    _, singular, rotation = svd(times(basis), full_matrices=False)
+    return (basis @ rotation.T).T, singular**2 / len(rows)
 
 
 def _from_decomposition(

@@ -1,0 +1,263 @@
+"""Learning-rate schedules and optimisers by name."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_breast_cancer
+from sklearn.preprocessing import StandardScaler
+from torch.optim import lr_scheduler
+
+from sklearn_ae import Autoencoder
+from sklearn_ae.training.optimizers import OPTIMIZERS, resolve_optimizer
+from sklearn_ae.training.schedules import SCHEDULES, Schedule
+
+RATE, N_EPOCHS, N_BATCHES = 0.2, 4, 5
+
+
+def optimizer_of(rate=RATE, cls=torch.optim.SGD):
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    parameter.grad = torch.ones(1)
+    return cls([parameter], lr=rate)
+
+
+def rates(name, losses=None):
+    """The learning rate of every step under `Schedule`."""
+    optimizer = optimizer_of()
+    schedule = Schedule(name, optimizer, N_EPOCHS, N_BATCHES)
+    losses = np.zeros(N_EPOCHS) if losses is None else losses
+    found = []
+    for loss in losses:
+        for _ in range(N_BATCHES):
+            found.append(optimizer.param_groups[0]["lr"])
+            optimizer.step()
+            schedule.after_step()
+        schedule.after_epoch(loss)
+    return found
+
+
+# -- schedules -------------------------------------------------------------------------
+
+
+def test_constant():
+    assert rates("constant") == [RATE] * (N_EPOCHS * N_BATCHES)
+
+
+def test_cosine_in_closed_form():
+    """From the learning rate to zero along half a wave, in the steps of the fit."""
+    n = N_EPOCHS * N_BATCHES
+    expected = [RATE / 2 * (1 + math.cos(math.pi * t / n)) for t in range(n)]
+    assert rates("cosine") == pytest.approx(expected)
+
+
+def test_one_cycle_against_torch():
+    n = N_EPOCHS * N_BATCHES
+    optimizer = optimizer_of()
+    reference = lr_scheduler.OneCycleLR(
+        optimizer, max_lr=RATE, total_steps=n + 1, cycle_momentum=False
+    )
+    expected = []
+    for _ in range(n):
+        expected.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        reference.step()
+    found = rates("one_cycle")
+    assert found == pytest.approx(expected)
+    # Up to the given rate, and down to next to nothing.
+    assert max(found) == pytest.approx(RATE, rel=0.05)
+    assert found[0] == pytest.approx(RATE / 25)
+    assert found[-1] < RATE / 25
+    peak = int(np.argmax(found))
+    assert 0 < peak < n / 2
+    assert (np.diff(found[:peak]) > 0).all()
+    assert (np.diff(found[peak:]) < 0).all()
+
+
+def test_reduce_on_plateau_against_torch():
+    losses = [1.0, 0.5] + [0.5] * 20
+    optimizer = optimizer_of()
+    reference = lr_scheduler.ReduceLROnPlateau(optimizer, patience=5)
+    expected = []
+    for loss in losses:
+        expected += [optimizer.param_groups[0]["lr"]] * N_BATCHES
+        reference.step(loss)
+    found = rates("reduce_on_plateau", losses)
+    assert found == pytest.approx(expected)
+    assert found[0] == RATE
+    assert found[-1] < RATE / 50
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+@pytest.mark.parametrize(("n_epochs", "n_batches"), [(0, 3), (1, 1)])
+def test_hardly_any_steps(name, n_epochs, n_batches):
+    optimizer = optimizer_of()
+    schedule = Schedule(name, optimizer, n_epochs, n_batches)
+    for _ in range(n_epochs):
+        optimizer.step()
+        schedule.after_step()
+        schedule.after_epoch(1.0)
+    assert 0 <= optimizer.param_groups[0]["lr"] <= RATE
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_momentum_is_left_alone(name):
+    """By default torch's one-cycle schedule moves the momentum as well."""
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    parameter.grad = torch.ones(1)
+    optimizer = torch.optim.SGD([parameter], lr=RATE, momentum=0.8)
+    schedule = Schedule(name, optimizer, N_EPOCHS, N_BATCHES)
+    for _ in range(7):
+        optimizer.step()
+        schedule.after_step()
+        assert optimizer.param_groups[0]["momentum"] == 0.8
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_rates_of_a_fit(name, table, recwarn):
+    """The fit hands the right numbers of epochs and batches to the schedule."""
+    est = Autoencoder(
+        2,
+        learning_rate=RATE / 100,
+        learning_rate_schedule=name,
+        early_stopping=False,
+        batch_size=12,  # 60 rows: five batches
+        max_epochs=N_EPOCHS,
+        random_state=0,
+    ).fit(table)
+    # The history holds the rate with which the next epoch begins.
+    expected = [100 * r for r in est.history_["learning_rate"][:-1]]
+    assert expected == pytest.approx(rates(name)[N_BATCHES::N_BATCHES])
+    assert not recwarn.list
+
+
+# -- optimisers by name ----------------------------------------------------------------
+
+EXPECTED = {
+    "sgd": (torch.optim.SGD, {"momentum": 0, "nesterov": False}),
+    "momentum": (torch.optim.SGD, {"momentum": 0.9, "nesterov": False}),
+    "nesterov": (torch.optim.SGD, {"momentum": 0.9, "nesterov": True}),
+    "adagrad": (torch.optim.Adagrad, {}),
+    "rmsprop": (torch.optim.RMSprop, {}),
+    "adam": (torch.optim.Adam, {}),
+    "adamw": (torch.optim.AdamW, {}),
+}
+
+
+def test_every_name_is_expected():
+    assert set(OPTIMIZERS) == set(EXPECTED)
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_class_and_settings(name):
+    cls, settings, rate = resolve_optimizer(name, None, None)
+    expected_cls, expected_settings = EXPECTED[name]
+    assert cls is expected_cls
+    optimizer = cls([torch.nn.Parameter(torch.zeros(1))], lr=rate, **settings)
+    group = optimizer.param_groups[0]
+    assert expected_settings.items() <= group.items()
+    # Whatever else there is, is torch's own default.
+    plain = cls([torch.nn.Parameter(torch.zeros(1))]).param_groups[0]
+    ours = {"params", "lr", "fused", "foreach", "initial_lr", *expected_settings}
+    assert {k: v for k, v in group.items() if k not in ours} == {
+        k: v for k, v in plain.items() if k not in ours
+    }
+    assert 0 < rate < 1
+
+
+@pytest.mark.parametrize("name", ["sgd", "adagrad", "adam", "adamw"])
+def test_fused_where_torch_has_it(name):
+    _, settings, _ = resolve_optimizer(name, None, None)
+    assert settings["fused"] is True
+
+
+def test_not_fused_where_torch_has_not():
+    assert "fused" not in resolve_optimizer("rmsprop", None, None)[1]
+    assert "fused" not in resolve_optimizer(torch.optim.LBFGS, None, None)[1]
+
+
+@pytest.mark.parametrize("key", ["fused", "foreach", "differentiable"])
+def test_the_users_kernel_wins(key):
+    _, settings, _ = resolve_optimizer("adam", {key: False}, None)
+    assert settings == {key: False}
+
+
+def test_the_users_params_win():
+    _, settings, rate = resolve_optimizer("momentum", {"momentum": 0.5}, 0.7)
+    assert settings["momentum"] == 0.5
+    assert rate == 0.7
+    # And the table of names is left as it was.
+    assert OPTIMIZERS["momentum"][1] == {"momentum": 0.9}
+
+
+def test_classes_bring_their_own_rate():
+    assert resolve_optimizer(torch.optim.NAdam, None, None)[2] == 2e-3
+    assert resolve_optimizer(torch.optim.NAdam, None, 0.1)[2] == 0.1
+
+
+def test_params_reach_the_optimizer_of_a_fit(table):
+    est = Autoencoder(
+        2,
+        optimizer="adamw",
+        optimizer_params={"betas": (0.5, 0.6), "weight_decay": 0.125},
+        learning_rate=0.01,
+        learning_rate_schedule="constant",
+        max_epochs=1,
+    ).fit(table)
+    group = est.net_.optimizer_.param_groups[0]
+    assert isinstance(est.net_.optimizer_, torch.optim.AdamW)
+    assert tuple(group["betas"]) == (0.5, 0.6)
+    assert group["weight_decay"] == 0.125
+    assert group["lr"] == 0.01
+    assert group["fused"]
+
+
+# -- optimisers at work ----------------------------------------------------------------
+
+
+@pytest.fixture(scope="module", params=["digits", "breast_cancer"])
+def real_table(request):
+    if request.param == "digits":
+        return request.getfixturevalue("digits")[0]
+    return StandardScaler().fit_transform(load_breast_cancer().data)
+
+
+CLASSES = [torch.optim.NAdam, torch.optim.Adamax, torch.optim.RAdam]
+
+
+@pytest.mark.parametrize("optimizer", [*EXPECTED, *CLASSES], ids=str)
+def test_loss_falls_below_the_start(optimizer, real_table):
+    """With its default rate; the start is PCA, which is not easy to better."""
+    est = Autoencoder(8, optimizer=optimizer, max_epochs=0, random_state=0)
+    start = est.fit(real_table).best_loss_
+    est.set_params(max_epochs=10).fit(real_table)
+    assert est.best_loss_ < 0.995 * start
+    assert est.best_loss_ == est.validation_loss_curve_.min()
+    assert np.isfinite(est.loss_curve_).all()
+
+
+@pytest.mark.parametrize("optimizer", EXPECTED)
+def test_loss_falls_from_a_random_start(optimizer, digits):
+    est = Autoencoder(
+        8, optimizer=optimizer, init="random", max_epochs=10, random_state=0
+    ).fit(digits[0])
+    assert est.score(digits[1]) > 0.1  # better than the mean
+    assert est.loss_curve_[-1] < est.loss_curve_[0]
+
+
+def test_lbfgs(digits):
+    """It evaluates the loss several times a step, through the closure."""
+    X = digits[0]
+    est = Autoencoder(
+        4,
+        optimizer=torch.optim.LBFGS,
+        optimizer_params={"line_search_fn": "strong_wolfe"},
+        learning_rate=1.0,
+        learning_rate_schedule="constant",
+        batch_size=len(X),
+        early_stopping=False,
+        max_epochs=3,
+        random_state=0,
+    ).fit(X)
+    assert (np.diff(est.loss_curve_) < 0).all()
+    assert est.loss_curve_[-1] < 0.9 * est.loss_curve_[0]
