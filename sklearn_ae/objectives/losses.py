@@ -8,15 +8,13 @@ published weights of the penalties beside it carry over.
 from collections.abc import Callable
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 
 def squared_error(reconstruction: Tensor, target: Tensor) -> Tensor:
     """Half the squared Euclidean distance, ``1/2 ||x - xhat||^2``."""
-    difference = reconstruction - target
-    return torch.linalg.vecdot(difference, difference).mul(0.5)
+    return F.mse_loss(reconstruction, target, reduction="none").sum(1).mul(0.5)
 
 
 def absolute_error(reconstruction: Tensor, target: Tensor) -> Tensor:
