@@ -134,9 +134,20 @@ default=None
             data = self._validate(X, X_target, sample_weight, reset=not continuing)
             net = self._continue(data) if continuing else self._begin(data)
             train, valid = self._split(data)
+            starts_as_pca = self._starts_as_pca() and not continuing
+            # On few rows PCA is kept unless training beats it where it has seen the
+            # rows held out; on many that would be asked too much.
+            fair = (
+                starts_as_pca
+                and valid is not None
+                and defaults.compares_fairly(len(data.rows), data.n_features)
+            )
+            if starts_as_pca:
+                self._start_as_pca(net, data, train.rows if fair else data.rows)
             interrupt = self._train(net, train, valid, self._n_epochs(data))
-            in_order = continuing or self._starts_as_pca()
-            rotate = net.moved_ or not in_order
+            if fair and not net.moved_:
+                self._start_as_pca(net, data, data.rows)
+            rotate = net.moved_ or not (continuing or starts_as_pca)
             self._finish(net, self._dataset(data, data.rows), rotate=rotate)
         if interrupt is not None:
             raise interrupt
@@ -174,6 +185,8 @@ default=None
             first = not hasattr(self, "net_")
             data = self._validate(X, X_target, sample_weight, reset=first)
             net = self._begin(data) if first else self.net_
+            if first and self._starts_as_pca():
+                self._start_as_pca(net, data, data.rows)
             net.schedule = "constant"
             dataset = self._dataset(data, data.rows)
             interrupt = self._train(net, dataset, None, n_epochs=1)
@@ -213,26 +226,30 @@ default=None
         """Look at the data, and make a net that is ready to train on them."""
         table = data.X, data.rows, data.weight
         mean, scale = mean_and_scale(*table)
-        axes = None
-        if self._starts_as_pca() or self.n_components < 1:
-            axes = principal_axes(*table, mean, self.n_components)
-        n_components = int(self.n_components) if axes is None else len(axes.components)
+        n_components = self.n_components
+        if n_components < 1:
+            n_components = len(principal_axes(*table, mean, n_components).components)
         standardize = standardize_target = self._affine(mean, scale)
         if data.target is not None:
             standardize_target = self._affine(
                 *mean_and_scale(data.target, data.rows, data.weight)
             )
-        self.n_components_ = n_components
+        self.n_components_ = int(n_components)
         self.mean_, self.scale_ = standardize
         self.device_ = resolve_device(self.device)
         self._feature_mean = mean
         self._recipe = self._make_recipe(
-            data, n_components, standardize, standardize_target
+            data, self.n_components_, standardize, standardize_target
         )
-        net = self._make_net()
-        if axes is not None and self._starts_as_pca():
-            start_as_pca(net.module_, axes, mean, self._dataset(data, data.rows))
-        return net
+        return self._make_net()
+
+    def _start_as_pca(
+        self, net: AutoencoderNet, data: TrainingData, rows: np.ndarray
+    ) -> None:
+        """Start `net` as PCA of the given rows."""
+        mean = self._feature_mean
+        axes = principal_axes(data.X, rows, data.weight, mean, self.n_components_)
+        start_as_pca(net.module_, axes, mean, self._dataset(data, rows))
 
     def _affine(self, mean: np.ndarray, scale: float) -> Affine:
         """The standardisation that leaves the minimiser of the objective in place."""

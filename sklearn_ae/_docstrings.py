@@ -11,8 +11,7 @@ n_components : int or float, default=2
 
     hidden_layer_sizes : "auto", int or tuple of int, default="auto"
         Widths of the encoder's hidden layers; the decoder mirrors them. ``()`` is
-        a network without hidden layers. "auto" is one layer of a width that grows
-        with the number of features, at least 64 and at most 512.
+        a network without hidden layers. "auto" is one layer of 256 units.
 
     activation : str, default="silu"
         Activation of the hidden layers: "identity", "relu", "leaky_relu", "elu",
@@ -50,7 +49,9 @@ n_components : int or float, default=2
 
     optimizer : str or type, default="adamw"
         "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", or a
-        subclass of `torch.optim.Optimizer`.
+        subclass of `torch.optim.Optimizer`. "adamw" is Adam with a weight decay of
+        0.3 that is no part of the objective; with the others nothing but the
+        objective pulls at the weights.
 
     optimizer_params : dict or None, default=None
         Further arguments of the optimizer, such as ``{"weight_decay": 0.1}``.
@@ -61,14 +62,18 @@ n_components : int or float, default=2
 
     learning_rate_schedule : {"one_cycle", "constant", "cosine", \
 "reduce_on_plateau"}, default="one_cycle"
-        How the learning rate moves during a fit. `partial_fit` keeps it constant.
+        How the learning rate moves during a fit: up in the first tenth of the steps
+        and down to zero in the rest; not at all; down along a cosine; or down by a
+        factor of 10 after 5 epochs without an improvement. `partial_fit` keeps it
+        constant.
 
     batch_size : "auto" or int, default="auto"
-        The largest number of rows in a step. "auto" grows with the number of rows.
+        The largest number of rows in a step. "auto" is 64, from 5,000 rows on 128,
+        from 50,000 on 256.
 
     max_epochs : "auto" or int, default="auto"
-        Passes over the training rows. "auto" falls with the size of the data. 0
-        leaves the network as it starts.
+        Passes over the training rows. "auto" is about 100,000 divided by their
+        number, at least 10 and at most 300. 0 leaves the network as it starts.
 
     early_stopping : bool, default=True
         Hold out rows, stop when the loss on them no longer falls, and keep the
@@ -76,7 +81,7 @@ n_components : int or float, default=2
 
     validation_fraction : float, default=0.1
         Share of the rows that is held out, in (0, 1). Used with
-        ``early_stopping=True``. Small tables hold out more.
+        ``early_stopping=True``. Small tables hold out 30 rows, or a third of all.
 
     n_iter_no_change : "auto" or int, default="auto"
         Epochs without an improvement after which training stops. "auto" trains to

@@ -111,7 +111,9 @@ def test_axes_are_those_of_pca(solver, make, seed):
     np.testing.assert_allclose(axes.variances, pca.explained_variance_ * 49 / 50)
     # Signs included, which are scikit-learn's.
     np.testing.assert_allclose(axes.components, pca.components_, atol=1e-9)
-    np.testing.assert_allclose(axes.components @ axes.components.T, np.eye(k), atol=1e-9)
+    np.testing.assert_allclose(
+        axes.components @ axes.components.T, np.eye(k), atol=1e-9
+    )
 
 
 @pytest.mark.usefixtures("small_blocks")
@@ -165,7 +167,9 @@ def test_more_features_than_rows(solver, seed):
     axes = principal_axes(X, np.arange(6), None, X.mean(axis=0), 6)
     assert axes.variances[-1] == pytest.approx(0, abs=1e-9)
     assert (axes.variances >= 0).all()
-    np.testing.assert_allclose(axes.components @ axes.components.T, np.eye(6), atol=1e-9)
+    np.testing.assert_allclose(
+        axes.components @ axes.components.T, np.eye(6), atol=1e-9
+    )
 
 
 def test_single_precision(solver, seed):
@@ -238,9 +242,7 @@ def code_parts(seed, n=50):
 @pytest.mark.parametrize("n", [50, 2100])  # one batch, and several
 def test_code_moments(n, seed):
     network, X, affine, x, codes = code_parts(seed, n)
-    data = ArrayDataset(
-        X, np.arange(n), standardize=affine, standardize_target=affine
-    )
+    data = ArrayDataset(X, np.arange(n), standardize=affine, standardize_target=affine)
     found = code_moments(network, data)
     expected = np.cov(codes.T, x.T)
     np.testing.assert_allclose(found.covariance, expected[:4, :4], rtol=1e-4, atol=1e-4)

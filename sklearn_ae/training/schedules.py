@@ -6,6 +6,9 @@ from torch.optim import Optimizer, lr_scheduler
 
 SCHEDULES = ("constant", "one_cycle", "cosine", "reduce_on_plateau")
 
+# Share of the steps in which the learning rate of "one_cycle" rises.
+WARM_UP = 0.1
+
 
 class Schedule:
     """Moves the learning rate of `optimizer` over `n_epochs` of `n_batches` steps.
@@ -32,6 +35,7 @@ class Schedule:
                 optimizer,
                 max_lr=[group["lr"] for group in optimizer.param_groups],
                 total_steps=n_steps + 1,
+                pct_start=WARM_UP,
                 cycle_momentum=False,
             )
         elif name == "cosine":

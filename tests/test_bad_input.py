@@ -1,0 +1,450 @@
+"""Bad parameters and bad data: the error says what is wrong, the estimator stays."""
+
+import math
+import re
+
+import numpy as np
+import pytest
+import torch
+from registry import OwnNetwork
+from scipy import sparse
+from sklearn.base import clone
+from torch import nn
+
+from sklearn_ae import Autoencoder
+
+INF, NAN = math.inf, math.nan
+
+
+class NoEncode(nn.Module):
+    def __init__(self, n_features, n_components):
+        super().__init__()
+        self.layer = nn.Linear(n_features, n_components)
+
+    def forward(self, x):
+        return self.layer(x)
+
+
+class NoArguments(nn.Module):
+    def encode(self, x):
+        return x
+
+    decode = encode
+
+
+class WrongWidth(OwnNetwork):
+    """Its codes are one column too wide."""
+
+    def __init__(self, n_features, n_components):
+        super().__init__(n_features, n_components + 1)
+
+
+# Parameter -> values of a wrong type and values out of range.
+WRONG_TYPE = {
+    "n_components": [None, "two", [2], (2,), 2 + 0j],
+    "hidden_layer_sizes": ["big", None, 2.5, {4}, (2.5,), ("a",), (4, None)],
+    "activation": [None, 1, nn.ReLU],
+    "code_activation": [None, 1, nn.Sigmoid],
+    "output_activation": [None, 1, nn.Sigmoid],
+    "network": ["dense", 3, nn.Linear(7, 2), int, dict, (OwnNetwork,)],
+    "loss": [None, 2, nn.MSELoss],
+    "dropout": [None, "half", [0.1]],
+    "l1_penalty": [None, "small", [0.1]],
+    "l2_penalty": [None, "small", [0.1]],
+    "optimizer": [None, 1, int, nn.Linear, torch.optim.lr_scheduler.StepLR],
+    "optimizer_params": ["weight_decay", 1, [("weight_decay", 0.1)]],
+    "learning_rate": [None, "fast", [1e-3]],
+    "learning_rate_schedule": [None, 1, torch.optim.lr_scheduler.OneCycleLR],
+    "batch_size": [None, "big", 16.0, [16]],
+    "max_epochs": [None, "many", 3.0, [3]],
+    "early_stopping": ["yes", 2, None],
+    "validation_fraction": [None, "tenth", [0.1]],
+    "n_iter_no_change": [None, "long", 3.0],
+    "tol": [None, "small", [1e-3]],
+    "warm_start": ["yes", 2, None],
+    "device": [None, 0, 1.5],
+    "callbacks": ["early_stopping", 3, [3], ["early_stopping"], [None]],
+    "random_state": ["zero", 1.5, [1]],
+    "verbose": ["loud", None, 0.5],
+    "init": [None, 1, True],
+    "tied_weights": ["yes", 2, None],
+}
+WRONG_RANGE = {
+    "n_components": [0, -1, 0.0, 1.0, -0.5, 1.5, NAN, INF],
+    "hidden_layer_sizes": [0, -3, (0,), (8, -1), [8, 0]],
+    "activation": ["cube", "ReLU", ""],
+    "code_activation": ["cube", "auto"],
+    "output_activation": ["cube", ""],
+    "network": [NoEncode, NoArguments, nn.Linear, nn.Module, WrongWidth],
+    "loss": ["squared", "MSE", ""],
+    "dropout": [-0.1, 1.0, 1.5, NAN],
+    "l1_penalty": [-1e-9, NAN, INF],
+    "l2_penalty": [-1e-9, NAN, INF],
+    "optimizer": ["adamax", "Adam", ""],
+    "optimizer_params": [{"bogus": 1}, {"betas": 3}, {"lr": 0.1}, {1: 2}],
+    "learning_rate": [0, -1e-3, NAN, INF],
+    "learning_rate_schedule": ["step", ""],
+    "batch_size": [0, -5],
+    "max_epochs": [-1],
+    "validation_fraction": [0, 1, -0.1, 1.5, NAN],
+    "n_iter_no_change": [0, -1],
+    "tol": [-1e-4, NAN, INF],
+    "device": ["gpu", "cuda:99", "", "cpu0", "meta"],
+    "random_state": [-1, 2**32],
+    "verbose": [-1],
+    "init": ["svd", "PCA", ""],
+}
+# Right by themselves, wrong together or for a table of shape (60, 7): parameters,
+# and the words that must be in the message.
+WRONG_COMBINATION = [
+    ({"n_components": 8}, ["n_components=8", "7"]),
+    ({"n_components": 8, "init": "random"}, ["n_components=8", "7"]),
+    ({"code_activation": "sigmoid"}, ["code_activation='sigmoid'", "init='random'"]),
+    ({"loss": "bce"}, ["loss='bce'", "[0, 1]", "MinMaxScaler"]),
+    (
+        {"loss": "bce", "output_activation": "identity"},
+        ["output_activation='identity'", "loss='bce'"],
+    ),
+    ({"tied_weights": True, "network": OwnNetwork}, ["tied_weights=True", "network"]),
+    (
+        {"optimizer": "sgd", "optimizer_params": {"betas": (0.9, 0.99)}},
+        ["optimizer_params", "betas", "sgd"],
+    ),
+    (
+        {"optimizer": "adam", "optimizer_params": {"weight_decay": -1}},
+        ["optimizer_params", "weight_decay"],
+    ),
+]
+
+
+def cases(table):
+    """Each parameter with each of its values, under a readable name."""
+    return [
+        pytest.param(name, value, id=f"{name}={value!r}"[:60])
+        for name, values in table.items()
+        for value in values
+    ]
+
+
+def unit_table(n_rows=60):
+    return np.random.RandomState(0).standard_normal((n_rows, 7))
+
+
+@pytest.fixture(scope="module")
+def X():
+    return unit_table()
+
+
+def assert_error_leaves_estimator(model, X, errors, patterns):
+    """`fit` and `partial_fit` raise, and neither leaves a trace."""
+    before = dict(vars(model))
+    for method in ("fit", "partial_fit"):
+        with pytest.raises(errors) as caught:
+            getattr(model, method)(X)
+        for pattern in patterns:
+            assert re.search(pattern, str(caught.value)), (
+                f"{method}: {pattern!r} is not in the message {str(caught.value)!r}"
+            )
+        assert vars(model).keys() == before.keys()
+        changed = [n for n, value in before.items() if vars(model)[n] is not value]
+        assert not changed, f"{method} changed {changed}"
+
+
+def named_value(value):
+    """How the value may show in a message: as in Python, or its name."""
+    name = getattr(value, "__name__", None)
+    shown = [re.escape(repr(value))] + ([re.escape(name)] if name else [])
+    if isinstance(value, list | tuple | dict) and len(value):
+        items = value.items() if isinstance(value, dict) else [(v,) for v in value]
+        shown += [re.escape(str(part)) for item in items for part in item]
+    if isinstance(value, nn.Module):
+        shown.append("Linear")
+    return "|".join(shown)
+
+
+CHEAP = {"max_epochs": 1, "random_state": 0}
+
+
+@pytest.mark.parametrize(("name", "value"), cases(WRONG_TYPE) + cases(WRONG_RANGE))
+def test_wrong_parameter_of_an_unfitted_estimator(X, name, value):
+    model = Autoencoder(**CHEAP | {name: value})
+    assert_error_leaves_estimator(
+        model, X, (ValueError, TypeError), [rf"\b{name}\b", named_value(value)]
+    )
+
+
+@pytest.mark.parametrize(("name", "value"), cases(WRONG_TYPE) + cases(WRONG_RANGE))
+def test_wrong_parameter_of_a_fitted_estimator(X, name, value):
+    model = Autoencoder(**CHEAP).fit(X)
+    codes, error = model.transform(X), model.reconstruction_error(X)
+    model.set_params(**{name: value})
+    before = dict(vars(model))
+    with pytest.raises((ValueError, TypeError), match=rf"\b{name}\b"):
+        model.fit(X)
+    assert vars(model).keys() == before.keys()
+    assert all(vars(model)[n] is value for n, value in before.items())
+    np.testing.assert_array_equal(model.transform(X), codes)
+    np.testing.assert_array_equal(model.reconstruction_error(X), error)
+
+
+def combination_id(case):
+    return ",".join(f"{k}={v!r}" for k, v in case.items())[:70] if case else None
+
+
+@pytest.mark.parametrize(
+    ("params", "words"),
+    WRONG_COMBINATION,
+    ids=[combination_id(params) for params, _ in WRONG_COMBINATION],
+)
+@pytest.mark.parametrize("fitted", [False, True], ids=["unfitted", "fitted"])
+def test_wrong_combination(X, params, words, fitted):
+    model = Autoencoder(**CHEAP)
+    if fitted:
+        codes = model.fit(X).transform(X)
+    model.set_params(**params)
+    before = dict(vars(model))
+    with pytest.raises((ValueError, TypeError)) as caught:
+        model.fit(X)
+    for word in words:
+        assert word in str(caught.value)
+    assert vars(model).keys() == before.keys()
+    assert all(vars(model)[n] is value for n, value in before.items())
+    if fitted:
+        np.testing.assert_array_equal(model.transform(X), codes)
+
+
+def test_more_components_than_rows(X):
+    with pytest.raises(ValueError, match=r"n_components=5.*n_samples.*4"):
+        Autoencoder(5).fit(X[:4])
+    model = Autoencoder(5, init="random", **CHEAP).fit(X[:4])
+    assert model.transform(X).shape == (60, 5)
+
+
+def test_every_parameter_is_in_the_table():
+    names = Autoencoder().get_params().keys()
+    assert WRONG_TYPE.keys() == names
+    # Of these any value of the right type will do.
+    free = {"early_stopping", "warm_start", "callbacks", "tied_weights"}
+    assert WRONG_RANGE.keys() == names - free
+
+
+def test_every_listed_value_is_wrong_by_itself():
+    # Otherwise a test would pass for an error that has nothing to do with it.
+    Autoencoder(**CHEAP).fit(unit_table())
+
+
+def test_constructor_neither_validates_nor_converts():
+    values = {name: values[0] for name, values in WRONG_TYPE.items()}
+    model = Autoencoder(**values)
+    assert all(getattr(model, name) is value for name, value in values.items())
+    with pytest.raises(TypeError, match="bogus"):
+        Autoencoder(bogus=1)
+    with pytest.raises(ValueError, match="bogus"):
+        Autoencoder().set_params(bogus=1)
+
+
+# -- bad data --------------------------------------------------------------------------
+
+# Arguments of fit beside parameters, and words of the message.
+BAD_DATA = {
+    "one_dimension": (lambda X: {"X": X[0]}, ["2D array"]),
+    "three_dimensions": (lambda X: {"X": X[None]}, ["dim 3"]),
+    "one_row": (lambda X: {"X": X[:1]}, ["sample", "minimum of 2"]),
+    "no_row": (lambda X: {"X": X[:0]}, ["0 sample"]),
+    "no_column": (lambda X: {"X": X[:, :0]}, ["0 feature"]),
+    "complex": (lambda X: {"X": X + 0j}, ["Complex data not supported"]),
+    "strings": (lambda X: {"X": np.full((5, 7), "a")}, ["could not convert"]),
+    "none": (lambda X: {"X": None}, ["2D array"]),
+    "complex_sparse": (
+        lambda X: {"X": sparse.csr_array(X + 0j)},
+        ["Complex data not supported"],
+    ),
+    "target_too_short": (
+        lambda X: {"X": X, "X_target": X[:20]},
+        ["X_target", "20", "60"],
+    ),
+    "target_not_finite": (
+        lambda X: {"X": X, "X_target": np.where(X > 0, np.nan, X)},
+        ["X_target", "NaN"],
+    ),
+    "target_one_dimension": (lambda X: {"X": X, "X_target": X[:, 0]}, ["2D array"]),
+    "weight_too_short": (
+        lambda X: {"X": X, "sample_weight": np.ones(20)},
+        ["sample_weight", "20", "60"],
+    ),
+    "weight_two_dimensions": (
+        lambda X: {"X": X, "sample_weight": np.ones((60, 2))},
+        ["[Ss]ample.weight", "1D"],
+    ),
+    "weight_zero": (
+        lambda X: {"X": X, "sample_weight": np.zeros(60)},
+        ["weight", "zero"],
+    ),
+    "weight_negative": (
+        lambda X: {"X": X, "sample_weight": np.linspace(-1, 1, 60)},
+        ["[Nn]egative", "sample_weight"],
+    ),
+    "weight_not_finite": (
+        lambda X: {"X": X, "sample_weight": np.full(60, np.nan)},
+        ["sample_weight", "NaN"],
+    ),
+}
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("fitted", [False, True], ids=["unfitted", "fitted"])
+@pytest.mark.parametrize("case", BAD_DATA)
+def test_bad_data(X, case, method, fitted):
+    arguments, patterns = BAD_DATA[case]
+    if case == "one_row" and method == "partial_fit" and fitted:
+        pytest.skip("one row more is welcome")
+    model = Autoencoder(**CHEAP)
+    if fitted:
+        codes = model.fit(X).transform(X)
+    before = dict(vars(model))
+    with pytest.raises((ValueError, TypeError)) as caught:
+        getattr(model, method)(**arguments(X))
+    for pattern in patterns:
+        assert re.search(pattern, str(caught.value))
+    assert vars(model).keys() == before.keys()
+    assert all(vars(model)[n] is value for n, value in before.items())
+    if fitted:
+        np.testing.assert_array_equal(model.transform(X), codes)
+
+
+def test_one_positive_weight_is_not_enough(X):
+    weight = np.zeros(60)
+    weight[3] = 1
+    with pytest.raises(ValueError, match="weight"):
+        Autoencoder(1).fit(X, sample_weight=weight)
+
+
+def test_tied_weights_need_outputs_like_inputs(X):
+    with pytest.raises(ValueError, match=r"tied_weights=True.*7.*X_target has 3"):
+        Autoencoder(2, tied_weights=True).fit(X, X_target=X[:, :3])
+
+
+@pytest.mark.parametrize("value", [-0.01, 1.01])
+@pytest.mark.parametrize("make", [np.array, sparse.csr_array], ids=["dense", "csr"])
+def test_cross_entropy_names_the_range_it_was_given(value, make):
+    X = np.random.RandomState(0).uniform(size=(20, 3))
+    X[4, 1] = value
+    with pytest.raises(ValueError, match=re.escape(f"{value:g}")):
+        Autoencoder(2, loss="bce").fit(make(X))
+    with pytest.raises(ValueError, match=re.escape(f"{value:g}")):
+        Autoencoder(2, loss="bce").fit(np.clip(X, 0, 1), X_target=make(X))
+    # Only what is to be reconstructed has to be in [0, 1].
+    target = make(np.clip(X, 0, 1))
+    Autoencoder(2, loss="bce", max_epochs=1).fit(make(X), X_target=target)
+
+
+@pytest.mark.parametrize("fitted", [False, True], ids=["unfitted", "fitted"])
+def test_diverging_training_says_where_and_leaves_the_estimator(X, fitted):
+    model = Autoencoder(2, random_state=0, max_epochs=3)
+    if fitted:
+        codes = model.fit(X).transform(X)
+    model.set_params(
+        optimizer="sgd", learning_rate=1e20, learning_rate_schedule="constant"
+    )
+    before = dict(vars(model))
+    with pytest.raises(ValueError, match=r"epoch \d+.*learning_rate=1e\+20") as caught:
+        model.fit(X)
+    assert re.search("[Ll]ower", str(caught.value))  # what to change
+    assert vars(model).keys() == before.keys()
+    assert all(vars(model)[n] is value for n, value in before.items())
+    if fitted:
+        np.testing.assert_array_equal(model.transform(X), codes)
+
+
+def test_diverging_partial_fit_leaves_the_weights(X):
+    params = {"optimizer": "sgd", "learning_rate": 1e20, "batch_size": 5}
+    model = Autoencoder(2, random_state=0, max_epochs=0, **params).fit(X)
+    codes = model.transform(X)
+    with pytest.raises(ValueError, match="learning_rate"):
+        model.partial_fit(X)
+    np.testing.assert_array_equal(model.transform(X), codes)
+    assert model.n_iter_ == 0
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_training_that_diverges_in_its_last_step_is_noticed(X, method):
+    # The loss was finite before this step, the only one.
+    model = Autoencoder(
+        2,
+        init="random",
+        early_stopping=False,
+        batch_size=60,
+        optimizer="sgd",
+        learning_rate=1e38,
+        learning_rate_schedule="constant",
+        **CHEAP,
+    )
+    with pytest.raises(ValueError, match="learning_rate"):
+        getattr(model, method)(X)
+
+
+class Failing(OwnNetwork):
+    """Fails in its third training pass."""
+
+    passes = 0
+
+    def encode(self, x):
+        Failing.passes += self.training
+        if self.training and Failing.passes == 3:
+            raise RuntimeError("no more")
+        return super().encode(x)
+
+
+def test_failing_network_leaves_a_fitted_estimator(X, monkeypatch):
+    monkeypatch.setattr(Failing, "passes", 10)
+    model = Autoencoder(2, network=Failing, batch_size=10, **CHEAP).fit(X)
+    codes, history = model.transform(X), model.n_iter_
+    for method in ("fit", "partial_fit"):
+        for warm_start in (False, True):
+            Failing.passes = 0
+            model.set_params(warm_start=warm_start)
+            with pytest.raises(RuntimeError, match="no more"):
+                getattr(model, method)(X)
+            np.testing.assert_array_equal(model.transform(X), codes)
+            assert model.n_iter_ == len(model.net_.history) == history
+    # What comes next is what would have come without the failure.
+    Failing.passes = 10
+    expected = clone(model).set_params(warm_start=False).fit(X).partial_fit(X)
+    model.partial_fit(X)
+    np.testing.assert_array_equal(model.transform(X), expected.transform(X))
+
+
+BAD_QUERIES = {
+    "width": (lambda X: X[:, :3], "features"),
+    "one_dimension": (lambda X: X[0], "2D array"),
+    "not_finite": (lambda X: np.where(X > 0, np.nan, X), "NaN"),
+    "no_row": (lambda X: X[:0], "0 sample"),
+    "complex": (lambda X: X + 0j, "Complex"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_QUERIES)
+@pytest.mark.parametrize(
+    "method",
+    ["transform", "reconstruct", "reconstruction_error", "score_samples", "score"],
+)
+def test_bad_queries(X, case, method):
+    make, message = BAD_QUERIES[case]
+    with pytest.raises(ValueError, match=message):
+        getattr(Autoencoder(**CHEAP).fit(X), method)(make(X))
+
+
+def test_bad_codes(X):
+    model = Autoencoder(2, **CHEAP).fit(X)
+    with pytest.raises(ValueError, match=r"3 columns.*n_components_=2"):
+        model.inverse_transform(X[:, :3])
+    with pytest.raises(ValueError, match="NaN"):
+        model.inverse_transform(np.full((4, 2), np.nan))
+
+
+def test_errors_of_unlike_outputs_are_not_computed(X):
+    model = Autoencoder(2, **CHEAP).fit(X, X_target=X[:, :3])
+    for method in ("reconstruction_error", "score", "score_samples"):
+        with pytest.raises(ValueError, match="3 columns and X has 7"):
+            getattr(model, method)(X)

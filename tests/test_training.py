@@ -1,0 +1,736 @@
+"""The course of a training: early stops, interrupts, failures, and what goes in."""
+
+import copy
+import os
+import signal
+import threading
+
+import numpy as np
+import pytest
+import torch
+from scipy import sparse
+from skorch.callbacks import Callback
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LinearRegression
+from sklearn.model_selection import GridSearchCV
+from torch import nn
+
+from sklearn_ae import Autoencoder
+
+
+def autoencoder(**params):
+    """Small and quick; trained ones leave the start behind on all that is drawn."""
+    defaults = {
+        "hidden_layer_sizes": 16,
+        "init": "random",
+        "learning_rate": 0.01,
+        "batch_size": 20,
+        "max_epochs": 6,
+        "random_state": 0,
+    }
+    return Autoencoder(2, **(defaults | params))
+
+
+def half_squared_error(est, X, target=None):
+    target = X if target is None else target
+    return 0.5 * ((target - est.reconstruct(X)) ** 2).sum(axis=1)
+
+
+class BatchSpy(Callback):
+    """Keeps the inputs of all batches, epoch by epoch."""
+
+    def initialize(self):
+        self.train, self.valid = [], []
+        return self
+
+    def on_epoch_begin(self, net, **kwargs):
+        self.train.append([])
+        self.valid.append([])
+
+    def on_batch_begin(self, net, batch, training, **kwargs):
+        (self.train if training else self.valid)[-1].append(batch[0].numpy())
+
+    def rows(self, which, epoch, X, est):
+        """The numbers of the rows of `X` that went by."""
+        seen = np.concatenate(getattr(self, which)[epoch]) * est.scale_ + est.mean_
+        distances = np.abs(seen[:, np.newaxis] - X[np.newaxis]).max(axis=2)
+        assert distances.min(axis=1).max() < 1e-4
+        return distances.argmin(axis=1)
+
+
+# -- early stopping --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("patience", [1, 3])
+def test_stops_after_patience(patience, table):
+    """No epoch betters the loss by 99 %, so that none counts."""
+    est = autoencoder(n_iter_no_change=patience, tol=0.99, max_epochs=50).fit(table)
+    assert est.n_iter_ == patience
+    assert len(est.loss_curve_) == len(est.validation_loss_curve_) == patience
+
+
+def test_patience_starts_anew_with_every_improvement(table):
+    est = autoencoder(n_iter_no_change=2, tol=0.0, max_epochs=60, learning_rate=0.1)
+    curve = est.fit(table).validation_loss_curve_
+    best = np.minimum.accumulate(curve)
+    improved = np.append(True, curve[1:] < best[:-1])
+    if est.n_iter_ < 60:
+        assert not improved[-2:].any()
+    pairs = zip(improved[:-2], improved[1:-1], strict=True)
+    assert all(a or b for a, b in pairs)
+
+
+def test_tolerance_is_relative(table):
+    """Data in other units stop at the same epoch."""
+    epochs = [
+        autoencoder(n_iter_no_change=2, tol=0.05, max_epochs=60).fit(c * table).n_iter_
+        for c in (1e-3, 1.0, 1e3)
+    ]
+    assert epochs[0] == epochs[1] == epochs[2] < 60
+
+
+@pytest.mark.parametrize("rate", [0.01, 0.3])
+def test_best_weights_come_back(rate, table):
+    """The loss of the fitted model on the held-out rows is the lowest of all."""
+    spy = BatchSpy()
+    est = autoencoder(callbacks=[spy], learning_rate=rate, max_epochs=30).fit(table)
+    held_out = spy.rows("valid", 0, table, est)
+    found = half_squared_error(est, table[held_out]).mean()
+    assert found == pytest.approx(est.best_loss_, rel=1e-4)
+    assert est.best_loss_ == est.validation_loss_curve_.min()
+
+
+@pytest.mark.parametrize("init", ["pca", "random"])
+def test_the_start_takes_part(init, table):
+    """A training that only does harm leaves no trace."""
+    harmful = {"optimizer": "adam", "learning_rate": 30.0, "n_iter_no_change": 3}
+    est = autoencoder(init=init, **harmful).fit(table)
+    start = autoencoder(init=init, max_epochs=0).fit(table)
+    assert est.n_iter_ == 3
+    assert (est.validation_loss_curve_ > start.best_loss_).all()
+    assert est.best_loss_ == start.best_loss_
+    np.testing.assert_array_equal(est.reconstruct(table), start.reconstruct(table))
+    np.testing.assert_array_equal(est.transform(table), start.transform(table))
+
+
+@pytest.mark.parametrize("loss", ["mse", "mae", "huber"])
+def test_never_worse_than_pca_on_the_held_out_rows(loss, table):
+    start = autoencoder(init="pca", loss=loss, max_epochs=0).fit(table)
+    est = autoencoder(init="pca", loss=loss, max_epochs=20).fit(table)
+    assert est.best_loss_ <= start.best_loss_
+
+
+def test_held_out_rows_are_never_trained_on(table):
+    spy = BatchSpy()
+    est = autoencoder(callbacks=[spy], validation_fraction=0.25).fit(table)
+    held_out = set(spy.rows("valid", 0, table, est))
+    assert len(held_out) == 15
+    for epoch in range(6):
+        trained = spy.rows("train", epoch, table, est)
+        assert set(spy.rows("valid", epoch, table, est)) == held_out
+        # Every other row once.
+        assert sorted(trained) == sorted(set(range(60)) - held_out)
+
+
+def test_without_early_stopping_all_rows_are_trained_on(table):
+    spy = BatchSpy()
+    est = autoencoder(callbacks=[spy], early_stopping=False).fit(table)
+    for epoch in range(6):
+        assert sorted(spy.rows("train", epoch, table, est)) == list(range(60))
+        assert spy.valid[epoch] == []
+    assert est.best_loss_ == est.loss_curve_[-1]
+
+
+@pytest.mark.parametrize("n", [2, 3, 5, 11])
+@pytest.mark.parametrize("fraction", [0.01, 0.5, 0.99])
+def test_tables_of_a_few_rows(n, fraction):
+    """However the share is rounded, there are rows on both sides."""
+    X = np.random.default_rng(0).standard_normal((n, 4))
+    est = Autoencoder(1, validation_fraction=fraction, max_epochs=2).fit(X)
+    assert np.isfinite(est.transform(X)).all()
+    assert np.isfinite(est.loss_curve_).all()
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_a_single_row_of_weight(early_stopping, table):
+    weight = np.zeros(60)
+    weight[7] = 2.0
+    est = Autoencoder(1, early_stopping=early_stopping, max_epochs=2)
+    est.fit(table, sample_weight=weight)
+    # All that can be learned is that row, which is the mean.
+    np.testing.assert_allclose(est.reconstruct(table[7:8]), table[7:8], atol=1e-4)
+
+
+# -- interrupts ------------------------------------------------------------------------
+
+
+class Interrupt(Callback):
+    """Asks for the end in the given epoch, the first being 0."""
+
+    n_fits = 0
+
+    def __init__(self, event="on_epoch_end", epoch=3, how="raise"):
+        self.event = event
+        self.epoch = epoch
+        self.how = how
+
+    def on_train_begin(self, net, **kwargs):
+        type(self).n_fits += 1
+
+    def on_epoch_end(self, net, **kwargs):
+        self._strike("on_epoch_end", net)
+
+    def on_batch_end(self, net, **kwargs):
+        self._strike("on_batch_end", net)
+
+    def _strike(self, event, net):
+        if event == self.event and len(net.history) == self.epoch + 1:
+            if self.how == "raise":
+                raise KeyboardInterrupt
+            signal.raise_signal(signal.SIGINT)
+
+
+def assert_fitted_with_the_best_so_far(est, X, n_epochs):
+    """The same state as after a training of as many whole epochs."""
+    assert est.n_iter_ == n_epochs
+    assert len(est.loss_curve_) == n_epochs
+    assert all(len(column) == n_epochs for column in est.history_.values())
+    assert np.isfinite(est.loss_curve_).all()
+    assert np.isfinite(est.best_loss_) or n_epochs == 0
+    assert np.isfinite(est.transform(X)).all()
+    assert not est.module_.training
+
+
+@pytest.mark.parametrize("how", ["raise", "signal"])
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize(
+    ("event", "epoch", "n_epochs"),
+    [
+        ("on_epoch_end", 0, 1),
+        ("on_epoch_end", 3, 4),
+        ("on_batch_end", 0, 0),  # in the middle of the first
+        ("on_batch_end", 3, 3),
+    ],
+)
+def test_interrupt_comes_out_of_fit(
+    event, epoch, n_epochs, early_stopping, how, table
+):
+    interrupt = Interrupt(event, epoch, how)
+    est = autoencoder(
+        callbacks=[interrupt],
+        early_stopping=early_stopping,
+        learning_rate_schedule="constant",
+    )
+    with pytest.raises(KeyboardInterrupt):
+        est.fit(table)
+    assert_fitted_with_the_best_so_far(est, table, n_epochs)
+    if early_stopping:
+        # The rest of an epoch has no validation loss, and leaves no trace.
+        whole = autoencoder(max_epochs=n_epochs, learning_rate_schedule="constant")
+        whole.fit(table)
+        assert est.best_loss_ == whole.best_loss_
+        np.testing.assert_array_equal(est.transform(table), whole.transform(table))
+    # Life goes on.
+    est.set_params(callbacks=None)
+    assert est.partial_fit(table).n_iter_ == n_epochs + 1
+
+
+def test_interrupt_of_partial_fit(table):
+    est = autoencoder(callbacks=[Interrupt(epoch=0)])
+    with pytest.raises(KeyboardInterrupt):
+        est.partial_fit(table)
+    assert_fitted_with_the_best_so_far(est, table, 1)
+
+
+def test_interrupt_stops_a_grid_search(table):
+    Interrupt.n_fits = 0
+    search = GridSearchCV(
+        autoencoder(callbacks=[Interrupt()]), {"n_components": [1, 2, 3]}
+    )
+    with pytest.raises(KeyboardInterrupt):
+        search.fit(table)
+    assert Interrupt.n_fits == 1
+
+
+def test_interrupt_from_outside(table):
+    """As from the keyboard, at no point in particular."""
+    assert threading.current_thread() is threading.main_thread()
+    est = autoencoder(max_epochs=10**6)
+    timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        est.fit(table)
+    timer.join()
+    assert est.n_iter_ > 0
+    assert_fitted_with_the_best_so_far(est, table, est.n_iter_)
+
+
+def test_interrupt_that_strikes_inside_of_skorch(table):
+    """A signal may arrive while skorch's own code runs: it still is a signal."""
+    names = {"__name__": "skorch.history", "signal": signal, "Callback": Callback}
+    exec(
+        "class Unlucky(Callback):\n"
+        "    def on_epoch_end(self, net, **kwargs):\n"
+        "        signal.raise_signal(signal.SIGINT)\n",
+        names,
+    )
+    est = autoencoder(callbacks=[names["Unlucky"]()])
+    with pytest.raises(KeyboardInterrupt):
+        est.fit(table)
+    assert_fitted_with_the_best_so_far(est, table, 1)
+
+
+# -- losses that blow up ---------------------------------------------------------------
+
+DIVERGING = {
+    "optimizer": "sgd",
+    "learning_rate": 1e8,
+    "learning_rate_schedule": "constant",
+}
+REMEDY = r"epoch \d+.*learning_rate=1e\+08.*[Ll]ower"
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("init", ["pca", "random"])
+def test_diverging_loss_says_what_to_do(init, early_stopping, table):
+    est = autoencoder(init=init, early_stopping=early_stopping, **DIVERGING)
+    with pytest.raises(ValueError, match=REMEDY):
+        est.fit(table)
+    assert not hasattr(est, "module_")
+    assert not hasattr(est, "n_features_in_")
+
+
+@pytest.mark.parametrize("rate", [1e8, 1e30, 1e38])
+def test_last_step_diverges(rate, table):
+    """No loss is computed after it, yet the weights are of no use."""
+    params = {**DIVERGING, "learning_rate": rate}
+    est = autoencoder(max_epochs=1, batch_size=60, early_stopping=False, **params)
+    try:
+        est.fit(table)
+    except ValueError as error:
+        assert "learning_rate" in str(error)  # noqa: PT017
+    else:
+        assert np.isfinite(est.reconstruct(table)).all()
+        assert np.isfinite(est.explained_variance_).all()
+
+
+def state_of(est, X):
+    """All that a user can see, as copies."""
+    return copy.deepcopy(
+        {
+            "codes": est.transform(X),
+            "output": est.reconstruct(X),
+            "history": est.history_,
+            "rows": [dict(row) for row in est.net_.history],
+            "optimizer": est.net_.optimizer_.state_dict(),
+            "generators": {k: g.get_state() for k, g in est.net_.generators_.items()},
+            "rest": {
+                k: v
+                for k, v in vars(est).items()
+                if isinstance(v, int | float | str | np.ndarray)
+            },
+        }
+    )
+
+
+def assert_same(a, b):
+    if isinstance(a, dict):
+        assert a.keys() == b.keys()
+        for key in a:
+            assert_same(a[key], b[key])
+    elif isinstance(a, list | tuple):
+        assert len(a) == len(b)
+        for x, y in zip(a, b, strict=True):
+            assert_same(x, y)
+    else:
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("warm_start", [False, True])
+def test_failed_fit_leaves_the_former_state(warm_start, table):
+    est = autoencoder().fit(table)
+    est.set_params(warm_start=warm_start, **DIVERGING)
+    before = state_of(est, table)
+    with pytest.raises(ValueError, match="learning_rate"):
+        est.fit(table + 1)
+    assert_same(state_of(est, table), before)
+
+
+def test_failed_partial_fit_leaves_the_former_state(table):
+    """Also what the next call goes on from."""
+    est, twin = autoencoder().fit(table), autoencoder().fit(table)
+    before = state_of(est, table)
+    with pytest.raises(ValueError, match="loss became"):
+        est.partial_fit(table * 1e30)
+    assert_same(state_of(est, table), before)
+    assert_same(
+        state_of(est.partial_fit(table), table), state_of(twin.partial_fit(table), table)
+    )
+
+
+def test_failing_callback_leaves_the_former_state(table):
+    class Failing(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            if len(net.history) == 3:
+                raise RuntimeError("mine")
+
+    est = autoencoder().fit(table)
+    before = state_of(est, table)
+    est.set_params(callbacks=[Failing()])
+    with pytest.raises(RuntimeError, match="mine"):
+        est.fit(table)
+    assert_same(state_of(est, table), before)
+
+
+# -- partial_fit -----------------------------------------------------------------------
+
+
+def test_partial_fit_keeps_the_first_scale(table):
+    est = autoencoder().partial_fit(table)
+    mean, scale = est.mean_.copy(), est.scale_
+    np.testing.assert_allclose(mean, table.mean(axis=0))
+    assert scale == pytest.approx(np.sqrt(table.var(axis=0).mean()))
+    est.partial_fit(10 * table + 3)
+    np.testing.assert_array_equal(est.mean_, mean)
+    assert est.scale_ == scale
+
+
+def test_partial_fit_passes_once(table):
+    spy = BatchSpy()
+    est = autoencoder(callbacks=[spy], early_stopping=True)
+    for call in range(3):
+        est.partial_fit(table)
+        assert est.n_iter_ == call + 1
+        assert sorted(spy.rows("train", call, table, est)) == list(range(60))
+        assert spy.valid[call] == []
+
+
+def test_partial_fit_lowers_the_loss(table):
+    est = autoencoder()
+    for _ in range(15):
+        est.partial_fit(table)
+    assert (np.diff(est.loss_curve_[::5]) < 0).all()
+    assert est.loss_curve_[-1] < 0.7 * est.loss_curve_[0]
+
+
+def test_partial_fit_keeps_the_state_of_the_optimizer(table):
+    est = autoencoder()
+    for call in (1, 2, 3):
+        est.partial_fit(table)
+        states = est.net_.optimizer_.state_dict()["state"].values()
+        assert {float(state["step"]) for state in states} == {3.0 * call}
+
+
+def test_partial_fit_is_an_epoch_of_fit(table):
+    """Three calls are three epochs at a constant rate, up to the axes of the codes."""
+    params = {"learning_rate_schedule": "constant", "early_stopping": False}
+    whole = autoencoder(max_epochs=3, **params).fit(table)
+    parts = autoencoder(**params)
+    for _ in range(3):
+        parts.partial_fit(table)
+    np.testing.assert_allclose(parts.loss_curve_, whole.loss_curve_, rtol=1e-6)
+    np.testing.assert_allclose(
+        parts.reconstruct(table), whole.reconstruct(table), rtol=1e-3, atol=1e-3
+    )
+
+
+@pytest.mark.parametrize("code_activation", ["identity", "tanh"])
+@pytest.mark.parametrize("schedule", ["one_cycle", "cosine"])
+def test_partial_fit_after_fit_has_the_full_rate(schedule, code_activation, table):
+    """What the schedule of the fit has left of it is next to nothing."""
+    est = autoencoder(
+        code_activation=code_activation, learning_rate_schedule=schedule
+    ).fit(table)
+    est.partial_fit(table)
+    assert est.history_["learning_rate"][-1] == pytest.approx(0.01)
+    assert est.net_.optimizer_.param_groups[0]["lr"] == pytest.approx(0.01)
+
+
+def test_partial_fit_of_parts_starts_as_pca_of_the_first(table):
+    est = autoencoder(init="pca", learning_rate=1e-12).partial_fit(table[:30])
+    pca = PCA(2).fit(table[:30])
+    expected = pca.inverse_transform(pca.transform(table))
+    np.testing.assert_allclose(est.reconstruct(table), expected, atol=1e-4)
+
+
+# -- targets of their own --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("make", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("n_outputs", [3, 7])
+def test_target_start_is_the_regression_on_pca(n_outputs, make, table):
+    target = np.cos(table @ np.ones((7, n_outputs)) + np.arange(n_outputs)) * 4 + 9
+    est = autoencoder(init="pca", max_epochs=0).fit(table, X_target=make(target))
+    codes = PCA(2).fit_transform(table)
+    expected = LinearRegression().fit(codes, target).predict(codes)
+    np.testing.assert_allclose(est.reconstruct(table), expected, atol=1e-4)
+
+
+def test_weighted_target_start(table):
+    """Weights count as rows that are repeated."""
+    target = np.cos(table[:, :3])
+    counts = np.random.default_rng(0).integers(1, 4, 60)
+    weighted = autoencoder(init="pca", max_epochs=0)
+    weighted.fit(table, X_target=target, sample_weight=counts)
+    repeated = np.repeat(table, counts, axis=0)
+    codes = PCA(2).fit(repeated)
+    regression = LinearRegression().fit(
+        codes.transform(repeated), np.repeat(target, counts, axis=0)
+    )
+    expected = regression.predict(codes.transform(table))
+    np.testing.assert_allclose(weighted.reconstruct(table), expected, atol=1e-4)
+
+
+def test_target_is_what_is_learned(table):
+    """A pair of corrupted and clean rows; the loss is that to the clean ones."""
+    noisy = table + np.random.default_rng(0).normal(scale=2, size=table.shape)
+    est = autoencoder(init="pca", max_epochs=30, early_stopping=False)
+    est.fit(noisy, X_target=table)
+    found = half_squared_error(est, noisy, table).mean()
+    assert found == pytest.approx(est.loss_curve_[-1], rel=0.1)
+    plain = copy.copy(est).fit(noisy)
+    assert found < half_squared_error(plain, noisy, table).mean()
+
+
+def test_target_equal_to_the_input_is_the_plain_autoencoder(table):
+    a, b = autoencoder().fit(table), autoencoder().fit(table, X_target=table)
+    np.testing.assert_allclose(
+        a.reconstruct(table), b.reconstruct(table), rtol=1e-4, atol=1e-4
+    )
+
+
+def test_target_of_another_width(table):
+    est = autoencoder().fit(table, X_target=table[:, :3])
+    assert est.reconstruct(table).shape == (60, 3)
+    assert est.inverse_transform(est.transform(table)).shape == (60, 3)
+    with pytest.raises(ValueError, match=r"3 columns.*7"):
+        est.score(table)
+    with pytest.raises(ValueError, match=r"3 columns.*7"):
+        est.reconstruction_error(table)
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        (np.ones((59, 7)), "X_target has 59 rows"),
+        (np.full((60, 7), np.nan), "X_target contains NaN"),
+        (np.ones(60), "2D array"),
+        (np.ones((60, 2, 2)), "dim 3"),
+    ],
+)
+def test_bad_targets(target, message, table):
+    with pytest.raises(ValueError, match=message):
+        autoencoder().fit(table, X_target=target)
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_target_must_keep_its_width(method, table):
+    est = autoencoder(warm_start=True).fit(table, X_target=table[:, :3])
+    before = est.reconstruct(table)
+    for other in (table[:, :2], None):
+        with pytest.raises(ValueError, match="3 outputs"):
+            getattr(est, method)(table, X_target=other)
+    np.testing.assert_array_equal(est.reconstruct(table), before)
+    getattr(est, method)(table, X_target=table[:, :3])
+
+
+# -- weights of rows -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("init", ["pca", "random"])
+@pytest.mark.parametrize("make", [np.asarray, sparse.csr_array, np.asfortranarray])
+def test_weight_zero_removes_the_row(make, init, table):
+    """To the bit: the rows are not looked at."""
+    keep = np.random.default_rng(0).uniform(size=60) < 0.7
+    weight = np.where(keep, 2.0, 0.0)
+    dirty = np.where(keep[:, np.newaxis], table, 1e6)
+    a = autoencoder(init=init).fit(make(dirty), sample_weight=weight)
+    b = autoencoder(init=init).fit(make(table[keep]))
+    for name in ("mean_", "scale_", "explained_variance_", "loss_curve_"):
+        np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
+    np.testing.assert_array_equal(a.transform(table), b.transform(table))
+
+
+@pytest.mark.parametrize("loss", ["mse", "mae"])
+@pytest.mark.parametrize("init", ["pca", "random"])
+def test_integer_weights_are_repeated_rows(loss, init, table):
+    """In the value of the objective; the batches are others."""
+    counts = np.random.default_rng(0).integers(1, 4, 60)
+    params = {
+        "init": init,
+        "loss": loss,
+        "learning_rate": 1e-9,
+        "max_epochs": 1,
+        "early_stopping": False,
+        "l2_penalty": 0.1,
+    }
+    a = autoencoder(**params).fit(table, sample_weight=counts)
+    b = autoencoder(**params).fit(np.repeat(table, counts, axis=0))
+    np.testing.assert_allclose(a.mean_, b.mean_)
+    for name in ("train_loss", "train_reconstruction", "train_l2"):
+        np.testing.assert_allclose(a.history_[name], b.history_[name], rtol=1e-4)
+    np.testing.assert_allclose(
+        a.reconstruct(table), b.reconstruct(table), rtol=1e-3, atol=1e-4
+    )
+
+
+def test_only_the_proportions_of_weights_matter(table):
+    weight = np.random.default_rng(0).uniform(1, 2, 60)
+    a = autoencoder().fit(table, sample_weight=weight)
+    b = autoencoder().fit(table, sample_weight=1024 * weight)
+    np.testing.assert_array_equal(a.transform(table), b.transform(table))
+
+
+def test_equal_weights_are_no_weights(table):
+    a, b = autoencoder().fit(table), autoencoder().fit(table, sample_weight=np.ones(60))
+    np.testing.assert_allclose(a.transform(table), b.transform(table), rtol=1e-4)
+
+
+def test_heavy_rows_are_fitted_better(table):
+    heavy = np.where(np.arange(60) < 15, 50.0, 1.0)
+    errors = [
+        half_squared_error(
+            autoencoder(early_stopping=False, max_epochs=60).fit(table, sample_weight=w),
+            table[:15],
+        ).mean()
+        for w in (None, heavy)
+    ]
+    assert errors[1] < 0.7 * errors[0]
+
+
+# -- a network of the user's -----------------------------------------------------------
+
+
+class Mine(nn.Module):
+    """Draws from torch's global generator, in making and in training."""
+
+    def __init__(self, n_features, n_components):
+        super().__init__()
+        self.inner = nn.Sequential(
+            nn.Linear(n_features, 12), nn.Dropout(0.1), nn.Tanh()
+        )
+        self.code = nn.Linear(12, n_components)
+        self.outer = nn.Sequential(
+            nn.Linear(n_components, 12), nn.BatchNorm1d(12), nn.Linear(12, n_features)
+        )
+
+    def encode(self, x):
+        return self.code(self.inner(x))
+
+    def decode(self, z):
+        return self.outer(z)
+
+
+def test_own_network_learns(table):
+    est = autoencoder(network=Mine, init="pca", max_epochs=40).fit(table)
+    assert isinstance(est.net_.module_, Mine)
+    assert est.score(table) > 0.5
+    assert est.transform(table).shape == (60, 2)
+    codes = est.transform(table)
+    np.testing.assert_allclose(
+        est.inverse_transform(codes), est.reconstruct(table), rtol=1e-6
+    )
+
+
+def test_own_network_is_reproducible(table, untouched_generators):
+    def fit(random_state):
+        return autoencoder(network=Mine, random_state=random_state).fit(table)
+
+    a, b, other = fit(0), fit(0), fit(1)
+    np.testing.assert_array_equal(a.transform(table), b.transform(table))
+    np.testing.assert_array_equal(a.loss_curve_, b.loss_curve_)
+    assert not np.allclose(a.transform(table), other.transform(table))
+    # Drawing more from the global generator in between changes nothing.
+    a.partial_fit(table)
+    b.partial_fit(table)
+    np.testing.assert_array_equal(a.transform(table), b.transform(table))
+
+
+def test_own_network_with_a_target(table):
+    """It has as many outputs as it says."""
+
+    class Narrow(Mine):
+        def __init__(self, n_features, n_components):
+            super().__init__(n_features, n_components)
+            self.outer[2] = nn.Linear(12, 3)
+
+    est = autoencoder(network=Narrow).fit(table, X_target=table[:, :3])
+    assert est.reconstruct(table).shape == (60, 3)
+
+
+# -- dropout ---------------------------------------------------------------------------
+
+
+def test_dropout_in_training_only(table, untouched_generators):
+    a = autoencoder(dropout=0.5).fit(table)
+    b = autoencoder(dropout=0.5).fit(table)
+    np.testing.assert_array_equal(a.loss_curve_, b.loss_curve_)
+    np.testing.assert_array_equal(a.transform(table), a.transform(table))
+    plain = autoencoder().fit(table)
+    assert not np.allclose(a.loss_curve_, plain.loss_curve_)
+
+
+# -- each loss, on real data -----------------------------------------------------------
+
+
+def losses_of(name, output, X):
+    r = np.abs(X - output)
+    if name == "mse":
+        rows = 0.5 * r**2
+    elif name == "mae":
+        rows = r
+    elif name == "huber":
+        rows = np.where(r <= 1, r**2 / 2, r - 0.5)
+    else:
+        p = np.clip(output, 1e-7, 1 - 1e-7)
+        rows = -(X * np.log(p) + (1 - X) * np.log(1 - p))
+    return rows.sum(axis=1).mean()
+
+
+@pytest.mark.parametrize("loss", ["mse", "mae", "huber", "bce"])
+def test_loss_on_held_out_digits(loss, digits):
+    """Below the one of the mean and, clipped to the range of the data, of PCA."""
+    train, test = digits
+    est = Autoencoder(8, loss=loss, max_epochs=25, random_state=0).fit(train)
+    found = losses_of(loss, est.reconstruct(test), test)
+    mean = np.broadcast_to(train.mean(axis=0), test.shape)
+    pca = PCA(8).fit(train)
+    linear = np.clip(pca.inverse_transform(pca.transform(test)), 0.001, 0.999)
+    assert found < 0.6 * losses_of(loss, mean, test) or loss == "bce"
+    assert found < 0.9 * losses_of(loss, linear, test)
+    # The history holds this very loss.
+    assert found == pytest.approx(est.best_loss_, rel=0.15)
+
+
+def test_bce_stays_in_the_unit_interval(digits):
+    est = Autoencoder(8, loss="bce", max_epochs=3, random_state=0).fit(digits[0])
+    output = est.reconstruct(digits[1])
+    assert output.min() >= 0
+    assert output.max() <= 1
+    # No shift, no scale: the loss has units of its own.
+    np.testing.assert_array_equal(est.mean_, 0)
+    assert est.scale_ == 1
+
+
+@pytest.mark.parametrize("make", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("value", [-0.01, 1.5])
+def test_bce_outside_of_the_unit_interval(value, make, digits):
+    X = digits[0].copy()
+    X[3, 4] = value
+    with pytest.raises(ValueError, match=r"bce.*\[0, 1\]"):
+        Autoencoder(2, loss="bce").fit(make(X))
+    with pytest.raises(ValueError, match=r"bce.*\[0, 1\]"):
+        Autoencoder(2, loss="bce").fit(digits[0], X_target=make(X))
+    # It is the target that has to be in there, not the input.
+    est = Autoencoder(2, loss="bce", max_epochs=1).fit(make(X), X_target=digits[0])
+    assert np.isfinite(est.loss_curve_).all()
+
+
+def test_global_generators_are_left_alone(table, untouched_generators):
+    est = autoencoder(dropout=0.2).fit(table)
+    est.partial_fit(table).transform(table)
+    with pytest.raises(ValueError, match="loss became"):
+        autoencoder(**DIVERGING).fit(table)
+    with pytest.raises(KeyboardInterrupt):
+        autoencoder(callbacks=[Interrupt()], network=Mine).fit(table)
+    assert torch.is_grad_enabled()
