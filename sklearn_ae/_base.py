@@ -31,7 +31,7 @@ from sklearn_ae.training import defaults
 from sklearn_ae.training.batches import Affine, ArrayDataset
 from sklearn_ae.training.codes import code_moments, principal_rotation
 from sklearn_ae.training.devices import is_available, resolve_device
-from sklearn_ae.training.inference import module_outputs
+from sklearn_ae.training.inference import check_shapes, module_outputs
 from sklearn_ae.training.moments import mean_and_scale, principal_axes
 from sklearn_ae.training.net import AutoencoderNet
 from sklearn_ae.training.recipe import Recipe
@@ -149,6 +149,8 @@ default=None
                 self._start_as_pca(net, data, data.rows)
             rotate = net.moved_ or not (continuing or starts_as_pca)
             self._finish(net, self._dataset(data, data.rows), rotate=rotate)
+            # What the optimizer remembers belongs to other weights and other axes.
+            net.initialize_optimizer()
         if interrupt is not None:
             raise interrupt
         return self
@@ -157,9 +159,9 @@ default=None
     def partial_fit(self, X, y=None, *, X_target=None, sample_weight=None):
         """Pass once over `X`, at a constant learning rate.
 
-        The first call sets the mean, the scale, the number of components and, where
-        the network starts as PCA, the starting point. No row is held out, and the
-        codes keep their axes from call to call.
+        The first call sets the mean, the scale, the number of components, what the
+        optimizer does and, where the network starts as PCA, the starting point. No
+        row is held out, and the codes keep their axes from call to call.
 
         Parameters
         ----------
@@ -187,6 +189,7 @@ default=None
             net = self._begin(data) if first else self.net_
             if first and self._starts_as_pca():
                 self._start_as_pca(net, data, data.rows)
+            net.listen(self.callbacks, self.verbose)
             net.schedule = "constant"
             dataset = self._dataset(data, data.rows)
             interrupt = self._train(net, dataset, None, n_epochs=1)
@@ -241,7 +244,17 @@ default=None
         self._recipe = self._make_recipe(
             data, self.n_components_, standardize, standardize_target
         )
-        return self._make_net()
+        if self.network is None:
+            return self._make_net()
+        try:
+            net = self._make_net()
+            check_shapes(net.module_, data.n_features, n_components, data.n_outputs)
+        except (TypeError, RuntimeError, ValueError) as error:
+            raise ValueError(
+                f"network={self.network!r} does not serve as a network of "
+                f"n_features={data.n_features} and n_components={n_components}: {error}"
+            ) from error
+        return net
 
     def _start_as_pca(
         self, net: AutoencoderNet, data: TrainingData, rows: np.ndarray
@@ -396,8 +409,6 @@ default=None
         if rotate and linear_code and self.l1_penalty == 0:
             rotation, variances = principal_rotation(moments)
             network.transform_code(torch.from_numpy(rotation).float().to(self.device_))
-            # The moments that the optimizer remembers belong to the old axes.
-            net.initialize_optimizer()
         self._code_scale = self.scale_ if linear_code else 1.0
         self.explained_variance_ = variances * self._code_scale**2
         self.history_ = _columns(net.history)
@@ -624,8 +635,10 @@ def _package_version() -> str:
 
 def _columns(history) -> dict[str, np.ndarray]:
     """The history as a table: one array a column, one entry an epoch."""
-    names = [name for row in history for name in row if name != "batches"]
+    names = dict.fromkeys(name for row in history for name in row)
     return {
         name: np.array([row.get(name, np.nan) for row in history])
-        for name in dict.fromkeys(names)
+        for name in names
+        # Only skorch's own bookkeeping.
+        if name != "batches" and not name.endswith("_best")
     }

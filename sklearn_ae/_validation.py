@@ -114,6 +114,11 @@ def validate_training_data(
                 "All entries of sample_weight are zero; at least one weight must be "
                 "positive."
             )
+        if reset and len(rows) < 2:
+            raise ValueError(
+                "sample_weight is positive for 1 row only; a first fit needs at least "
+                "2 rows."
+            )
         weight = weight * (len(rows) / weight.sum())
     return TrainingData(X, target, weight, rows)
 
@@ -141,6 +146,18 @@ def check_parameters(estimator: Any, data: TrainingData) -> None:
         raise ValueError(
             f"network={network!r} must be a subclass of torch.nn.Module that takes "
             "(n_features, n_components) and has encode and decode."
+        )
+    for callback in estimator.callbacks or ():
+        named = callback[1] if isinstance(callback, tuple) else callback
+        if not hasattr(named, "on_train_begin"):
+            raise ValueError(
+                f"callbacks={estimator.callbacks!r} must hold skorch callbacks, but "
+                f"{named!r} is none."
+            )
+    if estimator.optimizer_params and "lr" in estimator.optimizer_params:
+        raise ValueError(
+            f"optimizer_params={estimator.optimizer_params!r} must not hold 'lr'; set "
+            "learning_rate instead."
         )
     optimizer = estimator.optimizer
     if isinstance(optimizer, type) and not issubclass(optimizer, torch.optim.Optimizer):

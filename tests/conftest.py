@@ -23,14 +23,24 @@ def digits():
     return halves
 
 
-@pytest.fixture
-def table(seed):
+def draw_table(seed):
     """A small table with correlated columns of unequal means and scales."""
     rng = np.random.RandomState(seed)
     latent = rng.standard_normal((60, 3))
     X = np.hstack([latent, latent**2, np.sin(2 * latent)]) @ rng.standard_normal((9, 7))
     X += 0.1 * rng.standard_normal(X.shape)
     return X * rng.uniform(0.5, 2, size=7) + rng.uniform(-3, 3, size=7)
+
+
+@pytest.fixture
+def table():
+    return draw_table(0)
+
+
+@pytest.fixture
+def seeded_table(seed):
+    """Another table for every seed."""
+    return draw_table(seed)
 
 
 @pytest.fixture

@@ -65,7 +65,7 @@ def _entry(reason=None, **params):
 
 # Name -> (estimator, why it fails WEIGHT_CHECKS or None).
 _REGISTRY = {
-    "plain": _entry(n_components=2, max_epochs="auto"),
+    "plain": _entry(),
     "untrained": _entry(max_epochs=0),
     "untrained_2": _entry(n_components=2, max_epochs=0),
     "random": _entry(
@@ -83,7 +83,7 @@ _REGISTRY = {
         init="random",
         tied_weights=True,
         hidden_layer_sizes=(8, 4),
-        optimizer="nesterov",
+        optimizer="sgd",
         **FULL_BATCH,
     ),
     "linear": _entry(ROUNDING_AT_START, activation="identity", **FULL_BATCH),
@@ -95,7 +95,7 @@ _REGISTRY = {
         batch_size=4,
         early_stopping=False,
     ),
-    "mae": _entry(loss="mae", **FULL_BATCH),
+    "mae": _entry(loss="mae", optimizer="sgd", **FULL_BATCH),
     "huber": _entry(
         ROUNDING_AT_START, loss="huber", hidden_layer_sizes=(), **FULL_BATCH
     ),
@@ -116,6 +116,7 @@ _REGISTRY = {
     "momentum": _entry(
         optimizer="momentum", learning_rate_schedule="cosine", **FULL_BATCH
     ),
+    "nesterov": _entry(optimizer="nesterov", loss="huber", **FULL_BATCH),
     "rmsprop": _entry(
         ROUNDING_AT_START,
         optimizer="rmsprop",

@@ -108,7 +108,7 @@ WRONG_COMBINATION = [
     ({"tied_weights": True, "network": OwnNetwork}, ["tied_weights=True", "network"]),
     (
         {"optimizer": "sgd", "optimizer_params": {"betas": (0.9, 0.99)}},
-        ["optimizer_params", "betas", "sgd"],
+        ["optimizer_params", "betas", "SGD"],
     ),
     (
         {"optimizer": "adam", "optimizer_params": {"weight_decay": -1}},

@@ -8,7 +8,12 @@ import torch
 from scipy import sparse
 
 from sklearn_ae.training import batches
-from sklearn_ae.training.batches import Affine, ArrayDataset, TensorBatches
+from sklearn_ae.training.batches import (
+    Affine,
+    ArrayDataset,
+    TensorBatches,
+    unpack_batch,
+)
 
 
 def identity(p):
@@ -146,7 +151,11 @@ def test_targets_and_weights_stay_with_their_rows():
     assert len(data) == len(rows)
     seen = []
     generator = torch.Generator().manual_seed(1)
-    for x, (target, weight) in TensorBatches(data, 3, generator):
+    for batch in TensorBatches(data, 3, generator):
+        # Two items, as skorch's callbacks want them, the second being the target.
+        assert len(batch) == 2
+        x, target, weight = unpack_batch(batch)
+        assert target is batch[1]
         assert target.shape == (len(x), 2)
         assert torch.equal(target[:, 0], 10 * x[:, 0])
         assert torch.equal(weight, 100 * x[:, 0])
@@ -155,7 +164,8 @@ def test_targets_and_weights_stay_with_their_rows():
 
 
 def test_without_targets_the_target_is_the_input():
-    for x, (target, weight) in TensorBatches(dataset(numbered(9)), 4):
+    for batch in TensorBatches(dataset(numbered(9)), 4):
+        x, target, weight = unpack_batch(batch)
         assert target is x
         assert weight is None
 

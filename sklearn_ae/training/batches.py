@@ -16,7 +16,8 @@ BLOCK_BYTES = 8 * 2**20
 def dense_rows(X: Any, rows: Any) -> np.ndarray:
     """The rows of an array or a CSR matrix, dense, in C order."""
     if isinstance(X, np.ndarray):
-        return X[rows] if isinstance(rows, slice) else np.take(X, rows, axis=0)
+        rows = X[rows] if isinstance(rows, slice) else np.take(X, rows, axis=0)
+        return np.ascontiguousarray(rows)
     return X[rows].toarray()
 
 
@@ -113,8 +114,9 @@ class TensorBatches:
 
     Yields
     ------
-    x : tensor of shape (batch, p)
-    (target, weight) : tensor of shape (batch, q), tensor of shape (batch,) or None
+    x, target : tensors of shape (batch, p) and (batch, q)
+        As skorch and its callbacks expect them. With weights, a tensor of shape
+        (batch,), it is ``(x, weight), target``; see `unpack_batch`.
     """
 
     def __init__(
@@ -130,7 +132,7 @@ class TensorBatches:
     def __len__(self) -> int:
         return -(-len(self.dataset) // self.batch_size)
 
-    def __iter__(self) -> Iterator[tuple[Tensor, tuple[Tensor, Tensor | None]]]:
+    def __iter__(self) -> Iterator[tuple[Any, Tensor]]:
         n_rows, n_batches = len(self.dataset), len(self)
         if self.generator is None:
             order = np.arange(n_rows)
@@ -145,6 +147,15 @@ class TensorBatches:
             sizes = np.diff(edges).tolist()
             xs = x.split(sizes)
             targets = xs if target is x else target.split(sizes)
-            weights = [None] * len(sizes) if weight is None else weight.split(sizes)
-            for batch in zip(xs, targets, weights, strict=True):
-                yield batch[0], batch[1:]
+            inputs = xs
+            if weight is not None:
+                inputs = zip(xs, weight.split(sizes), strict=True)
+            yield from zip(inputs, targets, strict=True)
+
+
+def unpack_batch(batch: tuple[Any, Tensor]) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Input, target and weight of a batch."""
+    x, target = batch
+    if isinstance(x, tuple):
+        return x[0], target, x[1]
+    return x, target, None

@@ -6,10 +6,6 @@ import numpy as np
 from skorch.callbacks import Callback
 
 
-class StopTraining(Exception):
-    """Ends the training loop early; whoever called it goes on."""
-
-
 class BestWeights(Callback):
     """Keep the weights with the lowest validation loss, the untrained ones included.
 
@@ -39,7 +35,7 @@ class BestWeights(Callback):
         self.waited_ = 0 if improved else self.waited_ + 1
         self._consider(net, loss)
         if self.waited_ >= net.patience:
-            raise StopTraining
+            net.stop_ = True
 
     def _consider(self, net: Any, loss: float) -> None:
         if loss < self.best_loss_:

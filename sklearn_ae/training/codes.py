@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from sklearn_ae.training.batches import ArrayDataset, TensorBatches
+from sklearn_ae.training.batches import ArrayDataset, TensorBatches, unpack_batch
 
 
 class CodeMoments(NamedTuple):
@@ -20,7 +20,8 @@ def code_moments(network: Any, dataset: ArrayDataset) -> CodeMoments:
     n_rows = len(dataset)
     total: dict[str, torch.Tensor] = {}
     with torch.inference_mode():
-        for x, (_, weight) in TensorBatches(dataset, batch_size=1024):
+        for batch in TensorBatches(dataset, batch_size=1024):
+            x, _, weight = unpack_batch(batch)
             code = network.encode(x)
             weighted = code if weight is None else code * weight[:, None]
             sums = {

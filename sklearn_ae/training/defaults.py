@@ -26,7 +26,8 @@ def max_epochs(n_rows: int) -> int:
 
 def validation_size(n_rows: int, fraction: float) -> int:
     """At least 30 rows, unless that were more than a third of them."""
-    return max(1, round(fraction * n_rows), min(30, n_rows // 3))
+    wanted = max(1, round(fraction * n_rows), min(30, n_rows // 3))
+    return min(wanted, n_rows - 1)
 
 
 def compares_fairly(n_rows: int, n_features: int) -> bool:

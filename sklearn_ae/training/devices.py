@@ -4,9 +4,9 @@ import torch
 
 
 def is_available(device: str) -> bool:
-    """Whether torch can put a tensor there."""
+    """Whether torch can put a tensor there and get it back."""
     try:
-        torch.empty(0, device=device)
+        torch.zeros(1, device=device).cpu()
     except (RuntimeError, AssertionError, NotImplementedError):
         return False
     return True

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from sklearn_ae.training.batches import dense_rows
+from sklearn_ae.training.batches import dense_rows, rows_per_block
 
-# Rows that pass through the module at a time.
+# Rows that pass through the module at a time, at most.
 ROWS = 4096
 
 
@@ -27,11 +27,31 @@ def module_outputs(
         dtype = torch.float64
         module = copy.deepcopy(module).double()
     apply = getattr(module, method)
-    for start in range(0, X.shape[0], ROWS):
-        where = slice(start, start + ROWS)
+    step = min(ROWS, rows_per_block(X.shape[1]))
+    for start in range(0, X.shape[0], step):
+        where = slice(start, start + step)
         block = dense_rows(X, where)
-        # Torch cannot wrap read-only memory without a warning.
-        rows = block if block.flags.writeable else block.copy()
+        # Torch warns of memory that is read-only, and takes no negative strides.
+        rows = np.require(block, requirements=["C", "W"])
         with torch.inference_mode():
             output = apply(torch.from_numpy(rows).to(device, dtype))
         yield where, block, output.cpu().numpy()
+
+
+def check_shapes(
+    module: Any, n_features: int, n_components: int, n_outputs: int
+) -> None:
+    """Raise a ValueError unless codes and outputs have the right widths."""
+    x = torch.zeros(2, n_features, device=next(module.parameters()).device)
+    module.eval()
+    with torch.inference_mode():
+        code = module.encode(x)
+        output = module.decode(code)
+    for name, tensor, width in (
+        ("encode", code, n_components),
+        ("decode", output, n_outputs),
+    ):
+        if tensor.shape != (2, width):
+            raise ValueError(
+                f"{name} gives shape {tuple(tensor.shape)} for 2 rows, not (2, {width})"
+            )

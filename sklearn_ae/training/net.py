@@ -1,17 +1,23 @@
 """The skorch net: module and objective, trained without per-row or per-batch waste."""
 
+import dis
 from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 import skorch
 import torch
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, Checkpoint, EarlyStopping
 from skorch.helper import predefined_split
 from torch import Tensor
 
-from sklearn_ae.training.batches import Affine, ArrayDataset, TensorBatches
-from sklearn_ae.training.best_weights import BestWeights, StopTraining
+from sklearn_ae.training.batches import (
+    Affine,
+    ArrayDataset,
+    TensorBatches,
+    unpack_batch,
+)
+from sklearn_ae.training.best_weights import BestWeights
 from sklearn_ae.training.progress import ProgressBar
 from sklearn_ae.training.schedules import Schedule
 from sklearn_ae.training.seeding import isolated_global_generator, spawn_generators
@@ -20,6 +26,10 @@ from sklearn_ae.training.seeding import isolated_global_generator, spawn_generat
 VALIDATION_BATCH_SIZE = 1024
 
 BATCH_EVENTS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
+
+
+class StopTraining(Exception):
+    """Ends the training loop early; whoever called it goes on."""
 
 
 class AutoencoderNet(skorch.NeuralNet):
@@ -49,6 +59,9 @@ class AutoencoderNet(skorch.NeuralNet):
     seed : int
         Rules the weights, the order of the rows and the noise.
     """
+
+    callbacks: Any
+    verbose: int
 
     def __init__(
         self,
@@ -86,8 +99,12 @@ class AutoencoderNet(skorch.NeuralNet):
 
     def initialize(self) -> "AutoencoderNet":
         self.generators_ = spawn_generators(self.seed, torch.device(self.device))
+        super().initialize()
         self.validation_iterator_ = None
-        return super().initialize()
+        self.n_epochs_ = self.max_epochs
+        self.stepped_: bool = False
+        self.schedule_ = Schedule("constant", self.optimizer_, self.max_epochs, 1)
+        return self
 
     @property
     def _is_foreign(self) -> bool:
@@ -102,7 +119,11 @@ class AutoencoderNet(skorch.NeuralNet):
 
     def initialize_module(self) -> "AutoencoderNet":
         with self._isolation():
-            module = self.module(**self.get_params_for("module"))
+            params = self.get_params_for("module")
+            # By position: foreign modules may call their two widths what they like.
+            module = self.module(
+                params.pop("n_features"), params.pop("n_components"), **params
+            )
         if not self._is_foreign:
             module.reset_parameters_from(self.generators_["weights"])
         for part in module.modules():
@@ -129,10 +150,22 @@ class AutoencoderNet(skorch.NeuralNet):
             return TensorBatches(dataset, self.batch_size, self.generators_["order"])
         return TensorBatches(dataset, VALIDATION_BATCH_SIZE)
 
+    def notify(self, method_name: str, **cb_kwargs: Any) -> None:
+        super().notify(method_name, **cb_kwargs)
+        # Only now, so that every callback hears of the last epoch.
+        if method_name == "on_epoch_end" and self.stop_:
+            raise StopTraining
+
+    def listen(self, callbacks: Any, verbose: int) -> None:
+        """Change who hears of the training from now on."""
+        if callbacks is not self.callbacks or verbose != self.verbose:
+            self.callbacks, self.verbose = callbacks, verbose
+            self.initialize_callbacks()
+
     # -- one step ------------------------------------------------------------------
 
     def _forward(self, batch: Any) -> dict[str, Any]:
-        x, (target, weight) = batch
+        x, target, weight = unpack_batch(batch)
         reconstruction = self.module_.decode(self.module_.encode(x))
         terms = self.criterion_(self.module_, reconstruction, target, weight)
         return {"loss": sum(terms.values()), "y_pred": reconstruction, "terms": terms}
@@ -169,9 +202,11 @@ class AutoencoderNet(skorch.NeuralNet):
     # -- one epoch -----------------------------------------------------------------
 
     def _any_batch_listener(self) -> bool:
-        """Whether any callback does something for a batch."""
+        """Whether any callback does something for a batch, or reads its row."""
         return any(
             getattr(type(callback), event) is not getattr(Callback, event)
+            # Its file names may hold the figures of the last batch.
+            or isinstance(callback, Checkpoint)
             for _, callback in self.callbacks_
             for event in BATCH_EVENTS
         )
@@ -188,6 +223,10 @@ class AutoencoderNet(skorch.NeuralNet):
             return
         for name, value in self._run(iterator, training, prefix, step_fn).items():
             self.history.record(f"{prefix}_{name}", value)
+        loss = self.history[-1][f"{prefix}_loss"]
+        is_best = loss < self.lowest_losses_[prefix]
+        self.lowest_losses_[prefix] = loss if is_best else self.lowest_losses_[prefix]
+        self.history.record(f"{prefix}_loss_best", is_best)
         if training:
             rate = self.optimizer_.param_groups[0]["lr"]
             self.history.record("learning_rate", float(rate))
@@ -207,13 +246,14 @@ class AutoencoderNet(skorch.NeuralNet):
     ) -> dict[str, float]:
         # Once an epoch, since the switch walks through all modules.
         self._set_training(training)
+        self.stepped_ = self.stepped_ or training
         self.listening_ = self._any_batch_listener() and not quiet
         sizes, rows = [], []
         for batch in iterator:
             if self.listening_:
                 self.notify("on_batch_begin", batch=batch, training=training)
             step = step_fn(batch)
-            sizes.append(len(batch[0]))
+            sizes.append(len(batch[1]))
             rows.append([term.detach() for term in step["terms"].values()])
             if self.listening_:
                 loss = step["loss"].item() * self.criterion_.unit
@@ -231,7 +271,8 @@ class AutoencoderNet(skorch.NeuralNet):
         self._set_training(False)
         losses = []
         with torch.no_grad():
-            for x, (target, weight) in iterator:
+            for batch in iterator:
+                x, target, weight = unpack_batch(batch)
                 reconstruction = self.module_.decode(self.module_.encode(x))
                 losses.append(
                     self.criterion_.row_losses(reconstruction, target, weight)
@@ -247,6 +288,13 @@ class AutoencoderNet(skorch.NeuralNet):
             "instance with StandardScaler)."
         )
 
+    def _check_end(self, train: ArrayDataset) -> None:
+        """For the last step, after which no training loss is computed."""
+        rows = np.arange(min(len(train), VALIDATION_BATCH_SIZE))
+        x, target, _ = train.gather(rows)
+        loss = self.validation_step((x, target))["loss"].item()
+        self._check_finite(loss, self.optimizer_.param_groups[0]["lr"])
+
     # -- all epochs ----------------------------------------------------------------
 
     def train(
@@ -260,7 +308,6 @@ class AutoencoderNet(skorch.NeuralNet):
         self.train_split = None if valid is None else predefined_split(valid)
         self.validation_iterator_ = None if valid is None else self.get_iterator(valid)
         self.n_epochs_ = n_epochs
-        n_epochs_before = len(self.history)
         n_batches = len(self.get_iterator(train, training=True))
         self.schedule_ = Schedule(self.schedule, self.optimizer_, n_epochs, n_batches)
         try:
@@ -270,35 +317,50 @@ class AutoencoderNet(skorch.NeuralNet):
         except StopTraining:
             pass
         except KeyboardInterrupt as interrupt:
-            if not _raised_by_skorch(interrupt):
+            if not _raised_by_early_stopping(interrupt):
                 raise
         finally:
+            # Not the epoch that was broken off.
+            del self.history[self.n_epochs_done_ :]
             self.notify("on_train_end", X=train, y=None)
-            self._note_outcome(n_epochs_before)
+            self._note_outcome()
             self._set_training(False)
             # The net outlives the data.
             self.train_split = self.validation_iterator_ = None
+        if valid is None and self.stepped_:
+            self._check_end(train)
         return self
 
-    def _note_outcome(self, n_epochs_before: int) -> None:
+    def _note_outcome(self) -> None:
         """Set `moved_`, whether the weights changed, and `best_loss_`, theirs."""
         best = dict(self.callbacks_)["best_weights"]
-        self.moved_ = len(self.history) > n_epochs_before and not best.kept_first_
+        self.moved_ = self.stepped_ and not best.kept_first_
         self.best_loss_ = float(best.best_loss_)
         # Without rows held out it is the last training loss.
         if np.isinf(self.best_loss_) and self.history:
             self.best_loss_ = self.history[-1].get("train_loss", np.inf)
 
+    def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kw: Any) -> None:
+        self.lowest_losses_ = {"train": np.inf, "valid": np.inf}
+        self.n_epochs_done_ = len(self.history)
+        self.stepped_ = self.stop_ = False
+
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        self.n_epochs_done_ = len(self.history)
         row = self.history[-1]
         self.schedule_.after_epoch(row.get("valid_loss", row["train_loss"]))
 
 
-def _raised_by_skorch(interrupt: BaseException) -> bool:
-    """Whether a callback such as skorch's EarlyStopping asked for the end."""
+def _raised_by_early_stopping(interrupt: BaseException) -> bool:
+    """Whether skorch's EarlyStopping asked for the end, which is how it does it."""
     traceback = interrupt.__traceback__
     while traceback is not None and traceback.tb_next is not None:
         traceback = traceback.tb_next
     if traceback is None:
         return False
-    return traceback.tb_frame.f_globals.get("__name__", "").startswith("skorch.")
+    code = traceback.tb_frame.f_code
+    # A user's interrupt may strike in that very function, but at no raise statement.
+    return (
+        code is EarlyStopping.on_epoch_end.__code__
+        and dis.opname[code.co_code[traceback.tb_lasti]] == "RAISE_VARARGS"
+    )

@@ -12,7 +12,7 @@ _ADAM = {"eps": 1e-5, "betas": (0.9, 0.99)}
 
 # Name -> (class, its settings, the learning rate that suits it by default). The rates
 # hold for losses summed over standardised features.
-OPTIMIZERS: dict[str, tuple[type[torch.optim.Optimizer], dict[str, Any], float]] = {
+OPTIMIZERS: dict[str, tuple[type[Any], dict[str, Any], float]] = {
     "sgd": (torch.optim.SGD, {}, 1e-3),
     "momentum": (torch.optim.SGD, {"momentum": 0.9}, 1e-3),
     "nesterov": (torch.optim.SGD, {"momentum": 0.9, "nesterov": True}, 1e-3),
@@ -24,26 +24,34 @@ OPTIMIZERS: dict[str, tuple[type[torch.optim.Optimizer], dict[str, Any], float]]
 
 
 def resolve_optimizer(
-    optimizer: str | type[torch.optim.Optimizer],
+    optimizer: str | type[Any],
     params: dict[str, Any] | None,
     learning_rate: float | None,
-) -> tuple[type[torch.optim.Optimizer], dict[str, Any], float]:
+) -> tuple[type[Any], dict[str, Any], float]:
     """The class, its settings and the learning rate; the fused kernel if there is one.
 
-    A class of the user's own without a learning rate gets its own default.
+    A class of the user's own without a learning rate gets its own default. What does
+    not go together is a ValueError.
     """
     if isinstance(optimizer, str):
         cls, settings, default_rate = OPTIMIZERS[optimizer]
     else:
         cls, settings, default_rate = optimizer, {}, 1e-3
-        rate = inspect.signature(optimizer).parameters.get("lr")
-        if rate is not None and isinstance(rate.default, float):
-            default_rate = rate.default
+        lr = inspect.signature(optimizer).parameters.get("lr")
+        if lr is not None and isinstance(lr.default, float):
+            default_rate = lr.default
     settings = settings | (params or {})
+    rate = default_rate if learning_rate is None else learning_rate
     if "fused" in inspect.signature(cls).parameters and not settings.keys() & {
         "fused",
         "foreach",
         "differentiable",
     }:
         settings["fused"] = True
-    return cls, settings, default_rate if learning_rate is None else learning_rate
+    try:
+        cls([torch.zeros(1, requires_grad=True)], lr=rate, **settings)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"optimizer_params={params!r} do not suit optimizer={optimizer!r}: {error}"
+        ) from error
+    return cls, settings, rate

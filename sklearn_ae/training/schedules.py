@@ -35,7 +35,8 @@ class Schedule:
                 optimizer,
                 max_lr=[group["lr"] for group in optimizer.param_groups],
                 total_steps=n_steps + 1,
-                pct_start=WARM_UP,
+                # Two steps at least: torch divides by the rise's length less one.
+                pct_start=max(WARM_UP, 2 / (n_steps + 1)),
                 cycle_momentum=False,
             )
         elif name == "cosine":
