@@ -71,7 +71,7 @@ class TrainingData:
     X, target : ndarray or CSR
         `target` is None where `X` is its own target.
     weight : ndarray of shape (n_samples,) or None
-        With mean one over `rows`.
+        With mean one over `rows`; None where they are all equal there.
     rows : ndarray of int
         The rows of positive weight.
     """
@@ -119,7 +119,10 @@ def validate_training_data(
                 "sample_weight is positive for 1 row only; a first fit needs at least "
                 "2 rows."
             )
-        weight = weight * (len(rows) / weight.sum())
+        if np.ptp(weight[rows]) == 0:
+            weight = None
+        else:
+            weight = weight * (len(rows) / weight.sum())
     return TrainingData(X, target, weight, rows)
 
 

@@ -297,7 +297,7 @@ BAD_DATA = {
 def test_bad_data(X, case, method, fitted):
     arguments, patterns = BAD_DATA[case]
     if case == "one_row" and method == "partial_fit" and fitted:
-        pytest.skip("one row more is welcome")
+        pytest.skip(reason="one row more is welcome in a later partial_fit")
     model = Autoencoder(**CHEAP)
     if fitted:
         codes = model.fit(X).transform(X)

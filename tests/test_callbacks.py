@@ -159,7 +159,9 @@ def test_every_epoch_ends_also_the_last_of_an_early_stop(table):
 # -- the history -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("callbacks", [None, [], [EpochCounter()]], ids=str)
+@pytest.mark.parametrize(
+    "callbacks", [None, [], [EpochCounter()]], ids=["none", "empty", "of_epochs"]
+)
 def test_no_batch_rows_where_nobody_listens(callbacks, table):
     est = autoencoder(callbacks=callbacks).fit(table)
     assert len(est.net_.history) == 4

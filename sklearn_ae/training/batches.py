@@ -35,7 +35,7 @@ class Affine(NamedTuple):
     def apply(self, rows: np.ndarray) -> Tensor:
         """Standardise in the precision of `rows`, then round to single."""
         centred = np.subtract(rows, self.mean, dtype=rows.dtype)
-        centred /= self.scale
+        centred *= 1 / self.scale
         return torch.from_numpy(centred.astype(np.float32, copy=False))
 
 
@@ -128,23 +128,27 @@ class TensorBatches:
         self.dataset = dataset
         self.batch_size = batch_size
         self.generator = generator
+        # Even sizes: a last batch of one row would weigh as much as a full one.
+        n_batches = -(-len(dataset) // batch_size)
+        edges = np.linspace(0, len(dataset), n_batches + 1).astype(int)
+        self._sizes = np.diff(edges).tolist()
 
     def __len__(self) -> int:
-        return -(-len(self.dataset) // self.batch_size)
+        return len(self._sizes)
 
     def __iter__(self) -> Iterator[tuple[Any, Tensor]]:
-        n_rows, n_batches = len(self.dataset), len(self)
+        n_rows = len(self.dataset)
         if self.generator is None:
             order = np.arange(n_rows)
         else:
             order = torch.randperm(n_rows, generator=self.generator).numpy()
-        # Even sizes: a last batch of one row would weigh as much as a full one.
-        bounds = np.linspace(0, n_rows, n_batches + 1).astype(int)
-        per_block = rows_per_block(self.dataset.X.shape[1]) // self.batch_size
-        for first in range(0, n_batches, max(1, per_block)):
-            edges = bounds[first : first + max(1, per_block) + 1]
-            x, target, weight = self.dataset.gather(order[edges[0] : edges[-1]])
-            sizes = np.diff(edges).tolist()
+        per_block = max(1, rows_per_block(self.dataset.X.shape[1]) // self.batch_size)
+        start = 0
+        for first in range(0, len(self), per_block):
+            sizes = self._sizes[first : first + per_block]
+            stop = start + sum(sizes)
+            x, target, weight = self.dataset.gather(order[start:stop])
+            start = stop
             xs = x.split(sizes)
             targets = xs if target is x else target.split(sizes)
             inputs = xs

@@ -244,25 +244,27 @@ class AutoencoderNet(skorch.NeuralNet):
         step_fn: Any,
         quiet: bool = False,
     ) -> dict[str, float]:
-        # Once an epoch, since the switch walks through all modules.
-        self._set_training(training)
+        # At most once an epoch, since the switch walks through all modules.
+        if self.module_.training != training:
+            self._set_training(training)
         self.stepped_ = self.stepped_ or training
         self.listening_ = self._any_batch_listener() and not quiet
-        sizes, rows = [], []
+        sizes: list[int] = []
+        values: list[Tensor] = []
         for batch in iterator:
             if self.listening_:
                 self.notify("on_batch_begin", batch=batch, training=training)
             step = step_fn(batch)
             sizes.append(len(batch[1]))
-            rows.append([term.detach() for term in step["terms"].values()])
+            values.extend(term.detach() for term in step["terms"].values())
             if self.listening_:
                 loss = step["loss"].item() * self.criterion_.unit
                 self.history.record_batch(f"{prefix}_loss", loss)
                 self.history.record_batch(f"{prefix}_batch_size", sizes[-1])
                 self.notify("on_batch_end", batch=batch, training=training, **step)
         # The one place where the losses are waited for.
-        values = torch.stack([torch.stack(row) for row in rows]).double().cpu().numpy()
-        means = np.average(values, axis=0, weights=sizes) * self.criterion_.unit
+        table = torch.stack(values).view(len(sizes), -1).double().cpu().numpy()
+        means = np.array(sizes) @ table * (self.criterion_.unit / sum(sizes))
         named = dict(zip(step["terms"], means.tolist(), strict=True))
         return {"loss": float(means.sum()), **named}
 

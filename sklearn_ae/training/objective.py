@@ -61,8 +61,11 @@ class Objective(nn.Module):
         weight: Tensor | None,
     ) -> dict[str, Tensor]:
         """The terms of the objective by name; their sum is what is minimised."""
-        losses = self.row_losses(reconstruction, target, weight)
-        terms = {"reconstruction": losses.mean()}
+        if weight is None:
+            total = self.loss(reconstruction, target, total=True)
+        else:
+            total = self.row_losses(reconstruction, target, weight).sum()
+        terms = {"reconstruction": total / len(target)}
         if self.penalties:
             weights = [p for p in module.parameters() if p.ndim > 1]
             for name, (coefficient, penalty) in self.penalties.items():
