@@ -97,26 +97,18 @@ class Autoencoder(BaseAutoencoder):
         }
 
     def _check_combination(self, data: TrainingData) -> None:
-        n_rows, n_features = len(data.rows), data.n_features
-        if self._starts_as_pca():
-            if self.n_components > min(n_rows, n_features):
-                raise ValueError(
-                    f"n_components={self.n_components!r} must be at most "
-                    f"min(n_samples, n_features)={min(n_rows, n_features)} with "
-                    "init='pca'; init='random' allows up to n_features."
-                )
-            if self.code_activation != "identity":
-                raise ValueError(
-                    f"code_activation={self.code_activation!r} cannot start as PCA; "
-                    "set init='random' or code_activation='identity'."
-                )
+        if self._starts_as_pca() and self.code_activation != "identity":
+            raise ValueError(
+                f"code_activation={self.code_activation!r} cannot start as PCA; set "
+                "init='random' or code_activation='identity'."
+            )
         if self.tied_weights and self.network is not None:
             raise ValueError(
                 "tied_weights=True belongs to the dense network; leave "
                 f"network={self.network!r} out or set tied_weights=False."
             )
-        if self.tied_weights and data.n_outputs != n_features:
+        if self.tied_weights and data.n_outputs != data.n_features:
             raise ValueError(
-                f"tied_weights=True needs as many outputs as inputs ({n_features}), "
-                f"but X_target has {data.n_outputs} columns."
+                f"tied_weights=True needs as many outputs as inputs "
+                f"({data.n_features}), but X_target has {data.n_outputs} columns."
             )

@@ -229,7 +229,13 @@ default=None
         """Look at the data, and make a net that is ready to train on them."""
         table = data.X, data.rows, data.weight
         mean, scale = mean_and_scale(*table)
-        n_components = self.n_components
+        n_components, n_rows = self.n_components, len(data.rows)
+        if self._starts_as_pca() and n_components > n_rows:
+            raise ValueError(
+                f"n_components={n_components!r} must be at most min(n_samples, "
+                f"n_features)={min(n_rows, data.n_features)} with init='pca'; "
+                "init='random' allows up to n_features."
+            )
         if n_components < 1:
             n_components = len(principal_axes(*table, mean, n_components).components)
         standardize = standardize_target = self._affine(mean, scale)

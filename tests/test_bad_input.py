@@ -220,6 +220,13 @@ def test_more_components_than_rows(X):
     assert model.transform(X).shape == (60, 5)
 
 
+def test_later_batches_may_have_fewer_rows_than_components(X):
+    model = Autoencoder(5, **CHEAP).partial_fit(X).partial_fit(X[:3])
+    assert model.n_iter_ == 2
+    model.set_params(warm_start=True).fit(X[:4])
+    assert model.transform(X).shape == (60, 5)
+
+
 def test_every_parameter_is_in_the_table():
     names = Autoencoder().get_params().keys()
     assert WRONG_TYPE.keys() == names

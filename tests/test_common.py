@@ -93,6 +93,7 @@ def _difference_of_weighted_and_repeated(estimator):
     """Relative difference between the codes of both fits, on the check's own data."""
     rng = np.random.RandomState(42)
     X = rng.rand(15, 30)
+    rng.randint(0, 3, size=15)  # the check's y
     weight = rng.randint(0, 5, size=15)
     repeated = clone(estimator).fit(X.repeat(weight, axis=0)).transform(X)
     shuffled, weight = shuffle(X, weight, random_state=0)

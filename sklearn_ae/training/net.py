@@ -2,11 +2,14 @@
 
 import dis
 from contextlib import nullcontext
+from functools import reduce
+from operator import add
 from typing import Any
 
 import numpy as np
 import skorch
 import torch
+from scipy import sparse
 from skorch.callbacks import Callback, Checkpoint, EarlyStopping
 from skorch.helper import predefined_split
 from torch import Tensor
@@ -135,10 +138,10 @@ class AutoencoderNet(skorch.NeuralNet):
     def get_dataset(self, X: Any, y: Any = None) -> Any:
         if isinstance(X, ArrayDataset):
             return X
-        X = np.asarray(X)
+        X = X.tocsr() if sparse.issparse(X) else np.asarray(X)
         return ArrayDataset(
             X,
-            np.arange(len(X)),
+            np.arange(X.shape[0]),
             standardize=self.standardize,
             standardize_target=self.standardize_target,
             target=y,
@@ -168,7 +171,8 @@ class AutoencoderNet(skorch.NeuralNet):
         x, target, weight = unpack_batch(batch)
         reconstruction = self.module_.decode(self.module_.encode(x))
         terms = self.criterion_(self.module_, reconstruction, target, weight)
-        return {"loss": sum(terms.values()), "y_pred": reconstruction, "terms": terms}
+        loss = reduce(add, terms.values())
+        return {"loss": loss, "y_pred": reconstruction, "terms": terms}
 
     def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
         step = self._forward(batch)

@@ -39,7 +39,7 @@ def dump_state(net: AutoencoderNet) -> dict[str, Any]:
             name: (generator.device.type, to_arrays(generator.get_state()))
             for name, generator in net.generators_.items()
         },
-        "history": [dict(row) for row in net.history],
+        "history": list(net.history),
     }
 
 
@@ -52,4 +52,4 @@ def load_state(net: AutoencoderNet, state: dict[str, Any]) -> None:
         if net.generators_[name].device.type == device:
             net.generators_[name].set_state(to_tensors(generator_state))
     net.history.clear()
-    net.history.extend(dict(row) for row in state["history"])
+    net.history.extend(state["history"])
