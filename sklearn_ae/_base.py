@@ -496,7 +496,7 @@ default=None
         return self._infer(X, "forward", self._n_outputs)
 
     def reconstruction_error(self, X, per_feature=False):
-        """Squared difference between `X` and its reconstruction.
+        """Measure the squared difference between `X` and its reconstruction.
 
         Parameters
         ----------
@@ -521,7 +521,7 @@ default=None
         return error
 
     def score_samples(self, X):
-        """Minus the reconstruction error of each row: the higher, the more usual.
+        """Score each row by minus its reconstruction error: higher is more usual.
 
         Parameters
         ----------
@@ -536,7 +536,7 @@ default=None
         return -self.reconstruction_error(X)
 
     def score(self, X, y=None):
-        """Share of the variance of `X` that its reconstruction explains.
+        """Return the share of the variance of `X` that its reconstruction explains.
 
         Comparable with ``PCA(...).fit(X).explained_variance_ratio_.sum()``, so that
         model selection works with neither `y` nor `scoring`.

@@ -87,7 +87,7 @@ n_components : int or float, default=2
         Epochs without an improvement after which training stops. "auto" trains to
         the end of the schedule.
 
-    tol : float, default=1e-4
+    tol : float, default=0.0001
         The share of the lowest validation loss by which a loss must fall below it
         to count as an improvement.
 
