@@ -21,8 +21,9 @@ class Autoencoder(BaseAutoencoder):
     through a code of `n_components` columns [1]_. With ``init="pca"`` both are a
     linear map plus a network of hidden layers; the linear maps start as PCA's
     projection and the hidden layers as zero. Before its first step the model *is*
-    PCA, training departs from there, and the weights kept are the best on rows held
-    out, those of PCA among them.
+    PCA, and training departs from there. The weights kept are the best on rows held
+    out, and if they do not beat PCA there by 1.5 standard errors of the difference,
+    the fitted model is PCA: on small tables, and where the data lie flat.
 
     Codes come as PCA's: uncorrelated over the training rows, sorted by variance, and
     with a fixed sign. The rotation that does it is folded into the weights and
