@@ -22,8 +22,10 @@ class Autoencoder(BaseAutoencoder):
     linear map plus a network of hidden layers; the linear maps start as PCA's
     projection and the hidden layers as zero. Before its first step the model *is*
     PCA, and training departs from there. The weights kept are the best on rows held
-    out, and if they do not beat PCA there by 1.5 standard errors of the difference,
-    the fitted model is PCA: on small tables, and where the data lie flat.
+    out, and if they beat PCA there by no more than chance would, the fitted model is
+    PCA: on small tables, and where the data lie flat. More than chance are two
+    standard errors of the difference, or a p-value below 0.005 in a one-sided
+    signed-rank test over the rows.
 
     Codes come as PCA's: uncorrelated over the training rows, sorted by variance, and
     with a fixed sign. The rotation that does it is folded into the weights and

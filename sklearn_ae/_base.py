@@ -339,7 +339,7 @@ default=None
             schedule=self.learning_rate_schedule,
             patience=self._n_epochs(data) if patience == "auto" else patience,
             tol=float(self.tol),
-            margin=defaults.START_MARGIN if self._starts_as_pca() else 0.0,
+            guards_start=self._starts_as_pca(),
             seed=int(check_random_state(random_state).randint(2**31 - 1)),
         )
 

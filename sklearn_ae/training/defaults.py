@@ -4,11 +4,6 @@ Found on scikit-learn's bundled tables, made-up ones and MNIST; see
 ``benchmarks/reconstruction_table.py`` for what they reach.
 """
 
-# Standard errors by which training must beat PCA on the rows held out. Of trials on
-# bundled and made-up tables of 10 to 900 rows, the least at which training lost to PCA
-# on none of the bundled ones, in the mean over 16 splits.
-START_MARGIN = 1.5
-
 
 def hidden_layer_sizes(n_features: int) -> tuple[int, ...]:
     """One wide layer: at the same cost better than several narrow ones."""

@@ -56,8 +56,8 @@ class AutoencoderNet(skorch.NeuralNet):
     tol : float
         Relative improvement of the validation loss that counts as one.
 
-    margin : float
-        Standard errors by which training must beat the untrained weights.
+    guards_start : bool
+        Keep the untrained weights unless training beats them for certain.
 
     seed : int
         Rules the weights, the order of the rows and the noise.
@@ -76,7 +76,7 @@ class AutoencoderNet(skorch.NeuralNet):
         schedule: str = "constant",
         patience: int = 10,
         tol: float = 1e-4,
-        margin: float = 0.0,
+        guards_start: bool = False,
         seed: int = 0,
         **kwargs: Any,
     ) -> None:
@@ -85,7 +85,7 @@ class AutoencoderNet(skorch.NeuralNet):
         self.schedule = schedule
         self.patience = patience
         self.tol = tol
-        self.margin = margin
+        self.guards_start = guards_start
         self.seed = seed
         kwargs.setdefault("train_split", None)
         kwargs.setdefault("verbose", 0)

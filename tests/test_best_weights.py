@@ -1,0 +1,55 @@
+"""When trained weights take the place of the untrained ones."""
+
+import numpy as np
+import pytest
+from sklearn.decomposition import PCA
+
+from sklearn_ae import Autoencoder
+from sklearn_ae.training.best_weights import is_certain_gain
+
+
+def test_two_standard_errors(seed):
+    gains = np.random.RandomState(seed).normal(size=50)
+    gains -= gains.mean()
+    error = gains.std(ddof=1) / np.sqrt(50)
+    assert is_certain_gain(2.1 * error, gains + 2.1 * error)
+    assert not is_certain_gain(1.0 * error, gains + 1.0 * error)
+
+
+def test_a_few_large_losses_do_not_hide_many_small_gains():
+    # The mean is within its standard error, and yet 48 of 50 rows gain.
+    gains = np.r_[np.linspace(0.5, 1.5, 48), [-10.0, -12.0]]
+    assert gains.mean() < 2 * gains.std(ddof=1) / np.sqrt(50)
+    assert is_certain_gain(gains.mean(), gains)
+
+
+def test_many_small_gains_do_not_hide_a_loss():
+    gains = np.r_[np.linspace(0.5, 1.5, 48), [-100.0, -120.0]]
+    assert not is_certain_gain(gains.mean(), gains)
+
+
+@pytest.mark.parametrize("gains", [[5.0], [0.0, 0.0], [-1.0, -2.0]])
+def test_no_proof(gains):
+    assert not is_certain_gain(np.mean(gains), np.array(gains))
+
+
+def test_skewed_data_are_no_reason_to_stay_pca(seed):
+    rng = np.random.RandomState(seed)
+    X = np.exp(0.7 * rng.normal(size=(500, 3)) @ rng.normal(size=(3, 12)))
+    X = (X - X[:250].mean(axis=0)) / X[:250].std(axis=0)
+    pca = PCA(3).fit(X[:250])
+    residual = X[250:] - pca.inverse_transform(pca.transform(X[250:]))
+    model = Autoencoder(3, random_state=seed).fit(X[:250])
+    assert model.reconstruction_error(X[250:]).mean() < 0.5 * np.mean(residual**2)
+
+
+def test_pca_of_all_rows_where_nothing_is_gained(seed):
+    # Gaussian data lie flat, and of these three components explain nearly all.
+    rng = np.random.RandomState(seed)
+    X = rng.normal(size=(400, 3)) @ rng.normal(size=(3, 8))
+    X += 0.1 * rng.normal(size=X.shape)
+    model = Autoencoder(3, random_state=seed).fit(X)
+    assert not model.net_.moved_
+    np.testing.assert_allclose(
+        model.transform(X), PCA(3).fit(X).transform(X), atol=1e-5
+    )
