@@ -8,18 +8,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn.base import (
-    BaseEstimator,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-)
-from sklearn.utils import check_array, check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
 
+from sklearn_ae._reconstruction import ReconstructionMixin
 from sklearn_ae._sklearn_compat import fit_context
 from sklearn_ae._validation import (
     SHARED_CONSTRAINTS,
-    TABLE,
     TrainingData,
     check_parameters,
     validate_training_data,
@@ -31,7 +26,7 @@ from sklearn_ae.training import defaults
 from sklearn_ae.training.batches import Affine, ArrayDataset
 from sklearn_ae.training.codes import code_moments, principal_rotation
 from sklearn_ae.training.devices import is_available, resolve_device
-from sklearn_ae.training.inference import check_shapes, module_outputs
+from sklearn_ae.training.inference import check_shapes
 from sklearn_ae.training.moments import mean_and_scale, principal_axes
 from sklearn_ae.training.net import AutoencoderNet
 from sklearn_ae.training.recipe import Recipe
@@ -40,8 +35,8 @@ from sklearn_ae.training.state import dump_state, load_state
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-    """Base of all autoencoders: parameters, training, and the way through the net.
+class BaseAutoencoder(ReconstructionMixin, BaseEstimator):
+    """Base of all autoencoders: parameters, training and persistence.
 
     A variant adds its docstring, its parameters with their constraints, and
     overrides the hooks under "what a variant may change".
@@ -272,13 +267,13 @@ default=None
 
     def _affine(self, mean: np.ndarray, scale: float) -> Affine:
         """The standardisation that leaves the minimiser of the objective in place."""
-        output_activation = self._recipe_output_activation()
+        output_activation = self._resolved_output_activation()
         if LOSSES[self.loss].degree is None or output_activation != "identity":
             return Affine(np.zeros_like(mean), 1.0)
         # Penalties weigh the weights of the network in the units of the data.
         return Affine(mean, 1.0 if any(self._penalties().values()) else scale)
 
-    def _recipe_output_activation(self) -> str:
+    def _resolved_output_activation(self) -> str:
         if self.network is not None:
             return "identity"
         if self.output_activation != "auto":
@@ -357,7 +352,7 @@ default=None
             "hidden_layer_sizes": tuple(int(size) for size in np.atleast_1d(sizes)),
             "activation": self.activation,
             "code_activation": self.code_activation,
-            "output_activation": self._recipe_output_activation(),
+            "output_activation": self._resolved_output_activation(),
             "dropout": float(self.dropout),
             **self._network_params(),
         }
@@ -438,161 +433,7 @@ default=None
         )
         self.module_.to(self.device_).eval()
 
-    # -- through the net -----------------------------------------------------------
-
-    def transform(self, X):
-        """Encode `X`.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Data to encode.
-
-        Returns
-        -------
-        X_new : ndarray of shape (n_samples, n_components)
-            The codes, in the precision of `X`.
-        """
-        X = self._validate_inference_data(X)
-        return self._infer(X, "encode", self.n_components_)
-
-    def inverse_transform(self, X):
-        """Decode codes.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_components)
-            Codes, as `transform` returns them.
-
-        Returns
-        -------
-        X_original : ndarray of shape (n_samples, n_outputs)
-            The reconstructions, in the precision of the codes; `n_outputs` is
-            `n_features` unless `fit` was given an `X_target` of another width.
-        """
-        check_is_fitted(self)
-        X = check_array(X, dtype=[np.float64, np.float32], input_name="X")
-        if X.shape[1] != self.n_components_:
-            raise ValueError(
-                f"X has {X.shape[1]} columns, but {type(self).__name__} decodes codes "
-                f"of n_components_={self.n_components_} columns."
-            )
-        return self._infer(X, "decode", self._n_outputs)
-
-    def reconstruct(self, X):
-        """Encode and decode `X`.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Data to reconstruct.
-
-        Returns
-        -------
-        X_reconstructed : ndarray of shape (n_samples, n_outputs)
-            The same as ``inverse_transform(transform(X))``.
-        """
-        X = self._validate_inference_data(X)
-        return self._infer(X, "forward", self._n_outputs)
-
-    def reconstruction_error(self, X, per_feature=False):
-        """Measure the squared difference between `X` and its reconstruction.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Data to reconstruct.
-
-        per_feature : bool, default=False
-            Return the error of each entry of `X` instead of their mean.
-
-        Returns
-        -------
-        error : ndarray of shape (n_samples,) or (n_samples, n_features)
-            ``mean_j (x_ij - xhat_ij)^2`` of each row, or its summands, in squared
-            units of `X`.
-        """
-        X = self._validate_inference_data(X)
-        shape = X.shape if per_feature else X.shape[:1]
-        error = np.empty(shape, dtype=X.dtype)
-        for where, block, reconstruction in self._reconstructions(X):
-            squares = np.square(block - reconstruction)
-            error[where] = squares if per_feature else squares.mean(axis=1)
-        return error
-
-    def score_samples(self, X):
-        """Score each row by minus its reconstruction error: higher is more usual.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Data to score.
-
-        Returns
-        -------
-        scores : ndarray of shape (n_samples,)
-            ``-reconstruction_error(X)``.
-        """
-        return -self.reconstruction_error(X)
-
-    def score(self, X, y=None):
-        """Return the share of the variance of `X` that its reconstruction explains.
-
-        Comparable with ``PCA(...).fit(X).explained_variance_ratio_.sum()``, so that
-        model selection works with neither `y` nor `scoring`.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Data to reconstruct.
-
-        y : Ignored
-            Not used, present for API consistency by convention.
-
-        Returns
-        -------
-        score : float
-            ``1 - sum_i ||x_i - xhat_i||^2 / sum_i ||x_i - mean(x)||^2``; 1 is
-            perfect, 0 no better than the mean, and there is no lower bound. For
-            constant data 1 if the reconstruction is exact, else 0.
-        """
-        X = self._validate_inference_data(X)
-        error = total = 0.0
-        shifted_sum = np.zeros(X.shape[1])
-        for _, block, reconstruction in self._reconstructions(X):
-            error += float(np.square(block - reconstruction, dtype=np.float64).sum())
-            # Shifted by a typical row, lest a large mean should cost precision.
-            shifted = block.astype(np.float64) - self._feature_mean
-            total += float(np.square(shifted).sum())
-            shifted_sum += shifted.sum(axis=0)
-        total -= float(np.square(shifted_sum).sum()) / X.shape[0]
-        if total <= 0:
-            return 1.0 if error == 0 else 0.0
-        return 1.0 - error / total
-
-    def _validate_inference_data(self, X):
-        check_is_fitted(self)
-        return validate_data(self, X, reset=False, **TABLE)
-
-    def _reconstructions(self, X) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
-        if self._n_outputs != X.shape[1]:
-            raise ValueError(
-                f"The outputs have {self._n_outputs} columns and X has {X.shape[1]}: "
-                "they cannot be compared. Compare reconstruct(X) with the targets."
-            )
-        yield from module_outputs(self.module_, "forward", X, self.device_)
-
-    def _infer(self, X, method: str, n_columns: int) -> np.ndarray:
-        result = np.empty((X.shape[0], n_columns), dtype=X.dtype)
-        for where, _, output in module_outputs(self.module_, method, X, self.device_):
-            result[where] = output
-        return result
-
     # -- conventions ---------------------------------------------------------------
-
-    @property
-    def _n_features_out(self) -> int:
-        return self.n_components_
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

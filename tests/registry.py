@@ -96,7 +96,7 @@ _REGISTRY = {
         batch_size=4,
         early_stopping=False,
     ),
-    "mae": _entry(loss="mae", optimizer="sgd", **FULL_BATCH),
+    "mae": _entry(loss="mae", optimizer="sgd", learning_rate=1e-3, **FULL_BATCH),
     "huber": _entry(
         ROUNDING_AT_START, loss="huber", hidden_layer_sizes=(), **FULL_BATCH
     ),

@@ -13,9 +13,9 @@ _ADAM = {"eps": 1e-5, "betas": (0.9, 0.99)}
 # Name -> (class, its settings, the learning rate that suits it by default). The rates
 # hold for losses summed over standardised features.
 OPTIMIZERS: dict[str, tuple[type[Any], dict[str, Any], float]] = {
-    "sgd": (torch.optim.SGD, {}, 1e-3),
-    "momentum": (torch.optim.SGD, {"momentum": 0.9}, 1e-3),
-    "nesterov": (torch.optim.SGD, {"momentum": 0.9, "nesterov": True}, 1e-3),
+    "sgd": (torch.optim.SGD, {}, 1e-2),
+    "momentum": (torch.optim.SGD, {"momentum": 0.9}, 2e-3),
+    "nesterov": (torch.optim.SGD, {"momentum": 0.9, "nesterov": True}, 2e-3),
     "adagrad": (torch.optim.Adagrad, {}, 1e-2),
     "rmsprop": (torch.optim.RMSprop, {}, 1e-3),
     "adam": (torch.optim.Adam, _ADAM, 5e-3),
