@@ -139,6 +139,7 @@ default=None
             )
             if starts_as_pca:
                 self._start_as_pca(net, data, train.rows if fair else data.rows)
+            net.guards_start = starts_as_pca
             interrupt = self._train(net, train, valid, self._n_epochs(data))
             if fair and not net.moved_:
                 self._start_as_pca(net, data, data.rows)
@@ -334,7 +335,6 @@ default=None
             schedule=self.learning_rate_schedule,
             patience=self._n_epochs(data) if patience == "auto" else patience,
             tol=float(self.tol),
-            guards_start=self._starts_as_pca(),
             seed=int(check_random_state(random_state).randint(2**31 - 1)),
         )
 

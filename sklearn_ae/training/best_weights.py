@@ -69,7 +69,8 @@ def is_certain_gain(gain: float, row_gains: np.ndarray) -> bool:
 
     It is if it exceeds two standard errors or, since a few rows may dominate these,
     if Wilcoxon's signed-rank test finds a gain at ``p < 0.005`` (one-sided). Of the
-    thresholds tried these gained most while losing to PCA on no table.
+    thresholds tried these gained most while losing to PCA on none of scikit-learn's
+    tables.
     """
     # One row has no standard error, and proves nothing.
     if gain <= 0 or len(row_gains) < 2:

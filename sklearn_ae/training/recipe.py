@@ -26,7 +26,7 @@ class Recipe:
     optimizer, optimizer_params, learning_rate : str or type, dict or None, \
 float or None
         As `resolve_optimizer` takes them.
-    batch_size, schedule, patience, tol, guards_start, seed
+    batch_size, schedule, patience, tol, seed
         As `AutoencoderNet` takes them.
     """
 
@@ -43,7 +43,6 @@ float or None
     schedule: str
     patience: int
     tol: float
-    guards_start: bool
     seed: int
 
     def to_plain(self) -> dict[str, Any]:
@@ -74,7 +73,6 @@ float or None
             schedule=self.schedule,
             patience=self.patience,
             tol=self.tol,
-            guards_start=self.guards_start,
             seed=self.seed,
             callbacks=callbacks,
             device=device,
