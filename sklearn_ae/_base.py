@@ -346,7 +346,7 @@ default=None
             return self.network, params
         sizes = self.hidden_layer_sizes
         if sizes == "auto":
-            sizes = defaults.hidden_layer_sizes(data.n_features)
+            sizes = defaults.HIDDEN_LAYER_SIZES
         return DenseNetwork, params | {
             "n_outputs": data.n_outputs,
             "hidden_layer_sizes": tuple(int(size) for size in np.atleast_1d(sizes)),
