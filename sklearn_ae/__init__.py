@@ -1,7 +1,19 @@
 """Autoencoders as scikit-learn estimators."""
 
 from sklearn_ae._autoencoder import Autoencoder
+from sklearn_ae._contractive import ContractiveAutoencoder
+from sklearn_ae._convolutional import ConvolutionalAutoencoder, ConvolutionalNetwork
+from sklearn_ae._denoising import DenoisingAutoencoder
+from sklearn_ae._sparse import SparseAutoencoder
 
 __version__ = "0.1.0.dev0"
 
-__all__ = ["Autoencoder", "__version__"]
+__all__ = [
+    "Autoencoder",
+    "ContractiveAutoencoder",
+    "ConvolutionalAutoencoder",
+    "ConvolutionalNetwork",
+    "DenoisingAutoencoder",
+    "SparseAutoencoder",
+    "__version__",
+]

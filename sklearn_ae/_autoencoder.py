@@ -1,12 +1,9 @@
 """The undercomplete autoencoder, shallow or deep."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
 
 from sklearn_ae._base import BaseAutoencoder
 from sklearn_ae._docstrings import document
-from sklearn_ae._sklearn_compat import StrOptions
-from sklearn_ae._validation import TrainingData
 
 
 @document
@@ -34,13 +31,6 @@ class Autoencoder(BaseAutoencoder):
     Parameters
     ----------
     {shared_parameters}
-
-    init : {"pca", "random"}, default="pca"
-        Start as PCA, or with random weights and without the linear maps, as the
-        classical network does. Without effect if `network` is given.
-
-    tied_weights : bool, default=False
-        Use the encoder's weights, transposed, in the decoder.
 
     Attributes
     ----------
@@ -82,36 +72,3 @@ class Autoencoder(BaseAutoencoder):
     """
 
     init: str = "pca"
-    tied_weights: bool = False
-
-    _parameter_constraints: ClassVar[dict] = {
-        **BaseAutoencoder._parameter_constraints,
-        "init": [StrOptions({"pca", "random"})],
-        "tied_weights": ["boolean"],
-    }
-
-    def _starts_as_pca(self) -> bool:
-        return self.init == "pca" and self.network is None
-
-    def _network_params(self) -> dict[str, Any]:
-        return {
-            "linear_path": self._starts_as_pca(),
-            "tied_weights": self.tied_weights,
-        }
-
-    def _check_combination(self, data: TrainingData) -> None:
-        if self._starts_as_pca() and self.code_activation != "identity":
-            raise ValueError(
-                f"code_activation={self.code_activation!r} cannot start as PCA; set "
-                "init='random' or code_activation='identity'."
-            )
-        if self.tied_weights and self.network is not None:
-            raise ValueError(
-                "tied_weights=True belongs to the dense network; leave "
-                f"network={self.network!r} out or set tied_weights=False."
-            )
-        if self.tied_weights and data.n_outputs != data.n_features:
-            raise ValueError(
-                f"tied_weights=True needs as many outputs as inputs "
-                f"({data.n_features}), but X_target has {data.n_outputs} columns."
-            )

@@ -26,9 +26,10 @@ from sklearn_ae.training import defaults
 from sklearn_ae.training.batches import Affine, ArrayDataset
 from sklearn_ae.training.codes import code_moments, principal_rotation
 from sklearn_ae.training.devices import is_available, resolve_device
-from sklearn_ae.training.inference import check_shapes
+from sklearn_ae.training.inference import checked_codes
 from sklearn_ae.training.moments import mean_and_scale, principal_axes
 from sklearn_ae.training.net import AutoencoderNet
+from sklearn_ae.training.objective import Objective, Penalties
 from sklearn_ae.training.recipe import Recipe
 from sklearn_ae.training.start import start_as_pca
 from sklearn_ae.training.state import dump_state, load_state
@@ -47,7 +48,9 @@ class BaseAutoencoder(ReconstructionMixin, BaseEstimator):
     activation: str = "silu"
     code_activation: str = "identity"
     output_activation: str = "auto"
-    network: type | None = None
+    network: Any = None
+    init: str = "random"
+    tied_weights: bool = False
     loss: str = "mse"
     dropout: float = 0.0
     l1_penalty: float = 0.0
@@ -72,20 +75,40 @@ class BaseAutoencoder(ReconstructionMixin, BaseEstimator):
 
     # -- what a variant may change -------------------------------------------------
 
-    def _starts_as_pca(self) -> bool:
-        """Whether a new network starts as PCA."""
-        return False
+    # Whether the code may be wider than the input.
+    _allows_overcomplete: ClassVar[bool] = False
 
-    def _network_params(self) -> dict[str, Any]:
-        """Further parameters of the dense network."""
-        return {}
+    def _resolved_network(self) -> Any:
+        """What `network` may be: None, a class, or a specification."""
+        return self.network
 
-    def _penalties(self) -> dict[str, float]:
-        """Coefficients of the penalties, in units of the data."""
-        return {"l1": float(self.l1_penalty), "l2": float(self.l2_penalty)}
+    def _penalties(self, n_components: int) -> Penalties:
+        """The penalties by the names of their columns, in units of the data."""
+        return {
+            "l1": ("l1", float(self.l1_penalty), {}),
+            "l2": ("l2", float(self.l2_penalty), {}),
+        }
+
+    def _objective(self) -> tuple[type, dict[str, Any]]:
+        """The class of the objective, and its arguments beyond loss and penalties."""
+        return Objective, {}
+
+    def _corruption(self, data: TrainingData) -> tuple[Any, dict[str, Any]] | None:
+        """What is done to the inputs in training, and its parameters."""
+        return None
+
+    def _orders_codes(self) -> bool:
+        """Whether the codes may be rotated; an L1 penalty singles out their axes."""
+        return self.l1_penalty == 0
 
     def _check_combination(self, data: TrainingData) -> None:
         """Raise a ValueError where own parameters contradict others or the data."""
+
+    def _check_codes(self, codes: np.ndarray) -> None:
+        """Raise a ValueError where the codes of a user's network do not serve."""
+
+    def _describe_codes(self, mean: np.ndarray, variances: np.ndarray) -> None:
+        """Set further attributes from mean and variance of the codes."""
 
     # -- fitting -------------------------------------------------------------------
 
@@ -226,37 +249,44 @@ default=None
         table = data.X, data.rows, data.weight
         mean, scale = mean_and_scale(*table)
         n_components, n_rows = self.n_components, len(data.rows)
-        if self._starts_as_pca() and n_components > n_rows:
+        if self._starts_as_pca() and n_components > min(n_rows, data.n_features):
             raise ValueError(
                 f"n_components={n_components!r} must be at most min(n_samples, "
-                f"n_features)={min(n_rows, data.n_features)} with init='pca'; "
-                "init='random' allows up to n_features."
+                f"n_features)={min(n_rows, data.n_features)} with init='pca'; set "
+                "init='random' for a wider code."
             )
         if n_components < 1:
             n_components = len(principal_axes(*table, mean, n_components).components)
+        self.n_components_ = int(n_components)
         standardize = standardize_target = self._affine(mean, scale)
         if data.target is not None:
             standardize_target = self._affine(
                 *mean_and_scale(data.target, data.rows, data.weight)
             )
-        self.n_components_ = int(n_components)
         self.mean_, self.scale_ = standardize
         self.device_ = resolve_device(self.device)
         self._feature_mean = mean
         self._recipe = self._make_recipe(
             data, self.n_components_, standardize, standardize_target
         )
-        if self.network is None:
+        if not isinstance(self.network, type):
             return self._make_net()
         try:
             net = self._make_net()
-            check_shapes(net.module_, data.n_features, n_components, data.n_outputs)
+            some = data.rows[:100]
+            x, _, _ = self._dataset(data, some).gather(np.arange(len(some)))
+            codes = checked_codes(net.module_, x, self.n_components_, data.n_outputs)
+            self._check_codes(codes)
         except (TypeError, RuntimeError, ValueError) as error:
             raise ValueError(
                 f"network={self.network!r} does not serve as a network of "
-                f"n_features={data.n_features} and n_components={n_components}: {error}"
+                f"n_features={data.n_features} and n_components={self.n_components_}: "
+                f"{error}"
             ) from error
         return net
+
+    def _starts_as_pca(self) -> bool:
+        return self.init == "pca" and not isinstance(self.network, type)
 
     def _start_as_pca(
         self, net: AutoencoderNet, data: TrainingData, rows: np.ndarray
@@ -269,17 +299,19 @@ default=None
     def _affine(self, mean: np.ndarray, scale: float) -> Affine:
         """The standardisation that leaves the minimiser of the objective in place."""
         output_activation = self._resolved_output_activation()
-        if LOSSES[self.loss].degree is None or output_activation != "identity":
+        if LOSSES[self._loss_name()].degree is None or output_activation != "identity":
             return Affine(np.zeros_like(mean), 1.0)
-        # Penalties weigh the weights of the network in the units of the data.
-        return Affine(mean, 1.0 if any(self._penalties().values()) else scale)
+        # Penalties weigh weights and codes in the units of the data.
+        penalties = self._penalties(self.n_components_)
+        penalized = any(weight > 0 for _, weight, _ in penalties.values())
+        return Affine(mean, 1.0 if penalized else scale)
 
     def _resolved_output_activation(self) -> str:
-        if self.network is not None:
+        if isinstance(self.network, type):
             return "identity"
         if self.output_activation != "auto":
             return self.output_activation
-        return "sigmoid" if self.loss == "bce" else "identity"
+        return "sigmoid" if self._loss_name() == "bce" else "identity"
 
     def _continue(self, data: TrainingData) -> AutoencoderNet:
         """The net of the fit before, with a new optimizer."""
@@ -312,6 +344,8 @@ default=None
         standardize_target: Affine,
     ) -> Recipe:
         module, module_params = self._module_and_params(data, n_components)
+        objective, objective_params = self._objective()
+        corruption = self._corruption(data)
         n_rows = len(data.rows)
         batch_size, rate = self.batch_size, self.learning_rate
         patience = self.n_iter_no_change
@@ -324,8 +358,14 @@ default=None
             module_params=module_params,
             standardize=standardize,
             standardize_target=standardize_target,
-            loss=self.loss,
-            penalties=self._penalties(),
+            objective=objective,
+            loss=self._loss_name(),
+            penalties=self._penalties(n_components),
+            objective_params=objective_params,
+            corruption=corruption,
+            # What a user wrote may draw from torch's global generators.
+            is_foreign=isinstance(self.network, type)
+            or (corruption is not None and callable(corruption[0])),
             optimizer=self.optimizer,
             optimizer_params=self.optimizer_params,
             learning_rate=None if rate == "auto" else float(rate),
@@ -342,20 +382,34 @@ default=None
         self, data: TrainingData, n_components: int
     ) -> tuple[type, dict[str, Any]]:
         params = {"n_features": data.n_features, "n_components": n_components}
-        if self.network is not None:
-            return self.network, params
+        network = self._resolved_network()
+        if isinstance(network, type):
+            return network, params
+        params |= {
+            "n_outputs": data.n_outputs,
+            "activation": self.activation,
+            "code_activation": self._resolved_code_activation(),
+            "output_activation": self._resolved_output_activation(),
+            "dropout": float(self.dropout),
+            "linear_path": self._starts_as_pca(),
+        }
+        if network is not None:
+            module, own = network.module_and_params(data.n_features, data.n_outputs)
+            return module, params | own
         sizes = self.hidden_layer_sizes
         if sizes == "auto":
             sizes = defaults.HIDDEN_LAYER_SIZES
         return DenseNetwork, params | {
-            "n_outputs": data.n_outputs,
             "hidden_layer_sizes": tuple(int(size) for size in np.atleast_1d(sizes)),
-            "activation": self.activation,
-            "code_activation": self.code_activation,
-            "output_activation": self._resolved_output_activation(),
-            "dropout": float(self.dropout),
-            **self._network_params(),
+            "tied_weights": self.tied_weights,
         }
+
+    def _resolved_code_activation(self) -> str:
+        return self.code_activation
+
+    def _loss_name(self) -> str:
+        """The loss under its name in `LOSSES`."""
+        return self.loss
 
     def _n_epochs(self, data: TrainingData) -> int:
         if self.max_epochs != "auto":
@@ -406,12 +460,12 @@ default=None
         moments = code_moments(network, dataset)
         variances = np.diag(moments.covariance)
         linear_code = getattr(network, "linear_code", False)
-        # An L1 penalty singles out the axes as they are.
-        if rotate and linear_code and self.l1_penalty == 0:
+        if rotate and linear_code and self._orders_codes():
             rotation, variances = principal_rotation(moments)
             network.transform_code(torch.from_numpy(rotation).float().to(self.device_))
         self._code_scale = self.scale_ if linear_code else 1.0
         self.explained_variance_ = variances * self._code_scale**2
+        self._describe_codes(moments.mean, self.explained_variance_)
         self.history_ = _columns(net.history)
         self.n_iter_ = len(net.history)
         self.loss_curve_ = self.history_.get("train_loss", np.empty(0))

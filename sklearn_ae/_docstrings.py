@@ -1,5 +1,7 @@
 """Documentation that all autoencoders share, written once."""
 
+import re
+from dataclasses import fields
 from typing import TypeVar
 
 Class = TypeVar("Class", bound=type)
@@ -25,11 +27,20 @@ n_components : int or float, default=2
         ``loss="bce"``, else "identity". With any but "identity" the data are
         neither centred nor scaled inside the network.
 
-    network : type or None, default=None
-        None is the dense network that the parameters above describe. A subclass of
-        `torch.nn.Module` that takes ``(n_features, n_components)`` and has
-        ``encode`` and ``decode`` replaces it; what describes the dense network is
-        then not used.
+    network : ConvolutionalNetwork, type or None, default=None
+        None is the dense network that the parameters above describe. A
+        `ConvolutionalNetwork` has convolutions instead of `hidden_layer_sizes` and
+        shares the activations and `dropout`. A subclass of `torch.nn.Module` that takes
+        ``(n_features, n_components)`` and has ``encode`` and ``decode`` replaces
+        it; what describes the dense network is then not used.
+
+    init : {"pca", "random"}, default="random"
+        Start as PCA, with linear maps beside the hidden layers from input to code and
+        from code to output, or with random weights and without these maps, as the
+        classical network does. A class given as `network` starts as it is.
+
+    tied_weights : bool, default=False
+        Use the encoder's weights, transposed, in the dense network's decoder.
 
     loss : {"mse", "mae", "huber", "bce"}, default="mse"
         Reconstruction loss of a row, summed over its features:
@@ -103,8 +114,8 @@ n_components : int or float, default=2
         Called during training with the skorch net.
 
     random_state : int, RandomState instance or None, default=None
-        Rules the weights, the order of the rows, the rows held out and the
-        dropout. An int makes fits reproducible. Global generators are never
+        Rules the weights, the order of the rows, the rows held out, dropout and
+        other noise. An int makes fits reproducible. Global generators are never
         touched.
 
     verbose : int, default=0
@@ -162,9 +173,42 @@ n_components_ : int
 
 
 def document(cls: Class) -> Class:
-    """Put the shared parameters and attributes in their places in a docstring."""
-    if cls.__doc__ is not None:
-        cls.__doc__ = cls.__doc__.replace("{shared_parameters}", _PARAMETERS).replace(
-            "{shared_attributes}", _ATTRIBUTES
+    """Put the shared parameters and attributes in their places in a docstring.
+
+    What the docstring documents itself is left out, defaults are the class's own, and
+    parameters come in the order of the signature.
+    """
+    if cls.__doc__ is None:
+        return cls
+    defaults = {field.name: field.default for field in fields(cls)}
+    head, _, rest = cls.__doc__.partition("{shared_parameters}")
+    head, own = _split_entries(head)
+    parameters = {**_entries(_PARAMETERS), **own}
+    for name in parameters.keys() - own.keys():
+        default = defaults[name]
+        shown = f'"{default}"' if isinstance(default, str) else repr(default)
+        entry = re.sub(
+            r"(?m)default=\S+$", f"default={shown}", parameters[name], count=1
         )
+        parameters[name] = entry
+    head += _SEPARATOR.join(parameters[name] for name in defaults)
+    middle, _, tail = rest.partition("{shared_attributes}")
+    middle, own = _split_entries(middle)
+    attributes = {**own, **_entries(_ATTRIBUTES)} | own
+    cls.__doc__ = head + middle + _SEPARATOR.join(attributes.values()) + tail
     return cls
+
+
+_SEPARATOR = "\n\n    "
+
+
+def _entries(text: str) -> dict[str, str]:
+    """Name -> entry, of a list of parameters or attributes."""
+    entries = re.split(r"\n\n    (?=\w+ : )", text.strip())
+    return {entry.partition(" : ")[0]: entry for entry in entries if entry}
+
+
+def _split_entries(text: str) -> tuple[str, dict[str, str]]:
+    """What comes before the entries of the last section in `text`, and these."""
+    underline = text.rindex("----\n    ") + len("----\n    ")
+    return text[:underline], _entries(text[underline:])

@@ -11,6 +11,18 @@ from sklearn_ae._validation import TABLE
 from sklearn_ae.training.inference import module_outputs
 
 
+def _encode(module, x):
+    return module.encode(x)
+
+
+def _decode(module, z):
+    return module.decode(z)
+
+
+def _forward(module, x):
+    return module(x)
+
+
 class ReconstructionMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     """Methods of every estimator that has a fitted `module_`.
 
@@ -32,7 +44,7 @@ class ReconstructionMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             The codes, in the precision of `X`.
         """
         X = self._validate_inference_data(X)
-        return self._infer(X, "encode", self.n_components_)
+        return self._infer(X, _encode, self.n_components_)
 
     def inverse_transform(self, X):
         """Decode codes.
@@ -55,7 +67,7 @@ class ReconstructionMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
                 f"X has {X.shape[1]} columns, but {type(self).__name__} decodes codes "
                 f"of n_components_={self.n_components_} columns."
             )
-        return self._infer(X, "decode", self._n_outputs)
+        return self._infer(X, _decode, self._n_outputs)
 
     def reconstruct(self, X):
         """Encode and decode `X`.
@@ -71,7 +83,7 @@ class ReconstructionMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             The same as ``inverse_transform(transform(X))``.
         """
         X = self._validate_inference_data(X)
-        return self._infer(X, "forward", self._n_outputs)
+        return self._infer(X, _forward, self._n_outputs)
 
     def reconstruction_error(self, X, per_feature=False):
         """Measure the squared difference between `X` and its reconstruction.
@@ -158,11 +170,14 @@ class ReconstructionMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
                 f"The outputs have {self._n_outputs} columns and X has {X.shape[1]}: "
                 "they cannot be compared. Compare reconstruct(X) with the targets."
             )
-        yield from module_outputs(self.module_, "forward", X, self.device_)
+        yield from module_outputs(self.module_, _forward, X, self.device_)
 
-    def _infer(self, X, method: str, n_columns: int) -> np.ndarray:
-        result = np.empty((X.shape[0], n_columns), dtype=X.dtype)
-        for where, _, output in module_outputs(self.module_, method, X, self.device_):
+    def _infer(self, X, apply, n_columns: int | None, **options) -> np.ndarray:
+        """``apply(module_, rows)`` of all rows, of that many columns or of none."""
+        shape = (X.shape[0],) if n_columns is None else (X.shape[0], n_columns)
+        result = np.empty(shape, dtype=X.dtype)
+        outputs = module_outputs(self.module_, apply, X, self.device_, **options)
+        for where, _, output in outputs:
             result[where] = output
         return result
 

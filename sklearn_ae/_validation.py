@@ -10,12 +10,13 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from sklearn_ae._sklearn_compat import (
+    HasMethods,
     Interval,
     RealNotInt,
     StrOptions,
     check_sample_weight,
 )
-from sklearn_ae.networks.dense import ACTIVATIONS
+from sklearn_ae.networks._network import ACTIVATIONS
 from sklearn_ae.objectives.losses import LOSSES
 from sklearn_ae.training.optimizers import OPTIMIZERS
 from sklearn_ae.training.schedules import SCHEDULES
@@ -39,7 +40,9 @@ SHARED_CONSTRAINTS: dict[str, list] = {
     "activation": [StrOptions(set(ACTIVATIONS))],
     "code_activation": [StrOptions(set(ACTIVATIONS))],
     "output_activation": [StrOptions({"auto", *ACTIVATIONS})],
-    "network": [type, None],
+    "network": [type, HasMethods("module_and_params"), None],
+    "init": [StrOptions({"pca", "random"})],
+    "tied_weights": ["boolean"],
     "loss": [StrOptions(set(LOSSES))],
     "dropout": [Interval(Real, 0, 1, closed="left")],
     "l1_penalty": [Interval(Real, 0, None, closed="left")],
@@ -128,7 +131,7 @@ def validate_training_data(
 
 def check_parameters(estimator: Any, data: TrainingData) -> None:
     """Raise an error where shared parameters contradict each other or the data."""
-    if estimator.n_components > data.n_features:
+    if estimator.n_components > data.n_features and not estimator._allows_overcomplete:
         raise ValueError(
             f"n_components={estimator.n_components!r} must be at most "
             f"n_features={data.n_features}."
@@ -140,8 +143,8 @@ def check_parameters(estimator: Any, data: TrainingData) -> None:
                 raise ValueError(
                     f"hidden_layer_sizes={sizes!r} must hold integers of at least 1."
                 )
-    network = estimator.network
-    if network is not None and not (
+    network = estimator._resolved_network()
+    if isinstance(network, type) and not (
         issubclass(network, torch.nn.Module)
         and hasattr(network, "encode")
         and hasattr(network, "decode")
@@ -149,6 +152,22 @@ def check_parameters(estimator: Any, data: TrainingData) -> None:
         raise ValueError(
             f"network={network!r} must be a subclass of torch.nn.Module that takes "
             "(n_features, n_components) and has encode and decode."
+        )
+    if estimator.tied_weights and network is not None:
+        raise ValueError(
+            "tied_weights=True belongs to the dense network; leave "
+            f"network={network!r} out or set tied_weights=False."
+        )
+    if estimator.tied_weights and data.n_outputs != data.n_features:
+        raise ValueError(
+            f"tied_weights=True needs as many outputs as inputs ({data.n_features}), "
+            f"but X_target has {data.n_outputs} columns."
+        )
+    code_activation = estimator._resolved_code_activation()
+    if estimator._starts_as_pca() and code_activation != "identity":
+        raise ValueError(
+            f"code_activation={code_activation!r} cannot start as PCA; set "
+            "init='random' or code_activation='identity'."
         )
     for callback in estimator.callbacks or ():
         named = callback[1] if isinstance(callback, tuple) else callback
@@ -168,8 +187,11 @@ def check_parameters(estimator: Any, data: TrainingData) -> None:
             f"optimizer={optimizer!r} must be a subclass of torch.optim.Optimizer or "
             f"one of {sorted(OPTIMIZERS)}."
         )
-    if estimator.loss == "bce":
-        if network is None and estimator.output_activation not in {"auto", "sigmoid"}:
+    if estimator._loss_name() == "bce":
+        if not isinstance(network, type) and estimator.output_activation not in {
+            "auto",
+            "sigmoid",
+        }:
             raise ValueError(
                 f"output_activation={estimator.output_activation!r} does not keep the "
                 "output in [0, 1], which loss='bce' needs; use 'sigmoid' or 'auto'."

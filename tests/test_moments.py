@@ -274,7 +274,7 @@ def test_principal_rotation(seed):
     codes = draw(seed, p=4)
     inputs = draw(seed + 1, p=6) + codes @ draw(seed + 2, n=4, p=6)
     joint = np.cov(codes.T, inputs.T)
-    found = CodeMoments(joint[:4, :4], joint[:4, 4:])
+    found = CodeMoments(np.zeros(4), joint[:4, :4], joint[:4, 4:])
     rotation, variances = principal_rotation(found)
     np.testing.assert_allclose(rotation @ rotation.T, np.eye(4), atol=1e-12)
     rotated = codes @ rotation.T
@@ -288,7 +288,7 @@ def test_principal_rotation(seed):
 
 def test_principal_rotation_of_constant_codes():
     rotation, variances = principal_rotation(
-        CodeMoments(np.zeros((3, 3)), np.zeros((3, 5)))
+        CodeMoments(np.zeros(3), np.zeros((3, 3)), np.zeros((3, 5)))
     )
     np.testing.assert_allclose(np.abs(rotation @ rotation.T), np.eye(3), atol=1e-12)
     np.testing.assert_array_equal(variances, 0)

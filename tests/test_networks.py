@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from sklearn_ae.networks.dense import ACTIVATIONS, DenseNetwork, SeededDropout
+from sklearn_ae.networks._network import ACTIVATIONS, SeededDropout
+from sklearn_ae.networks.dense import DenseNetwork
 from sklearn_ae.networks.standardized import Standardized
 from sklearn_ae.objectives.losses import LOSSES
 from sklearn_ae.training.objective import Objective
@@ -296,13 +297,14 @@ def test_gradient_of_the_objective(loss, tied, seed):
         linear_path=True,
         output_activation="sigmoid" if loss == "bce" else "identity",
     )
-    objective = Objective(loss, {"l1": 0.1, "l2": 0.3}, scale=1.7)
+    penalties = {"l1": ("l1", 0.1, {}), "l2": ("l2", 0.3, {})}
+    objective = Objective(loss, penalties, scale=1.7)
     rng = np.random.default_rng(seed)
     x, y = map(torch.from_numpy, rng.uniform(size=(2, 6, 4)))
     weight = torch.from_numpy(rng.uniform(size=6))
 
     def value():
-        return sum(objective(module, module(x), y, weight).values())
+        return sum(objective(module, x, y, weight)[0].values())
 
     value().backward()
     step = 1e-6

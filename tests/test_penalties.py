@@ -11,9 +11,10 @@ from torch import nn
 from sklearn_ae import Autoencoder
 from sklearn_ae.networks.dense import DenseNetwork
 from sklearn_ae.objectives.losses import LOSSES
-from sklearn_ae.objectives.penalties import PENALTIES
+from sklearn_ae.objectives.penalties import half_squared_l2_norm, l1_norm
 from sklearn_ae.training.objective import Objective
 
+PENALTIES = {"l1": l1_norm, "l2": half_squared_l2_norm}
 REFERENCES = {
     "l1": lambda weights: sum(np.abs(w).sum() for w in weights),
     "l2": lambda weights: sum((w**2).sum() for w in weights) / 2,
@@ -69,9 +70,22 @@ def test_gradient_against_finite_differences(name, seed):
 # -- the objective ---------------------------------------------------------------------
 
 
+class PassThrough(DenseNetwork):
+    """Has weights to be penalised, and its input as reconstruction."""
+
+    def encode(self, x):
+        return x
+
+    decode = encode
+
+
+def weight_penalties(**coefficients):
+    return {name: (name, value, {}) for name, value in coefficients.items()}
+
+
 def objective_parts(seed):
     torch.manual_seed(seed)
-    module = DenseNetwork(4, 2, hidden_layer_sizes=(3,)).double()
+    module = PassThrough(4, 2, hidden_layer_sizes=(3,)).double()
     module.reset_parameters_from(torch.Generator().manual_seed(seed))
     return module, torch.randn(7, 4).double(), torch.randn(7, 4).double()
 
@@ -79,12 +93,12 @@ def objective_parts(seed):
 @pytest.mark.parametrize("name", PENALTIES)
 def test_biases_are_not_penalised(name, seed):
     module, x, y = objective_parts(seed)
-    objective = Objective("mse", {name: 0.7})
-    before = objective(module, x, y, None)[name]
+    objective = Objective("mse", weight_penalties(**{name: 0.7}))
+    before = objective(module, x, y, None)[0][name]
     with torch.no_grad():
         for bias in (p for n, p in module.named_parameters() if n.endswith("bias")):
             bias.fill_(1e3)
-    assert torch.equal(before, objective(module, x, y, None)[name])
+    assert torch.equal(before, objective(module, x, y, None)[0][name])
     weights = [
         p.detach().numpy() for n, p in module.named_parameters() if n.endswith("weight")
     ]
@@ -96,14 +110,16 @@ def test_tied_weights_are_penalised_once():
     module = DenseNetwork(4, 2, tied_weights=True).double()
     module.reset_parameters_from(torch.Generator().manual_seed(0))
     x = torch.zeros(3, 4).double()
-    terms = Objective("mse", {"l2": 2.0})(module, x, x, None)
+    terms, _ = Objective("mse", weight_penalties(l2=2.0))(module, x, x, None)
     weight = module.encoder[0].weight.detach().numpy()
     assert terms["l2"].item() == pytest.approx((weight**2).sum())
 
 
 def test_terms_by_name(seed):
     module, x, y = objective_parts(seed)
-    terms = Objective("mae", {"l1": 0.1, "l2": 0.0})(module, x, y, None)
+    penalties = weight_penalties(l1=0.1, l2=0.0)
+    terms, reconstruction = Objective("mae", penalties)(module, x, y, None)
+    assert torch.equal(reconstruction, x)
     # A penalty of weight zero does not take part.
     assert list(terms) == ["reconstruction", "l1"]
     expected = np.abs(x.numpy() - y.numpy()).sum(axis=1).mean()
@@ -113,7 +129,7 @@ def test_terms_by_name(seed):
 def test_weights_of_rows(seed):
     module, x, y = objective_parts(seed)
     weight = torch.rand(7).double()
-    terms = Objective("mse", {})(module, x, y, weight)
+    terms, _ = Objective("mse", {})(module, x, y, weight)
     rows = 0.5 * ((x - y) ** 2).sum(1)
     assert terms["reconstruction"].item() == pytest.approx(
         (rows * weight).mean().item()
@@ -127,9 +143,10 @@ def test_scaled_objective_is_worth_the_same(loss, scale, seed):
     module, x, y = objective_parts(seed)
     if LOSSES[loss][1] is None:
         x, y, scale = x.sigmoid(), y.sigmoid(), 1.0
-    reference = Objective(loss, {"l1": 0.3, "l2": 0.2})(module, x, y, None)
-    objective = Objective(loss, {"l1": 0.3, "l2": 0.2}, scale=scale)
-    terms = objective(module, x / scale, y / scale, None)
+    penalties = weight_penalties(l1=0.3, l2=0.2)
+    reference, _ = Objective(loss, penalties)(module, x, y, None)
+    objective = Objective(loss, penalties, scale=scale)
+    terms, _ = objective(module, x / scale, y / scale, None)
     for name in reference:
         torch.testing.assert_close(objective.unit * terms[name], reference[name])
 

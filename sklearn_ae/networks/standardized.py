@@ -42,9 +42,12 @@ class Standardized(nn.Module):
         self.output_scale = output_scale
         self.code_scale = code_scale
 
+    def standardize(self, x: Tensor) -> Tensor:
+        """What the network sees of `x`."""
+        return (x - self.input_mean.to(x.dtype)) / self.input_scale
+
     def encode(self, x: Tensor) -> Tensor:
-        x = (x - self.input_mean.to(x.dtype)) / self.input_scale
-        return self.network.encode(x) * self.code_scale
+        return self.network.encode(self.standardize(x)) * self.code_scale
 
     def decode(self, z: Tensor) -> Tensor:
         output = self.network.decode(z / self.code_scale) * self.output_scale

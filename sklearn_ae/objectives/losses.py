@@ -6,6 +6,7 @@ torch computes faster. Summing over features (not averaging) is what makes
 published weights of the penalties beside it carry over.
 """
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -63,6 +64,25 @@ def binary_cross_entropy(
     Both arguments lie in [0, 1]; logarithms are bounded below by -100.
     """
     return _reduced(F.binary_cross_entropy, reconstruction, target, total)
+
+
+def gaussian_surprise(
+    reconstruction: Tensor,
+    target: Tensor,
+    total: bool = False,
+    *,
+    log_variance: Tensor,
+    scale: float = 1.0,
+) -> Tensor:
+    """``-log N(x; xhat, s^2 I)``, in nats, with ``s = scale * exp(log_variance / 2)``.
+
+    `reconstruction` and `target` have been divided by `scale`; the density is the one
+    before.
+    """
+    squares = squared_error(reconstruction, target, total)
+    n_entries = target.numel() if total else target.shape[1]
+    constant = log_variance + math.log(2 * math.pi * scale**2)
+    return squares / log_variance.exp() + n_entries / 2 * constant
 
 
 class Loss(NamedTuple):

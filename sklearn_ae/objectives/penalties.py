@@ -1,9 +1,12 @@
-"""Penalties added to the reconstruction loss; each returns one number."""
+"""Penalties on weights, codes and the encoder's Jacobian."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
+
+# Means of activations are kept this far from 0 and 1, where the divergence is infinite.
+MARGIN = 1e-6
 
 
 def l1_norm(weights: Iterable[Tensor]) -> Tensor:
@@ -16,4 +19,93 @@ def half_squared_l2_norm(weights: Iterable[Tensor]) -> Tensor:
     return torch.stack([weight.square().sum() for weight in weights]).sum() / 2
 
 
-PENALTIES = {"l1": l1_norm, "l2": half_squared_l2_norm}
+def kl_sparsity(mean_activation: Tensor, rho: float) -> Tensor:
+    """``sum_j rho log(rho / r_j) + (1 - rho) log((1 - rho) / (1 - r_j))`` [1]_.
+
+    The divergence of Bernoulli variables, in nats, from mean activations ``r`` of
+    shape (k,) in (0, 1) to the target `rho`.
+
+    References
+    ----------
+    .. [1] Ng (2011). "Sparse autoencoder". CS294A lecture notes, Stanford.
+    """
+    r = mean_activation.clamp(MARGIN, 1 - MARGIN)
+    off = (1 - rho) * ((1 - rho) / (1 - r)).log()
+    return (rho * (rho / r).log() + off).sum()
+
+
+def activation_l1(code: Tensor) -> Tensor:
+    """``sum_j |h_j|`` of each row, shape (n,)."""
+    return code.abs().sum(1)
+
+
+def activation_l2(code: Tensor) -> Tensor:
+    """``sum_j h_j^2`` of each row, shape (n,)."""
+    return code.square().sum(1)
+
+
+def squared_jacobian_norm(encode: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """``||dh/dx||_F^2`` of each row, shape (n,), for any encoder [1]_.
+
+    One backward pass for all codes at once. Differentiable in the encoder's weights.
+
+    References
+    ----------
+    .. [1] Rifai et al. (2011). "Contractive auto-encoders: explicit invariance during
+       feature extraction". ICML.
+    """
+    with torch.enable_grad():
+        x = x.detach().requires_grad_()
+        code = encode(x)
+        n_rows, n_components = code.shape
+        directions = torch.eye(n_components, dtype=code.dtype, device=code.device)
+        directions = directions[:, None].expand(-1, n_rows, -1)
+        (rows,) = torch.autograd.grad(
+            code, x, directions, is_grads_batched=True, create_graph=True
+        )
+    return rows.square().sum((0, 2))
+
+
+def projected_jacobian_norm(
+    encode: Callable[[Tensor], Tensor],
+    x: Tensor,
+    n_projections: int,
+    generator: torch.Generator | None,
+) -> Tensor:
+    """An unbiased estimate of ``||dh/dx||_F^2`` of each row, shape (n,) [1]_.
+
+    ``mean_l ||v_l^T dh/dx||^2`` over random vectors of signs ``v_l``: as many backward
+    passes as projections, whatever the width of the code.
+
+    References
+    ----------
+    .. [1] Hutchinson (1990). "A stochastic estimator of the trace of the influence
+       matrix for Laplacian smoothing splines". Communications in Statistics 19.
+       :doi:`10.1080/03610919008812866`
+    """
+    with torch.enable_grad():
+        x = x.detach().requires_grad_()
+        code = encode(x)
+        signs = torch.empty(
+            (n_projections, *code.shape), dtype=code.dtype, device=code.device
+        )
+        signs.bernoulli_(0.5, generator=generator).mul_(2).sub_(1)
+        (rows,) = torch.autograd.grad(
+            code, x, signs, is_grads_batched=True, create_graph=True
+        )
+    return rows.square().sum((0, 2)) / n_projections
+
+
+def gaussian_kl(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """``1/2 sum_j mu_j^2 + s_j^2 - 1 - log s_j^2`` of each row, shape (n,) [1]_.
+
+    The divergence in nats of a Gaussian with mean ``mu`` and independent entries of
+    variance ``s^2``, given by its logarithm, from the standard normal distribution.
+
+    References
+    ----------
+    .. [1] Kingma and Welling (2014). "Auto-encoding variational Bayes". ICLR.
+       :doi:`10.48550/arXiv.1312.6114`
+    """
+    terms = mean.square() + log_variance.exp() - 1 - log_variance
+    return terms.sum(1) / 2

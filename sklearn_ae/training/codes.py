@@ -9,8 +9,9 @@ from sklearn_ae.training.batches import ArrayDataset, TensorBatches, unpack_batc
 
 
 class CodeMoments(NamedTuple):
-    """Second moments of the codes over a dataset."""
+    """Moments of the codes over a dataset."""
 
+    mean: np.ndarray  # (k,)
     covariance: np.ndarray  # (k, k), with n - 1 in the denominator
     cross_covariance: np.ndarray  # (k, p), of codes and standardised inputs
 
@@ -37,6 +38,7 @@ def code_moments(network: Any, dataset: ArrayDataset) -> CodeMoments:
     mean = sums["code"] / n_rows
     denominator = max(n_rows - 1, 1)
     return CodeMoments(
+        mean,
         (sums["code_code"] - n_rows * np.outer(mean, mean)) / denominator,
         (sums["code_input"] - np.outer(mean, sums["input"])) / denominator,
     )

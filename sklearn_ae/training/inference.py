@@ -1,7 +1,7 @@
 """Data through a fitted module, a block of rows at a time."""
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -14,9 +14,16 @@ ROWS = 4096
 
 
 def module_outputs(
-    module: Any, method: str, X: Any, device: str
+    module: Any,
+    apply: Callable[[Any, torch.Tensor], torch.Tensor],
+    X: Any,
+    device: str,
+    *,
+    width: int = 1,
 ) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
-    """Where a block of rows of `X` is, the rows, and what `method` makes of them.
+    """Where a block of rows of `X` is, the rows, and ``apply(module, rows)``.
+
+    `width` is how many numbers a row takes on its way, if more than it has features.
 
     Computes in the precision of `X`, since single precision depends on the number of
     rows that are computed together: by 1e-7, less than what it promises, but more
@@ -26,32 +33,33 @@ def module_outputs(
     if X.dtype == np.float64 and torch.device(device).type != "mps":
         dtype = torch.float64
         module = copy.deepcopy(module).double()
-    apply = getattr(module, method)
-    step = min(ROWS, rows_per_block(X.shape[1]))
+    step = min(ROWS, rows_per_block(max(X.shape[1], width)))
     for start in range(0, X.shape[0], step):
         where = slice(start, start + step)
         block = dense_rows(X, where)
         # Torch warns of memory that is read-only, and takes no negative strides.
         rows = np.require(block, requirements=["C", "W"])
-        with torch.inference_mode():
-            output = apply(torch.from_numpy(rows).to(device, dtype))
+        # Not inference mode, in which Jacobians cannot be had.
+        with torch.no_grad():
+            output = apply(module, torch.from_numpy(rows).to(device, dtype))
         yield where, block, output.cpu().numpy()
 
 
-def check_shapes(
-    module: Any, n_features: int, n_components: int, n_outputs: int
-) -> None:
-    """Raise a ValueError unless codes and outputs have the right widths."""
-    x = torch.zeros(2, n_features, device=next(module.parameters()).device)
+def checked_codes(
+    module: Any, x: torch.Tensor, n_components: int, n_outputs: int
+) -> np.ndarray:
+    """The codes of some rows; a ValueError unless codes and outputs fit in width."""
     module.eval()
-    with torch.inference_mode():
+    with torch.no_grad():
         code = module.encode(x)
         output = module.decode(code)
     for name, tensor, width in (
         ("encode", code, n_components),
         ("decode", output, n_outputs),
     ):
-        if tensor.shape != (2, width):
+        if tensor.shape != (len(x), width):
             raise ValueError(
-                f"{name} gives shape {tuple(tensor.shape)} for 2 rows, not (2, {width})"
+                f"{name} gives shape {tuple(tensor.shape)} for {len(x)} rows, not "
+                f"({len(x)}, {width})"
             )
+    return code.cpu().numpy()

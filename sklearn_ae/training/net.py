@@ -21,6 +21,7 @@ from sklearn_ae.training.batches import (
     unpack_batch,
 )
 from sklearn_ae.training.best_weights import BestWeights
+from sklearn_ae.training.corruption import Corruption
 from sklearn_ae.training.progress import ProgressBar
 from sklearn_ae.training.schedules import Schedule
 from sklearn_ae.training.seeding import isolated_global_generator, spawn_generators
@@ -59,6 +60,12 @@ class AutoencoderNet(skorch.NeuralNet):
     guards_start : bool
         Keep the untrained weights unless training beats them for certain.
 
+    corruption : Corruption or None
+        What is done to the inputs, but not to the targets, of every batch.
+
+    is_foreign : bool
+        Whether the module may draw from torch's global generators.
+
     seed : int
         Rules the weights, the order of the rows and the noise.
     """
@@ -77,6 +84,8 @@ class AutoencoderNet(skorch.NeuralNet):
         patience: int = 10,
         tol: float = 1e-4,
         guards_start: bool = False,
+        corruption: Corruption | None = None,
+        is_foreign: bool = False,
         seed: int = 0,
         **kwargs: Any,
     ) -> None:
@@ -86,6 +95,8 @@ class AutoencoderNet(skorch.NeuralNet):
         self.patience = patience
         self.tol = tol
         self.guards_start = guards_start
+        self.corruption = corruption
+        self.is_foreign = is_foreign
         self.seed = seed
         kwargs.setdefault("train_split", None)
         kwargs.setdefault("verbose", 0)
@@ -102,6 +113,7 @@ class AutoencoderNet(skorch.NeuralNet):
 
     def initialize(self) -> "AutoencoderNet":
         self.generators_ = spawn_generators(self.seed, torch.device(self.device))
+        self.noise_ = self.generators_["noise"]
         super().initialize()
         self.validation_iterator_ = None
         self.n_epochs_ = self.max_epochs
@@ -109,13 +121,8 @@ class AutoencoderNet(skorch.NeuralNet):
         self.schedule_ = Schedule("constant", self.optimizer_, self.max_epochs, 1)
         return self
 
-    @property
-    def _is_foreign(self) -> bool:
-        """Whether the module may draw from torch's global generators."""
-        return not hasattr(self.module, "reset_parameters_from")
-
     def _isolation(self) -> Any:
-        if not self._is_foreign:
+        if not self.is_foreign:
             return nullcontext()
         seed = torch.randint(2**62, (), generator=self.generators_["weights"])
         return isolated_global_generator(int(seed), torch.device(self.device))
@@ -127,7 +134,7 @@ class AutoencoderNet(skorch.NeuralNet):
             module = self.module(
                 params.pop("n_features"), params.pop("n_components"), **params
             )
-        if not self._is_foreign:
+        if hasattr(module, "reset_parameters_from"):
             module.reset_parameters_from(self.generators_["weights"])
         for part in module.modules():
             if hasattr(part, "generator"):
@@ -167,10 +174,19 @@ class AutoencoderNet(skorch.NeuralNet):
 
     # -- one step ------------------------------------------------------------------
 
+    def _evaluation_noise(self) -> torch.Generator:
+        """The same noise for every pass over the rows held out, lest losses jump."""
+        generator = torch.Generator(torch.device(self.device))
+        return generator.manual_seed(self.seed)
+
+    def _corrupted(self, x: Tensor) -> Tensor:
+        return x if self.corruption is None else self.corruption(x, self.noise_)
+
     def _forward(self, batch: Any) -> dict[str, Any]:
         x, target, weight = unpack_batch(batch)
-        reconstruction = self.module_.decode(self.module_.encode(x))
-        terms = self.criterion_(self.module_, reconstruction, target, weight)
+        terms, reconstruction = self.criterion_(
+            self.module_, self._corrupted(x), target, weight, self.noise_
+        )
         loss = reduce(add, terms.values())
         return {"loss": loss, "y_pred": reconstruction, "terms": terms}
 
@@ -252,6 +268,9 @@ class AutoencoderNet(skorch.NeuralNet):
         if self.module_.training != training:
             self._set_training(training)
         self.stepped_ = self.stepped_ or training
+        self.noise_ = (
+            self.generators_["noise"] if training else self._evaluation_noise()
+        )
         self.listening_ = self._any_batch_listener() and not quiet
         sizes: list[int] = []
         values: list[Tensor] = []
@@ -275,14 +294,15 @@ class AutoencoderNet(skorch.NeuralNet):
     def row_losses(self, iterator: TensorBatches) -> np.ndarray:
         """The weighted loss of each row, without penalties, in units of the data."""
         self._set_training(False)
+        self.noise_ = self._evaluation_noise()
         losses = []
         with torch.no_grad():
             for batch in iterator:
                 x, target, weight = unpack_batch(batch)
-                reconstruction = self.module_.decode(self.module_.encode(x))
-                losses.append(
-                    self.criterion_.row_losses(reconstruction, target, weight)
+                rows = self.criterion_.row_losses(
+                    self.module_, self._corrupted(x), target, self.noise_
                 )
+                losses.append(rows if weight is None else rows * weight)
         return torch.cat(losses).double().cpu().numpy() * self.criterion_.unit
 
     def _check_finite(self, loss: float, rate: float) -> None:
@@ -298,6 +318,7 @@ class AutoencoderNet(skorch.NeuralNet):
         """For the last step, after which no training loss is computed."""
         rows = np.arange(min(len(train), VALIDATION_BATCH_SIZE))
         x, target, _ = train.gather(rows)
+        self.noise_ = self._evaluation_noise()
         loss = self.validation_step((x, target))["loss"].item()
         self._check_finite(loss, self.optimizer_.param_groups[0]["lr"])
 

@@ -2,11 +2,17 @@
 
 from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
+import torch
 from torch import Tensor, nn
 
-from sklearn_ae.objectives.losses import LOSSES
-from sklearn_ae.objectives.penalties import PENALTIES
+from sklearn_ae.objectives.losses import LOSSES, gaussian_surprise
+from sklearn_ae.objectives.penalties import gaussian_kl
+from sklearn_ae.training.terms import TERMS, Pass
+
+# Column of the history -> (name in `TERMS`, coefficient, parameters of the term).
+Penalties = Mapping[str, tuple[str, float, Mapping[str, Any]]]
 
 
 class Objective(nn.Module):
@@ -17,9 +23,10 @@ class Objective(nn.Module):
     loss : str
         One of `LOSSES`.
 
-    penalties : mapping of str to float
-        Coefficients of `PENALTIES`, in units of the data. A penalty of weight
-        zero does not take part.
+    penalties : mapping of str to (str, float, mapping)
+        By the name of its column in the history: a term in `TERMS`, its coefficient
+        in units of the data, and its parameters. A penalty of weight zero does not
+        take part.
 
     scale : float
         Length of one network unit in units of the data.
@@ -33,41 +40,122 @@ class Objective(nn.Module):
         units of the data are.
     """
 
-    def __init__(
-        self, loss: str, penalties: Mapping[str, float], scale: float = 1.0
-    ) -> None:
+    def __init__(self, loss: str, penalties: Penalties, scale: float = 1.0) -> None:
         super().__init__()
         function, degree = LOSSES[loss]
         self.loss = partial(function, delta=1 / scale) if loss == "huber" else function
         self.unit = scale ** (degree or 0)
-        self.penalties = {
-            name: (coefficient / self.unit, PENALTIES[name])
-            for name, coefficient in penalties.items()
+        self.coefficients = {
+            name: coefficient / self.unit
+            for name, (_, coefficient, _) in penalties.items()
             if coefficient > 0
         }
-
-    def row_losses(
-        self, reconstruction: Tensor, target: Tensor, weight: Tensor | None
-    ) -> Tensor:
-        """The weighted reconstruction loss of each row, shape (n,)."""
-        losses = self.loss(reconstruction, target)
-        return losses if weight is None else losses * weight
+        self.penalties = nn.ModuleDict(
+            {
+                name: TERMS[penalties[name][0]](**penalties[name][2])
+                for name in self.coefficients
+            }
+        )
 
     def forward(
         self,
-        module: nn.Module,
-        reconstruction: Tensor,
+        module: Any,
+        x: Tensor,
         target: Tensor,
         weight: Tensor | None,
-    ) -> dict[str, Tensor]:
-        """The terms of the objective by name; their sum is what is minimised."""
+        generator: torch.Generator | None = None,
+    ) -> tuple[dict[str, Tensor], Tensor]:
+        """The terms by name, whose sum is minimised, and the reconstruction."""
+        code = module.encode(x)
+        reconstruction = module.decode(code)
         if weight is None:
             total = self.loss(reconstruction, target, total=True)
         else:
-            total = self.row_losses(reconstruction, target, weight).sum()
+            total = (self.loss(reconstruction, target) * weight).sum()
         terms = {"reconstruction": total / len(target)}
-        if self.penalties:
-            weights = [p for p in module.parameters() if p.ndim > 1]
-            for name, (coefficient, penalty) in self.penalties.items():
-                terms[name] = coefficient * penalty(weights)
-        return terms
+        batch = Pass(module, x, code, weight, generator)
+        return terms | self._penalty_terms(batch), reconstruction
+
+    def _penalty_terms(self, batch: Pass) -> dict[str, Tensor]:
+        return {
+            name: self.coefficients[name] * penalty(batch)
+            for name, penalty in self.penalties.items()
+        }
+
+    def row_losses(
+        self,
+        module: Any,
+        x: Tensor,
+        target: Tensor,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """The loss of each row, without penalties, shape (n,)."""
+        return self.loss(module.decode(module.encode(x)), target)
+
+
+class VariationalObjective(Objective):
+    """A lower bound of the log-likelihood, negated, plus weighted penalties.
+
+    The terms are "reconstruction", ``-log p(x | z)`` at one draw of the codes, and
+    "kl", `beta` times the divergence of their posterior from the prior; both in nats.
+    The loss "mse" stands for Gaussian outputs with the variance that the module has
+    learned, "bce" for Bernoulli outputs.
+    """
+
+    def __init__(
+        self, loss: str, penalties: Penalties, scale: float = 1.0, beta: float = 1.0
+    ) -> None:
+        super().__init__(loss, penalties, scale)
+        self.is_gaussian = loss == "mse"
+        self.scale = scale
+        self.beta = beta
+        # The likelihood is that of the data in their own units already.
+        self.coefficients = {k: v * self.unit for k, v in self.coefficients.items()}
+        self.unit = 1.0
+
+    def surprise(self, module: Any, reconstruction: Tensor, target: Tensor) -> Tensor:
+        """``-log p(x | z)`` of each row, in nats, shape (n,)."""
+        if not self.is_gaussian:
+            return self.loss(reconstruction, target)
+        return gaussian_surprise(
+            reconstruction,
+            target,
+            log_variance=module.log_noise_variance,
+            scale=self.scale,
+        )
+
+    def _rows(
+        self, module: Any, x: Tensor, target: Tensor, generator: torch.Generator | None
+    ) -> tuple[dict[str, Tensor], Tensor, Tensor]:
+        """Terms of each row, the mean codes, and the reconstructions of the draws."""
+        mean, log_variance = module.posterior(x)
+        noise = torch.empty_like(mean).normal_(generator=generator)
+        reconstruction = module.decode(mean + noise * (log_variance / 2).exp())
+        terms = {
+            "reconstruction": self.surprise(module, reconstruction, target),
+            "kl": self.beta * gaussian_kl(mean, log_variance),
+        }
+        return terms, mean, reconstruction
+
+    def forward(
+        self,
+        module: Any,
+        x: Tensor,
+        target: Tensor,
+        weight: Tensor | None,
+        generator: torch.Generator | None = None,
+    ) -> tuple[dict[str, Tensor], Tensor]:
+        rows, mean, reconstruction = self._rows(module, x, target, generator)
+        batch = Pass(module, x, mean, weight, generator)
+        terms = {name: batch.mean(values) for name, values in rows.items()}
+        return terms | self._penalty_terms(batch), reconstruction
+
+    def row_losses(
+        self,
+        module: Any,
+        x: Tensor,
+        target: Tensor,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        rows, _, _ = self._rows(module, x, target, generator)
+        return rows["reconstruction"] + rows["kl"]

@@ -4,8 +4,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from sklearn_ae.training.batches import Affine
+from sklearn_ae.training.corruption import Corruption
 from sklearn_ae.training.net import AutoencoderNet
-from sklearn_ae.training.objective import Objective
 from sklearn_ae.training.optimizers import resolve_optimizer
 
 _AFFINE = ("standardize", "standardize_target")
@@ -21,8 +21,12 @@ class Recipe:
         The class of the network and its arguments.
     standardize, standardize_target : Affine
         From the units of the data to those of the network.
-    loss, penalties : str, dict of str to float
-        The objective, in units of the data.
+    objective, loss, penalties, objective_params : type, str, dict, dict
+        The class of the objective and its arguments, in units of the data.
+    corruption : tuple of (str or callable, dict) or None
+        As `Corruption` takes it.
+    is_foreign : bool
+        As `AutoencoderNet` takes it.
     optimizer, optimizer_params, learning_rate : str or type, dict or None, \
 float or None
         As `resolve_optimizer` takes them.
@@ -34,8 +38,12 @@ float or None
     module_params: dict[str, Any]
     standardize: Affine
     standardize_target: Affine
+    objective: type
     loss: str
-    penalties: dict[str, float]
+    penalties: dict[str, tuple[str, float, dict[str, Any]]]
+    objective_params: dict[str, Any]
+    corruption: tuple[Any, dict[str, Any]] | None
+    is_foreign: bool
     optimizer: Any
     optimizer_params: dict[str, Any] | None
     learning_rate: float | None
@@ -59,15 +67,20 @@ float or None
         optimizer, optimizer_params, learning_rate = resolve_optimizer(
             self.optimizer, self.optimizer_params, self.learning_rate
         )
+        corruption = None
+        if self.corruption is not None:
+            corruption = Corruption(*self.corruption, self.standardize)
         net = AutoencoderNet(
             self.module,
-            Objective,
+            self.objective,
             criterion__loss=self.loss,
             criterion__penalties=self.penalties,
             criterion__scale=self.standardize_target.scale,
             optimizer=optimizer,
             lr=learning_rate,
             batch_size=self.batch_size,
+            corruption=corruption,
+            is_foreign=self.is_foreign,
             standardize=self.standardize,
             standardize_target=self.standardize_target,
             schedule=self.schedule,
@@ -78,6 +91,7 @@ float or None
             device=device,
             verbose=verbose,
             **{f"module__{key}": value for key, value in self.module_params.items()},
+            **{f"criterion__{key}": v for key, v in self.objective_params.items()},
             **{f"optimizer__{key}": value for key, value in optimizer_params.items()},
         )
         return net.initialize()

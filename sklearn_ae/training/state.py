@@ -34,6 +34,7 @@ def dump_state(net: AutoencoderNet) -> dict[str, Any]:
     """Weights, optimizer, generators and history of a net: what training changes."""
     return {
         "weights": to_arrays(dict(net.module_.state_dict())),
+        "objective": to_arrays(dict(net.criterion_.state_dict())),
         "optimizer": to_arrays(net.optimizer_.state_dict()),
         "generators": {
             name: (generator.device.type, to_arrays(generator.get_state()))
@@ -46,6 +47,7 @@ def dump_state(net: AutoencoderNet) -> dict[str, Any]:
 def load_state(net: AutoencoderNet, state: dict[str, Any]) -> None:
     """Bring an initialised net of the same shape to a dumped state."""
     net.module_.load_state_dict(to_tensors(state["weights"]))
+    net.criterion_.load_state_dict(to_tensors(state["objective"]))
     net.optimizer_.load_state_dict(to_tensors(state["optimizer"]))
     for name, (device, generator_state) in state["generators"].items():
         # The state of a GPU's generator means nothing to a processor's.

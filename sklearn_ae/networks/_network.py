@@ -1,0 +1,175 @@
+"""What the package's own networks share: a linear path, activations, initialisation."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "identity": nn.Identity,
+    "relu": nn.ReLU,
+    "leaky_relu": nn.LeakyReLU,
+    "elu": nn.ELU,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+    "softplus": nn.Softplus,
+    "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
+}
+
+
+class SeededDropout(nn.Module):
+    """Dropout that draws from a generator of its own, not from the global one.
+
+    `generator` lives on the device of the input and is set by whoever trains.
+    """
+
+    generator: torch.Generator | None = None
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p = p
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return x
+        keep = torch.empty_like(x).bernoulli_(1 - self.p, generator=self.generator)
+        return x * keep.div_(1 - self.p)
+
+
+def hidden_stack(
+    layers: Sequence[nn.Module], activation: str, dropout: float
+) -> nn.Sequential:
+    """The layers with an activation, and dropout if any, between each two."""
+    stack: list[nn.Module] = [layers[0]]
+    for layer in layers[1:]:
+        stack.append(ACTIVATIONS[activation]())
+        if dropout > 0:
+            stack.append(SeededDropout(dropout))
+        stack.append(layer)
+    return nn.Sequential(*stack)
+
+
+class Network(nn.Module, ABC):
+    """Encoder and decoder, each a stack of layers with an optional linear path beside.
+
+    With the path the code is ``W x + stack(x)`` and the output ``V z + stack(z)``, so
+    that `start_linear` can turn the network into any given linear map, from which
+    training then departs.
+
+    A subclass sets `encoder`, whose last layer is linear, and `decoder`, whose first
+    layer is, both `nn.Sequential`, and the paths, or None. It says which layer's
+    weights make the output, and which bias has an entry for every output.
+    """
+
+    # Any: mypy sees in the layers of a Sequential no more than nn.Module.
+    encoder: Any
+    decoder: Any
+    encoder_path: Any
+    decoder_path: Any
+    tied_weights = False
+
+    def __init__(self, code_activation: str, output_activation: str) -> None:
+        super().__init__()
+        self.code_activation = ACTIVATIONS[code_activation]()
+        self.output_activation = ACTIVATIONS[output_activation]()
+        self.linear_code = code_activation == "identity"
+
+    @property
+    @abstractmethod
+    def output_layer(self) -> Any: ...
+
+    @property
+    @abstractmethod
+    def output_bias(self) -> Tensor: ...
+
+    @property
+    def n_hidden(self) -> int:
+        """Width of what `hidden` gives."""
+        return int(self.encoder[-1].in_features)
+
+    def hidden(self, x: Tensor) -> Tensor:
+        """What the code's layer sees: the last hidden layer, or the input itself."""
+        for layer in self.encoder[:-1]:
+            x = layer(x)
+        return x
+
+    def code(self, hidden: Tensor, x: Tensor) -> Tensor:
+        """The code from the last hidden layer and the input."""
+        code = self.encoder[-1](hidden)
+        if self.encoder_path is not None:
+            code = code + self.encoder_path(x)
+        return self.code_activation(code)
+
+    def encode(self, x: Tensor) -> Tensor:
+        return self.code(self.hidden(x), x)
+
+    def decode(self, z: Tensor) -> Tensor:
+        output = self.decoder(z)
+        if self.decoder_path is not None:
+            output = output + self.decoder_path(z)
+        return self.output_activation(output)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.decode(self.encode(x))
+
+    @torch.no_grad()
+    def reset_parameters_from(self, generator: torch.Generator) -> None:
+        """Draw the weights uniformly after Glorot and Bengio; biases are zero."""
+        for parameter in self.parameters():
+            if parameter.ndim > 1:
+                nn.init.xavier_uniform_(parameter, generator=generator)
+            else:
+                parameter.zero_()
+
+    @torch.no_grad()
+    def start_linear(
+        self, encoder: Tensor, decoder: Tensor, input_mean: Tensor, output_mean: Tensor
+    ) -> None:
+        """Make the network the map x -> output_mean + decoder encoder (x - input_mean).
+
+        Holds exactly for identity code and output activations. `encoder` has the
+        shape (n_components, n_features), `decoder` (n_outputs, n_components).
+        The hidden layers stay as they are, their last layer starts at zero.
+        """
+        last_encoder, last_decoder = self.encoder[-1], self.output_layer
+        if self.encoder_path is None or self.decoder_path is None:
+            encoder_target, decoder_target = last_encoder, last_decoder
+        else:
+            encoder_target, decoder_target = self.encoder_path, self.decoder_path
+            last_encoder.weight.zero_()
+            if not self.tied_weights:
+                last_decoder.weight.zero_()
+        encoder_target.weight.copy_(encoder)
+        if not self.tied_weights:
+            decoder_target.weight.copy_(decoder)
+        last_encoder.bias.copy_(-encoder @ input_mean)
+        # With tied weights hidden units of value act(0) != 0 reach the output.
+        self.output_bias.zero_()
+        origin = torch.zeros_like(last_encoder.bias).unsqueeze(0)
+        offset = self.decoder(origin)[0] if self.decoder_path is not None else 0.0
+        self.output_bias.copy_(output_mean - offset)
+
+    @torch.no_grad()
+    def transform_code(self, matrix: Tensor) -> None:
+        """Replace the code z by ``matrix @ z`` and leave the outputs unchanged.
+
+        Needs an identity code activation and, with tied weights, an orthogonal
+        matrix.
+        """
+        self.transform_encoder(matrix)
+        if self.tied_weights:
+            return
+        inverse = torch.linalg.inv(matrix)
+        for layer in filter(None, [self.decoder[0], self.decoder_path]):
+            layer.weight.copy_(layer.weight @ inverse)
+
+    @torch.no_grad()
+    def transform_encoder(self, matrix: Tensor) -> None:
+        """Replace the code z by ``matrix @ z``; the decoder does not follow."""
+        for layer in filter(None, [self.encoder[-1], self.encoder_path]):
+            layer.weight.copy_(matrix @ layer.weight)
+            if layer.bias is not None:
+                layer.bias.copy_(matrix @ layer.bias)

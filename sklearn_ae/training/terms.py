@@ -1,0 +1,144 @@
+"""Penalties as terms of an objective: what each of them looks at."""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from math import exp
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from sklearn_ae.objectives.penalties import (
+    activation_l1,
+    activation_l2,
+    half_squared_l2_norm,
+    kl_sparsity,
+    l1_norm,
+    projected_jacobian_norm,
+    squared_jacobian_norm,
+)
+
+# How many rows back the mean activations reach.
+MEMORY = 1000
+
+
+class Pass(NamedTuple):
+    """A batch on its way through a module."""
+
+    module: Any
+    x: Tensor  # (n, p)
+    code: Tensor  # (n, k)
+    weight: Tensor | None  # (n,), with mean one over the training rows
+    generator: torch.Generator | None
+
+    def mean(self, values: Tensor) -> Tensor:
+        """The weighted mean over rows of values of shape (n,) or (n, k)."""
+        if self.weight is None:
+            return values.mean(0)
+        weight = self.weight if values.ndim == 1 else self.weight[:, None]
+        return (weight * values).mean(0)
+
+
+class WeightPenalty(nn.Module):
+    """A function of all weight matrices, biases left out."""
+
+    def __init__(self, function: Callable[[Iterable[Tensor]], Tensor]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, batch: Pass) -> Tensor:
+        return self.function([p for p in batch.module.parameters() if p.ndim > 1])
+
+
+class ActivationPenalty(nn.Module):
+    """The mean over rows of a function of the codes."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, batch: Pass) -> Tensor:
+        return batch.mean(self.function(batch.code))
+
+
+class KLSparsity(nn.Module):
+    """`kl_sparsity` of the mean activations over the training set.
+
+    A batch knows only its own mean. In training the divergence is taken at a running
+    mean, which forgets with a time constant of `MEMORY` rows, and its gradient passes
+    through the mean of the batch: ``d KL(r) / dr`` at the running mean, times
+    ``d rbatch / dW``. Of a divergence at the batch's own mean, expectation and gradient
+    would be too large by terms that grow as batches shrink. Outside training a batch's
+    own mean is used.
+
+    Parameters
+    ----------
+    rho : float
+        Target of the mean activation, in (0, 1).
+
+    n_components : int
+        Width of the code.
+    """
+
+    weighted_sum: Tensor
+    mass: Tensor
+
+    def __init__(self, rho: float, n_components: int) -> None:
+        super().__init__()
+        self.rho = rho
+        self.register_buffer("weighted_sum", torch.zeros(n_components))
+        self.register_buffer("mass", torch.zeros(()))
+
+    def forward(self, batch: Pass) -> Tensor:
+        mean = batch.mean(batch.code)
+        if self.training:
+            keep = exp(-len(batch.code) / MEMORY)
+            current = mean.detach()
+            self.weighted_sum.mul_(keep).add_(current, alpha=1 - keep)
+            self.mass.mul_(keep).add_(1 - keep)
+            # Worth the running mean, with the gradient of the batch's.
+            mean = self.weighted_sum / self.mass + (mean - current)
+        return kl_sparsity(mean, self.rho)
+
+
+def exact_contraction(module: Any, x: Tensor) -> Tensor:
+    """``||dh/dx||_F^2`` of each row, by the module's own formula if it has one."""
+    if hasattr(module, "squared_jacobian_norm"):
+        return module.squared_jacobian_norm(x)
+    return squared_jacobian_norm(module.encode, x)
+
+
+class Contraction(nn.Module):
+    """The mean over rows of the squared Frobenius norm of the encoder's Jacobian.
+
+    Parameters
+    ----------
+    n_projections : int or None
+        Estimate it from that many random projections; None computes it.
+    """
+
+    def __init__(self, n_projections: int | None) -> None:
+        super().__init__()
+        self.n_projections = n_projections
+
+    def forward(self, batch: Pass) -> Tensor:
+        return batch.mean(self._of_rows(batch))
+
+    def _of_rows(self, batch: Pass) -> Tensor:
+        encode = batch.module.encode
+        if self.n_projections is not None:
+            return projected_jacobian_norm(
+                encode, batch.x, self.n_projections, batch.generator
+            )
+        return exact_contraction(batch.module, batch.x)
+
+
+# By name: classes, or what makes them, that take the parameters of the term.
+TERMS: dict[str, Callable[..., nn.Module]] = {
+    "l1": partial(WeightPenalty, l1_norm),
+    "l2": partial(WeightPenalty, half_squared_l2_norm),
+    "activation_l1": partial(ActivationPenalty, activation_l1),
+    "activation_l2": partial(ActivationPenalty, activation_l2),
+    "kl_sparsity": KLSparsity,
+    "contraction": Contraction,
+}
