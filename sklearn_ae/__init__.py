@@ -5,6 +5,7 @@ from sklearn_ae._contractive import ContractiveAutoencoder
 from sklearn_ae._convolutional import ConvolutionalAutoencoder, ConvolutionalNetwork
 from sklearn_ae._denoising import DenoisingAutoencoder
 from sklearn_ae._sparse import SparseAutoencoder
+from sklearn_ae._variational import VariationalAutoencoder
 
 __version__ = "0.1.0.dev0"
 
@@ -15,5 +16,6 @@ __all__ = [
     "ConvolutionalNetwork",
     "DenoisingAutoencoder",
     "SparseAutoencoder",
+    "VariationalAutoencoder",
     "__version__",
 ]

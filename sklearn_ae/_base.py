@@ -1,16 +1,13 @@
 """The scikit-learn shell that all autoencoders share."""
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_random_state
 
+from sklearn_ae._net_holder import NetHolder
 from sklearn_ae._reconstruction import ReconstructionMixin
 from sklearn_ae._sklearn_compat import fit_context
 from sklearn_ae._validation import (
@@ -20,14 +17,17 @@ from sklearn_ae._validation import (
     validate_training_data,
 )
 from sklearn_ae.networks.dense import DenseNetwork
-from sklearn_ae.networks.standardized import Standardized
 from sklearn_ae.objectives.losses import LOSSES
 from sklearn_ae.training import defaults
 from sklearn_ae.training.batches import Affine, ArrayDataset
 from sklearn_ae.training.codes import code_moments, principal_rotation
-from sklearn_ae.training.devices import is_available, resolve_device
+from sklearn_ae.training.devices import resolve_device
 from sklearn_ae.training.inference import checked_codes
-from sklearn_ae.training.moments import mean_and_scale, principal_axes
+from sklearn_ae.training.moments import (
+    PrincipalAxes,
+    mean_and_scale,
+    principal_axes,
+)
 from sklearn_ae.training.net import AutoencoderNet
 from sklearn_ae.training.objective import Objective, Penalties
 from sklearn_ae.training.recipe import Recipe
@@ -36,7 +36,7 @@ from sklearn_ae.training.state import dump_state, load_state
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class BaseAutoencoder(ReconstructionMixin, BaseEstimator):
+class BaseAutoencoder(NetHolder, ReconstructionMixin, BaseEstimator):
     """Base of all autoencoders: parameters, training and persistence.
 
     A variant adds its docstring, its parameters with their constraints, and
@@ -97,6 +97,11 @@ class BaseAutoencoder(ReconstructionMixin, BaseEstimator):
         """What is done to the inputs in training, and its parameters."""
         return None
 
+    def _pretrain(
+        self, net: AutoencoderNet, data: TrainingData, rows: np.ndarray
+    ) -> None:
+        """Prepare a new net for the training on the given rows."""
+
     def _orders_codes(self) -> bool:
         """Whether the codes may be rotated; an L1 penalty singles out their axes."""
         return self.l1_penalty == 0
@@ -152,6 +157,8 @@ default=None
             data = self._validate(X, X_target, sample_weight, reset=not continuing)
             net = self._continue(data) if continuing else self._begin(data)
             train, valid = self._split(data)
+            if not continuing:
+                self._pretrain(net, data, train.rows)
             starts_as_pca = self._starts_as_pca() and not continuing
             # On few rows PCA is kept unless training beats it where it has seen the
             # rows held out; on many that would be asked too much.
@@ -163,7 +170,7 @@ default=None
             if starts_as_pca:
                 self._start_as_pca(net, data, train.rows if fair else data.rows)
             net.guards_start = starts_as_pca
-            interrupt = self._train(net, train, valid, self._n_epochs(data))
+            interrupt = self._train(net, train, valid, self._n_epochs(len(data.rows)))
             if fair and not net.moved_:
                 self._start_as_pca(net, data, data.rows)
             rotate = net.moved_ or not (continuing or starts_as_pca)
@@ -206,6 +213,8 @@ default=None
             first = not hasattr(self, "net_")
             data = self._validate(X, X_target, sample_weight, reset=first)
             net = self._begin(data) if first else self.net_
+            if first:
+                self._pretrain(net, data, data.rows)
             if first and self._starts_as_pca():
                 self._start_as_pca(net, data, data.rows)
             net.listen(self.callbacks, self.verbose)
@@ -216,20 +225,6 @@ default=None
         if interrupt is not None:
             raise interrupt
         return self
-
-    @contextmanager
-    def _unchanged_on_error(self) -> Iterator[None]:
-        """Give the estimator back as it was where the block fails."""
-        before = dict(vars(self))
-        state = dump_state(self.net_) if hasattr(self, "net_") else None
-        try:
-            yield
-        except BaseException:
-            vars(self).clear()
-            vars(self).update(before)
-            if state is not None:
-                load_state(self.net_, state)
-            raise
 
     def _validate(self, X, X_target, sample_weight, *, reset: bool) -> TrainingData:
         data = validate_training_data(self, X, X_target, sample_weight, reset=reset)
@@ -292,9 +287,12 @@ default=None
         self, net: AutoencoderNet, data: TrainingData, rows: np.ndarray
     ) -> None:
         """Start `net` as PCA of the given rows."""
+        axes = self._principal_axes(data, rows)
+        start_as_pca(net.module_, axes, self._feature_mean, self._dataset(data, rows))
+
+    def _principal_axes(self, data: TrainingData, rows: np.ndarray) -> PrincipalAxes:
         mean = self._feature_mean
-        axes = principal_axes(data.X, rows, data.weight, mean, self.n_components_)
-        start_as_pca(net.module_, axes, mean, self._dataset(data, rows))
+        return principal_axes(data.X, rows, data.weight, mean, self.n_components_)
 
     def _affine(self, mean: np.ndarray, scale: float) -> Affine:
         """The standardisation that leaves the minimiser of the objective in place."""
@@ -346,13 +344,6 @@ default=None
         module, module_params = self._module_and_params(data, n_components)
         objective, objective_params = self._objective()
         corruption = self._corruption(data)
-        n_rows = len(data.rows)
-        batch_size, rate = self.batch_size, self.learning_rate
-        patience = self.n_iter_no_change
-        random_state = self.random_state
-        if random_state is None:
-            # Not numpy's global generator, which is to stay as it is.
-            random_state = np.random.RandomState()
         return Recipe(
             module=module,
             module_params=module_params,
@@ -366,16 +357,7 @@ default=None
             # What a user wrote may draw from torch's global generators.
             is_foreign=isinstance(self.network, type)
             or (corruption is not None and callable(corruption[0])),
-            optimizer=self.optimizer,
-            optimizer_params=self.optimizer_params,
-            learning_rate=None if rate == "auto" else float(rate),
-            batch_size=defaults.batch_size(n_rows)
-            if batch_size == "auto"
-            else batch_size,
-            schedule=self.learning_rate_schedule,
-            patience=self._n_epochs(data) if patience == "auto" else patience,
-            tol=float(self.tol),
-            seed=int(check_random_state(random_state).randint(2**31 - 1)),
+            **self._training_settings(len(data.rows)),
         )
 
     def _module_and_params(
@@ -411,16 +393,6 @@ default=None
         """The loss under its name in `LOSSES`."""
         return self.loss
 
-    def _n_epochs(self, data: TrainingData) -> int:
-        if self.max_epochs != "auto":
-            return self.max_epochs
-        return defaults.max_epochs(len(data.rows))
-
-    def _make_net(self) -> AutoencoderNet:
-        return self._recipe.make_net(
-            callbacks=self.callbacks, device=self.device_, verbose=self.verbose
-        )
-
     def _dataset(self, data: TrainingData, rows: np.ndarray) -> ArrayDataset:
         return ArrayDataset(
             data.X,
@@ -440,20 +412,6 @@ default=None
         held_out, kept = np.sort(order[:n_valid]), np.sort(order[n_valid:])
         return self._dataset(data, kept), self._dataset(data, held_out)
 
-    @staticmethod
-    def _train(
-        net: AutoencoderNet,
-        train: ArrayDataset,
-        valid: ArrayDataset | None,
-        n_epochs: int,
-    ) -> KeyboardInterrupt | None:
-        """Train; an interrupt is returned, to be raised once the rest is in order."""
-        try:
-            net.train(train, valid, n_epochs)
-        except KeyboardInterrupt as interrupt:
-            return interrupt
-        return None
-
     def _finish(self, net: AutoencoderNet, dataset: ArrayDataset, rotate: bool) -> None:
         """Order the codes and set the fitted attributes."""
         network = net.module_
@@ -466,80 +424,4 @@ default=None
         self._code_scale = self.scale_ if linear_code else 1.0
         self.explained_variance_ = variances * self._code_scale**2
         self._describe_codes(moments.mean, self.explained_variance_)
-        self.history_ = _columns(net.history)
-        self.n_iter_ = len(net.history)
-        self.loss_curve_ = self.history_.get("train_loss", np.empty(0))
-        self.validation_loss_curve_ = self.history_.get("valid_loss")
-        self.best_loss_ = net.best_loss_
-        self._set_net(net)
-
-    def _set_net(self, net: AutoencoderNet) -> None:
-        standardize = self._recipe.standardize
-        standardize_target = self._recipe.standardize_target
-        self.net_ = net
-        self.module_ = Standardized(
-            net.module_,
-            input_mean=torch.from_numpy(standardize.mean),
-            output_mean=torch.from_numpy(standardize_target.mean),
-            input_scale=standardize.scale,
-            output_scale=standardize_target.scale,
-            code_scale=self._code_scale,
-        )
-        self.module_.to(self.device_).eval()
-
-    # -- conventions ---------------------------------------------------------------
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
-
-    def __getstate__(self) -> dict[str, Any]:
-        state = super().__getstate__().copy()
-        net = state.pop("net_", None)
-        state.pop("module_", None)
-        if net is not None:
-            state["_recipe"] = self._recipe.to_plain()
-            state["_net_state"] = dump_state(net)
-            state["_sklearn_ae_version"] = _package_version()
-        return state
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        state = state.copy()
-        net_state = state.pop("_net_state", None)
-        version = state.pop("_sklearn_ae_version", None)
-        super().__setstate__(state)
-        if net_state is None:
-            return
-        if version != _package_version():
-            warnings.warn(
-                f"This {type(self).__name__} was saved by sklearn_ae {version} and is "
-                f"loaded by {_package_version()}: results may differ.",
-                UserWarning,
-                stacklevel=2,
-            )
-        if not is_available(self.device_):
-            self.device_ = "cpu"
-        self._recipe = Recipe.from_plain(self._recipe)
-        net = self._make_net()
-        load_state(net, net_state)
-        self._set_net(net)
-
-
-def _package_version() -> str:
-    # Late, since the package imports this module first.
-    from sklearn_ae import __version__
-
-    return __version__
-
-
-def _columns(history) -> dict[str, np.ndarray]:
-    """The history as a table: one array a column, one entry an epoch."""
-    names = dict.fromkeys(name for row in history for name in row)
-    return {
-        name: np.array([row.get(name, np.nan) for row in history])
-        for name in names
-        # Only skorch's own bookkeeping.
-        if name != "batches" and not name.endswith("_best")
-    }
+        self._hold(net)

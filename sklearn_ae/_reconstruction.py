@@ -23,11 +23,10 @@ def _forward(module, x):
     return module(x)
 
 
-class ReconstructionMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
-    """Methods of every estimator that has a fitted `module_`.
+class EncodingMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
+    """`transform` of every estimator that has a fitted `module_`.
 
-    Besides it needs `n_components_`, `device_`, the number of outputs `_n_outputs` and
-    the mean of the training data, `_feature_mean`.
+    Besides it needs `n_components_` and `device_`.
     """
 
     def transform(self, X):
@@ -45,6 +44,37 @@ class ReconstructionMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         """
         X = self._validate_inference_data(X)
         return self._infer(X, _encode, self.n_components_)
+
+    def _validate_inference_data(self, X):
+        check_is_fitted(self)
+        return validate_data(self, X, reset=False, **TABLE)
+
+    def _infer(self, X, apply, n_columns: int | None, **options) -> np.ndarray:
+        """``apply(module_, rows)`` of all rows, of that many columns or of none."""
+        shape = (X.shape[0],) if n_columns is None else (X.shape[0], n_columns)
+        result = np.empty(shape, dtype=X.dtype)
+        outputs = module_outputs(self.module_, apply, X, self.device_, **options)
+        for where, _, output in outputs:
+            result[where] = output
+        return result
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.n_components_
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+class ReconstructionMixin(EncodingMixin):
+    """Methods of every estimator whose fitted `module_` reconstructs its input.
+
+    Beyond what `EncodingMixin` needs, it needs the number of outputs `_n_outputs` and
+    the mean of the training data, `_feature_mean`.
+    """
 
     def inverse_transform(self, X):
         """Decode codes.
@@ -160,27 +190,13 @@ class ReconstructionMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             return 1.0 if error == 0 else 0.0
         return 1.0 - error / total
 
-    def _validate_inference_data(self, X):
-        check_is_fitted(self)
-        return validate_data(self, X, reset=False, **TABLE)
-
-    def _reconstructions(self, X) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
+    def _check_comparable(self, X) -> None:
         if self._n_outputs != X.shape[1]:
             raise ValueError(
                 f"The outputs have {self._n_outputs} columns and X has {X.shape[1]}: "
                 "they cannot be compared. Compare reconstruct(X) with the targets."
             )
+
+    def _reconstructions(self, X) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
+        self._check_comparable(X)
         yield from module_outputs(self.module_, _forward, X, self.device_)
-
-    def _infer(self, X, apply, n_columns: int | None, **options) -> np.ndarray:
-        """``apply(module_, rows)`` of all rows, of that many columns or of none."""
-        shape = (X.shape[0],) if n_columns is None else (X.shape[0], n_columns)
-        result = np.empty(shape, dtype=X.dtype)
-        outputs = module_outputs(self.module_, apply, X, self.device_, **options)
-        for where, _, output in outputs:
-            result[where] = output
-        return result
-
-    @property
-    def _n_features_out(self) -> int:
-        return self.n_components_

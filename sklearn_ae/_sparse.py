@@ -10,6 +10,7 @@ from sklearn_ae._base import BaseAutoencoder
 from sklearn_ae._docstrings import document
 from sklearn_ae._sklearn_compat import Interval, StrOptions
 from sklearn_ae._validation import TrainingData
+from sklearn_ae.networks._wrapper import around
 from sklearn_ae.networks.top_k import TopKNetwork
 from sklearn_ae.training.objective import Penalties
 
@@ -190,12 +191,7 @@ class SparseAutoencoder(BaseAutoencoder):
                 f"k={self.k!r} must be at most n_components={n_components}, the width "
                 "of the code."
             )
-        widths = {name: params.pop(name) for name in ("n_features", "n_components")}
-        return TopKNetwork, widths | {
-            "k": k,
-            "network": module,
-            "network_params": params,
-        }
+        return TopKNetwork, around(module, params) | {"k": k}
 
     def _orders_codes(self) -> bool:
         return False

@@ -1,9 +1,19 @@
 """The one registry of configured estimators that the common checks run over."""
 
+from dataclasses import dataclass
+
 import torch
 from torch import nn
 
-from sklearn_ae import Autoencoder
+from sklearn_ae import (
+    Autoencoder,
+    ContractiveAutoencoder,
+    ConvolutionalAutoencoder,
+    ConvolutionalNetwork,
+    DenoisingAutoencoder,
+    SparseAutoencoder,
+    VariationalAutoencoder,
+)
 
 
 class OwnNetwork(nn.Module):
@@ -47,6 +57,10 @@ MINI_BATCHES = (
     "the random draw of batches or dropout masks is over rows: another number of rows "
     "is another draw"
 )
+NOISE = (
+    "the random draw of noise, of a corruption, of a projection or of codes, is over "
+    "rows: another number of rows is another draw"
+)
 HELD_OUT_ROWS = (
     "the random draw of held-out rows is over rows: a row and its repetition may end "
     "up on both sides, a weighted row cannot"
@@ -59,8 +73,22 @@ CHEAP = {"n_components": 1, "max_epochs": 3, "random_state": 0}
 FULL_BATCH = {"early_stopping": False, "batch_size": 1000}
 
 
-def _entry(reason=None, **params):
-    return Autoencoder(**(CHEAP | params)), reason
+# Small, since convolutions take long; the checks' tables have one row of pixels.
+NETWORK = ConvolutionalNetwork(channels=(2, 3))
+
+
+@dataclass(frozen=True)
+class OwnCorruption:
+    """What a user might write, with a name that is the same in every process."""
+
+    level: float
+
+    def __call__(self, x, generator):
+        return x + self.level * torch.empty_like(x).normal_(generator=generator)
+
+
+def _entry(reason=None, cls=Autoencoder, **params):
+    return cls(**(CHEAP | params)), reason
 
 
 # Name -> (estimator, why it fails WEIGHT_CHECKS or None).
@@ -129,6 +157,124 @@ _REGISTRY = {
         optimizer=torch.optim.RAdam,
         optimizer_params={"weight_decay": 1e-3},
         learning_rate_schedule="reduce_on_plateau",
+        **FULL_BATCH,
+    ),
+    "convolutional_network": _entry(network=NETWORK, optimizer="sgd", **FULL_BATCH),
+    "sparse_as_it_comes": _entry(
+        HELD_OUT_ROWS, SparseAutoencoder, n_components=256, max_epochs=20
+    ),
+    "sparse_kl": _entry(None, SparseAutoencoder, n_components=4, **FULL_BATCH),
+    "sparse_kl_mini_batches": _entry(
+        MINI_BATCHES,
+        SparseAutoencoder,
+        n_components=4,
+        batch_size=4,
+        early_stopping=False,
+    ),
+    "sparse_l1": _entry(
+        None, SparseAutoencoder, sparsity="l1", tied_weights=True, **FULL_BATCH
+    ),
+    "sparse_l2": _entry(
+        None,
+        SparseAutoencoder,
+        sparsity="l2",
+        hidden_layer_sizes=8,
+        optimizer="momentum",
+        **FULL_BATCH,
+    ),
+    "sparse_topk": _entry(
+        None, SparseAutoencoder, n_components=4, sparsity="topk", rho=0.5, **FULL_BATCH
+    ),
+    "sparse_convolutional": _entry(
+        None, SparseAutoencoder, n_components=3, network=NETWORK, **FULL_BATCH
+    ),
+    "sparse_topk_convolutional": _entry(
+        None,
+        SparseAutoencoder,
+        n_components=4,
+        sparsity="topk",
+        rho=0.5,
+        network=NETWORK,
+        **FULL_BATCH,
+    ),
+    "denoising_few_epochs": _entry(None, DenoisingAutoencoder),
+    "denoising_gaussian": _entry(
+        NOISE, DenoisingAutoencoder, init="random", **FULL_BATCH
+    ),
+    "denoising_masking": _entry(
+        NOISE, DenoisingAutoencoder, corruption="masking", **FULL_BATCH
+    ),
+    "denoising_salt_and_pepper": _entry(
+        NOISE,
+        DenoisingAutoencoder,
+        corruption="salt_and_pepper",
+        n_components=3,
+        init="random",
+        **FULL_BATCH,
+    ),
+    "denoising_callable": _entry(
+        NOISE, DenoisingAutoencoder, corruption=OwnCorruption(2.0), **FULL_BATCH
+    ),
+    "denoising_convolutional": _entry(
+        NOISE, DenoisingAutoencoder, network=NETWORK, **FULL_BATCH
+    ),
+    "contractive_as_it_comes": _entry(
+        HELD_OUT_ROWS, ContractiveAutoencoder, max_epochs=20
+    ),
+    "contractive": _entry(None, ContractiveAutoencoder, **FULL_BATCH),
+    "contractive_deep": _entry(
+        None,
+        ContractiveAutoencoder,
+        n_components=3,
+        hidden_layer_sizes=(5, 4),
+        optimizer="momentum",
+        **FULL_BATCH,
+    ),
+    "contractive_linear_path": _entry(
+        None,
+        ContractiveAutoencoder,
+        hidden_layer_sizes=5,
+        code_activation="identity",
+        init="pca",
+        optimizer="sgd",
+        **FULL_BATCH,
+    ),
+    "contractive_projections": _entry(
+        NOISE, ContractiveAutoencoder, n_components=4, n_projections=2, **FULL_BATCH
+    ),
+    "contractive_convolutional": _entry(
+        None,
+        ContractiveAutoencoder,
+        n_components=2,
+        tied_weights=False,
+        network=NETWORK,
+        **FULL_BATCH,
+    ),
+    "variational_few_epochs": _entry(None, VariationalAutoencoder),
+    "variational": _entry(NOISE, VariationalAutoencoder, **FULL_BATCH),
+    "variational_random": _entry(
+        NOISE, VariationalAutoencoder, init="random", beta=0.1, **FULL_BATCH
+    ),
+    "variational_convolutional": _entry(
+        NOISE, VariationalAutoencoder, network=NETWORK, beta=0.1, **FULL_BATCH
+    ),
+    "variational_own_network": _entry(
+        NOISE, VariationalAutoencoder, network=OwnNetwork, beta=0.1, **FULL_BATCH
+    ),
+    "convolutional_few_epochs": _entry(None, ConvolutionalAutoencoder),
+    "convolutional": _entry(
+        None,
+        ConvolutionalAutoencoder,
+        channels=(2, 3),
+        optimizer="momentum",
+        **FULL_BATCH,
+    ),
+    "convolutional_random": _entry(
+        None,
+        ConvolutionalAutoencoder,
+        channels=(4,),
+        init="random",
+        optimizer="momentum",
         **FULL_BATCH,
     ),
 }

@@ -7,6 +7,7 @@ import pytest
 from registry import (
     HELD_OUT_ROWS,
     MINI_BATCHES,
+    NOISE,
     ROUNDING_AT_START,
     SINGLE_PRECISION,
     WEIGHT_CHECKS,
@@ -19,7 +20,23 @@ from sklearn.base import clone
 from sklearn.utils import shuffle
 from sklearn.utils.estimator_checks import check_estimator, parametrize_with_checks
 
-from sklearn_ae import Autoencoder
+from sklearn_ae import (
+    Autoencoder,
+    ContractiveAutoencoder,
+    ConvolutionalAutoencoder,
+    DenoisingAutoencoder,
+    SparseAutoencoder,
+    VariationalAutoencoder,
+)
+
+AUTOENCODERS = [
+    Autoencoder,
+    ContractiveAutoencoder,
+    ConvolutionalAutoencoder,
+    DenoisingAutoencoder,
+    SparseAutoencoder,
+    VariationalAutoencoder,
+]
 
 _CHECKS = parametrize_with_checks(
     instances(), expected_failed_checks=expected_failed_checks
@@ -53,11 +70,11 @@ def test_parametrisation_runs_every_check_listed_as_failing():
         break  # all list the same names
 
 
-def test_plain_autoencoder_passes_every_check():
+@pytest.mark.slow
+@pytest.mark.parametrize("cls", AUTOENCODERS)
+def test_plain_estimator_passes_every_check(cls):
     expected = dict.fromkeys(WEIGHT_CHECKS, HELD_OUT_ROWS)
-    results = check_estimator(
-        Autoencoder(), on_skip=None, expected_failed_checks=expected
-    )
+    results = check_estimator(cls(), on_skip=None, expected_failed_checks=expected)
     others = [r for r in results if r["check_name"] not in WEIGHT_CHECKS]
     skipped = {r["check_name"] for r in others if r["status"] == "skipped"}
     assert skipped <= {"check_array_api_input"}
@@ -134,11 +151,32 @@ def test_reason_mini_batches(estimator):
     assert _difference_of_weighted_and_repeated(estimator) < 1e-5
 
 
+# What takes the noise away.
+WITHOUT_NOISE = {
+    "DenoisingAutoencoder": {"corruption": "gaussian", "corruption_level": 0},
+    "ContractiveAutoencoder": {"n_projections": None},
+    "VariationalAutoencoder": {"max_epochs": 0},
+}
+
+
+@_named(NOISE)
+def test_reason_noise(estimator):
+    assert _difference_of_weighted_and_repeated(estimator) > 1e-4
+    # Momentum, since Adam's first steps make much of rounding: see above.
+    estimator = clone(estimator).set_params(
+        optimizer="momentum", **WITHOUT_NOISE[type(estimator).__name__]
+    )
+    assert _difference_of_weighted_and_repeated(estimator) < 1e-5
+
+
 @_named(HELD_OUT_ROWS)
 def test_reason_held_out_rows(estimator):
     assert _difference_of_weighted_and_repeated(estimator) > 1e-4
     # Momentum, since Adam's first steps make much of rounding: see above.
     estimator = clone(estimator).set_params(
-        early_stopping=False, batch_size=1000, optimizer="momentum"
+        early_stopping=False,
+        batch_size=1000,
+        optimizer="momentum",
+        **WITHOUT_NOISE.get(type(estimator).__name__, {}),
     )
     assert _difference_of_weighted_and_repeated(estimator) < 1e-5

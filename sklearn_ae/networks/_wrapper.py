@@ -48,3 +48,14 @@ class Wrapper(nn.Module):
         """Draw the weights of the inner network, unless it draws them itself."""
         if hasattr(self.network, "reset_parameters_from"):
             self.network.reset_parameters_from(generator)
+
+
+def around(network: type, params: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a wrapper of a network that is made with `params`."""
+    widths = ("n_features", "n_components")
+    inner = {name: value for name, value in params.items() if name not in widths}
+    return {
+        **{name: params[name] for name in widths},
+        "network": network,
+        "network_params": inner,
+    }

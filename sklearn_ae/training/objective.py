@@ -2,12 +2,17 @@
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from sklearn_ae.objectives.losses import LOSSES, gaussian_surprise
+from sklearn_ae.objectives.losses import (
+    HEAD_LOSSES,
+    LOSSES,
+    Loss,
+    gaussian_surprise,
+)
 from sklearn_ae.objectives.penalties import gaussian_kl
 from sklearn_ae.training.terms import TERMS, Pass
 
@@ -21,7 +26,7 @@ class Objective(nn.Module):
     Parameters
     ----------
     loss : str
-        One of `LOSSES`.
+        One of `losses`, by default those of reconstructions.
 
     penalties : mapping of str to (str, float, mapping)
         By the name of its column in the history: a term in `TERMS`, its coefficient
@@ -40,9 +45,13 @@ class Objective(nn.Module):
         units of the data are.
     """
 
+    # By name, and what they are called in the history.
+    losses: ClassVar[Mapping[str, Loss]] = LOSSES
+    loss_column: ClassVar[str] = "reconstruction"
+
     def __init__(self, loss: str, penalties: Penalties, scale: float = 1.0) -> None:
         super().__init__()
-        function, degree = LOSSES[loss]
+        function, degree = self.losses[loss]
         self.loss = partial(function, delta=1 / scale) if loss == "huber" else function
         self.unit = scale ** (degree or 0)
         self.coefficients = {
@@ -72,7 +81,7 @@ class Objective(nn.Module):
             total = self.loss(reconstruction, target, total=True)
         else:
             total = (self.loss(reconstruction, target) * weight).sum()
-        terms = {"reconstruction": total / len(target)}
+        terms = {self.loss_column: total / len(target)}
         batch = Pass(module, x, code, weight, generator)
         return terms | self._penalty_terms(batch), reconstruction
 
@@ -91,6 +100,13 @@ class Objective(nn.Module):
     ) -> Tensor:
         """The loss of each row, without penalties, shape (n,)."""
         return self.loss(module.decode(module.encode(x)), target)
+
+
+class PredictionObjective(Objective):
+    """The same where the module's outputs are predictions of a target."""
+
+    losses = HEAD_LOSSES
+    loss_column = "prediction"
 
 
 class VariationalObjective(Objective):

@@ -1,15 +1,22 @@
-"""Starting a dense network as principal component analysis."""
+"""Starting a network as principal component analysis."""
+
+from typing import Any
 
 import numpy as np
 import torch
 
-from sklearn_ae.networks.dense import DenseNetwork
-from sklearn_ae.training.batches import ArrayDataset
+from sklearn_ae.networks._network import Network
+from sklearn_ae.networks.variational import VariationalNetwork
+from sklearn_ae.training.batches import ArrayDataset, TensorBatches, unpack_batch
 from sklearn_ae.training.moments import PrincipalAxes
+
+# Signal and noise are at least this share of the variance each: with neither does a
+# Gaussian have a density.
+SMALLEST_SHARE = 1e-4
 
 
 def start_as_pca(
-    network: DenseNetwork,
+    network: Network,
     axes: PrincipalAxes,
     data_mean: np.ndarray,
     dataset: ArrayDataset,
@@ -37,6 +44,60 @@ def start_as_pca(
             for part in (encoder, decoder, mean_in, mean_out)
         )
     )
+
+
+def start_as_probabilistic_pca(
+    module: VariationalNetwork, axes: PrincipalAxes, dataset: ArrayDataset
+) -> None:
+    """Turn a module whose inner network is PCA into probabilistic PCA [1]_.
+
+    With ``l`` the variances along the axes and ``s^2`` that of the residuals, a mean
+    over the axes left out, decoder and posterior become ``W = U (l - s^2)^(1/2)`` and
+    ``N((l - s^2)^(1/2) / l U^T x, s^2 / l)``. The evidence lower bound is then the
+    log-likelihood itself. Where the decoder is a regression on other targets, variances
+    are those of the targets along its columns.
+
+    References
+    ----------
+    .. [1] Tipping and Bishop (1999). "Probabilistic principal component analysis".
+       Journal of the Royal Statistical Society B 61. :doi:`10.1111/1467-9868.00196`
+    """
+    network = module.network
+    n_components = len(axes.components)
+    noise = _residual_variance(network, dataset) * dataset.n_outputs
+    noise /= max(1, dataset.n_outputs - n_components)
+    device = next(network.parameters()).device
+    with torch.no_grad():
+        origin = torch.zeros(1, n_components, device=device)
+        codes = torch.eye(n_components, device=device)
+        columns = (network.decode(codes) - network.decode(origin)).cpu().double()
+    lengths = columns.norm(dim=1).clamp(min=1e-12).numpy()
+    variances = axes.variances / dataset.standardize.scale**2 * lengths**2
+    # All of the variance may be along the axes, or none of it.
+    total = variances.sum() + noise * dataset.n_outputs
+    noise = max(noise, SMALLEST_SHARE * total / dataset.n_outputs, 1e-12)
+    variances = np.maximum(variances, noise * (1 + SMALLEST_SHARE))
+    signal = variances - noise
+
+    def diagonal(values: np.ndarray) -> torch.Tensor:
+        return torch.diag(torch.as_tensor(values, dtype=torch.float32).to(device))
+
+    network.transform_code(diagonal(lengths / np.sqrt(signal)))
+    network.transform_encoder(diagonal(signal / variances))
+    module.start_variances(
+        torch.as_tensor(np.log(noise / variances)).to(device), float(np.log(noise))
+    )
+
+
+def _residual_variance(network: Any, dataset: ArrayDataset) -> float:
+    """Mean square of all entries of target minus reconstruction, weighted."""
+    total = 0.0
+    with torch.no_grad():
+        for batch in TensorBatches(dataset, batch_size=1024):
+            x, target, weight = unpack_batch(batch)
+            squares = (target - network.decode(network.encode(x))).square().sum(1)
+            total += float(squares.sum() if weight is None else squares @ weight)
+    return total / (len(dataset) * dataset.n_outputs)
 
 
 def _regression(

@@ -1,0 +1,70 @@
+"""Lower bounds of the log-likelihood of a variational network."""
+
+from collections.abc import Callable
+from math import log, pi
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.quasirandom import SobolEngine
+
+from sklearn_ae.objectives.penalties import gaussian_kl
+
+
+def normal_draws(n_draws: int, n_components: int, seed: int) -> Tensor:
+    """Quasi-random draws of a standard normal vector, shape (n_draws, n_components).
+
+    They fill the space more evenly than independent draws, so that fewer of them do.
+    """
+    engine = SobolEngine(n_components, scramble=True, seed=seed)
+    uniform = engine.draw(n_draws, dtype=torch.float64)
+    return torch.special.ndtri(uniform.clamp(1e-9, 1 - 1e-9))
+
+
+def evidence_lower_bound(
+    module: Any,
+    x: Tensor,
+    draws: Tensor,
+    surprise: Callable[[Tensor], Tensor],
+) -> Tensor:
+    """``E_q log p(x | z) - KL(q || p)`` of each row, in nats, shape (n,).
+
+    The expectation is the mean over `draws`, the same for every row. `surprise` gives
+    ``-log p(x | z)`` of each row from what the network decodes.
+    """
+    mean, log_variance = module.posterior(x)
+    deviation = (log_variance / 2).exp()
+    total = torch.zeros_like(mean[:, 0])
+    for draw in draws:
+        total -= surprise(module.decode(mean + draw * deviation))
+    return total / len(draws) - gaussian_kl(mean, log_variance)
+
+
+def importance_weighted_bound(
+    module: Any,
+    x: Tensor,
+    draws: Tensor,
+    surprise: Callable[[Tensor], Tensor],
+) -> Tensor:
+    """``log mean_l p(x | z_l) p(z_l) / q(z_l | x)`` of each row, shape (n,) [1]_.
+
+    Tighter than the evidence lower bound, the more so the more draws there are.
+
+    References
+    ----------
+    .. [1] Burda, Grosse and Salakhutdinov (2016). "Importance weighted autoencoders".
+       ICLR. :doi:`10.48550/arXiv.1509.00519`
+    """
+    mean, log_variance = module.posterior(x)
+    deviation = (log_variance / 2).exp()
+    n_components = mean.shape[1]
+    total = torch.full_like(mean[:, 0], -torch.inf)
+    for draw in draws:
+        code = mean + draw * deviation
+        prior = code.square().sum(1) + n_components * log(2 * pi)
+        posterior = (
+            draw.square().sum() + log_variance.sum(1) + n_components * log(2 * pi)
+        )
+        log_weight = (posterior - prior) / 2 - surprise(module.decode(code))
+        total = torch.logaddexp(total, log_weight)
+    return total - log(len(draws))
