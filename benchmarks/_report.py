@@ -12,6 +12,9 @@ from threadpoolctl import threadpool_limits
 
 from sklearn_ae import __version__
 
+# The page with the tables of the variants.
+VARIANTS_PAGE = Path(__file__).parents[1] / "docs" / "variants.md"
+
 
 @contextmanager
 def one_thread():
@@ -53,3 +56,11 @@ def markdown_table(header, rows):
     """A Markdown table; the first column to the left, the others to the right."""
     lines = [header, ["---"] + ["---:"] * (len(header) - 1), *rows]
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
+
+
+def fill(path, block, name="table"):
+    """Replace what stands between the markers called `name` in a file."""
+    text = path.read_text()
+    first, last = f"<!-- {name}:start -->", f"<!-- {name}:end -->"
+    start, end = text.index(first) + len(first), text.index(last)
+    path.write_text(f"{text[:start]}\n{block}\n{text[end:]}")

@@ -18,13 +18,10 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPRegressor
 
 from benchmarks._data import add_mnist_argument, bundled_tables, mnist_table
-from benchmarks._report import cpu_seconds, machine, markdown_table, one_thread
+from benchmarks._report import cpu_seconds, fill, machine, markdown_table, one_thread
 from sklearn_ae import Autoencoder
 
 README = Path(__file__).parents[1] / "README.md"
-MARKERS = ("<!-- table:start -->", "<!-- table:end -->")
-
-
 METHODS = {
     "PCA": lambda k, seed: PCA(k, random_state=seed),
     "Autoencoder": lambda k, seed: Autoencoder(k, random_state=seed),
@@ -87,12 +84,6 @@ def report(tables, seeds):
     )
 
 
-def fill(text, block):
-    """`text` with what stands between the markers replaced by `block`."""
-    start, end = (text.index(marker) for marker in MARKERS)
-    return f"{text[: start + len(MARKERS[0])]}\n{block}\n{text[end:]}"
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add_mnist_argument(parser)
@@ -112,7 +103,7 @@ def main():
         block = report(tables, range(args.seeds))
     print(f"\n{block}")
     if args.write_readme:
-        README.write_text(fill(README.read_text(), block))
+        fill(README, block)
 
 
 if __name__ == "__main__":

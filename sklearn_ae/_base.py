@@ -300,8 +300,7 @@ default=None
         if LOSSES[self._loss_name()].degree is None or output_activation != "identity":
             return Affine(np.zeros_like(mean), 1.0)
         # Penalties weigh weights and codes in the units of the data.
-        penalties = self._penalties(self.n_components_)
-        penalized = any(weight > 0 for _, weight, _ in penalties.values())
+        penalized = _is_penalized(self._penalties(self.n_components_))
         return Affine(mean, 1.0 if penalized else scale)
 
     def _resolved_output_activation(self) -> str:
@@ -328,10 +327,21 @@ default=None
                     f"but its {name} changed from {old!r} to {new!r}. Set "
                     "warm_start=False for a new network."
                 )
+        if before.standardize.scale != 1.0 and _is_penalized(recipe.penalties):
+            raise ValueError(
+                "warm_start=True keeps the scale of the fit before, "
+                f"scale_={before.standardize.scale:.3g}, in whose units a penalty that "
+                "was 0 then cannot be weighed. Set warm_start=False."
+            )
         state = dump_state(self.net_)
         self._recipe = recipe
         net = self._make_net()
-        load_state(net, state | {"optimizer": dump_state(net)["optimizer"]})
+        fresh = dump_state(net)
+        state["optimizer"] = fresh["optimizer"]
+        if recipe.penalties != before.penalties:
+            # What the objective remembers belongs to other penalties.
+            state["objective"] = fresh["objective"]
+        load_state(net, state)
         return net
 
     def _make_recipe(
@@ -423,5 +433,9 @@ default=None
             network.transform_code(torch.from_numpy(rotation).float().to(self.device_))
         self._code_scale = self.scale_ if linear_code else 1.0
         self.explained_variance_ = variances * self._code_scale**2
-        self._describe_codes(moments.mean, self.explained_variance_)
+        self._describe_codes(moments.mean * self._code_scale, self.explained_variance_)
         self._hold(net)
+
+
+def _is_penalized(penalties: Penalties) -> bool:
+    return any(coefficient > 0 for _, coefficient, _ in penalties.values())

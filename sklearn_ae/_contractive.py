@@ -58,8 +58,8 @@ class ContractiveAutoencoder(BaseAutoencoder):
 
     Notes
     -----
-    Dropout is left out of the Jacobian, as it is of `transform`, where the network is
-    dense.
+    For dense networks dropout is left out of the exact Jacobian, as it is of `transform`;
+    projections and other networks have it in training.
 
     References
     ----------

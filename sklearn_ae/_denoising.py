@@ -100,7 +100,8 @@ default="gaussian"
     _allows_overcomplete: ClassVar[bool] = True
 
     def _check_combination(self, data: TrainingData) -> None:
-        is_share = self.corruption in {"masking", "salt_and_pepper"}
+        # A callable need not be comparable.
+        is_share = isinstance(self.corruption, str) and self.corruption != "gaussian"
         if is_share and self.corruption_level > 1:
             raise ValueError(
                 f"corruption_level={self.corruption_level!r} is the share of entries "
@@ -117,5 +118,6 @@ default="gaussian"
             return None
         params = {"level": level}
         if self.corruption == "salt_and_pepper":
-            params |= {"low": float(data.X.min()), "high": float(data.X.max())}
+            X = data.X[data.rows]
+            params |= {"low": float(X.min()), "high": float(X.max())}
         return self.corruption, params

@@ -5,6 +5,7 @@ from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
+from scipy.special import logit
 
 from sklearn_ae._base import BaseAutoencoder
 from sklearn_ae._docstrings import document
@@ -12,6 +13,7 @@ from sklearn_ae._sklearn_compat import Interval, StrOptions
 from sklearn_ae._validation import TrainingData
 from sklearn_ae.networks._wrapper import around
 from sklearn_ae.networks.top_k import TopKNetwork
+from sklearn_ae.training.net import AutoencoderNet
 from sklearn_ae.training.objective import Penalties
 
 # A unit whose standard deviation is below this share of the largest one is dead.
@@ -39,8 +41,8 @@ class SparseAutoencoder(BaseAutoencoder):
       are zero.
 
     By default there is one layer from input to code and one back, the weights start at
-    random, and the data are centred but not scaled, so that published values of `rho`
-    and `lambd` carry over.
+    random, and where there is a penalty the data are centred but not scaled, so that
+    published values of `rho` and `lambd` carry over.
 
     Parameters
     ----------
@@ -96,8 +98,12 @@ class SparseAutoencoder(BaseAutoencoder):
     divergence of the means over the training set needs: the smaller the batch, the
     larger the divergence at its mean. Here the divergence is taken at a running mean
     over about the last 1,000 rows, and the gradient passes through the mean of the
-    batch. The result then depends little on `batch_size`. On rows held out, the mean
-    is that of these rows.
+    batch. The units start with a mean activation of about `rho`. As `lambd` grows,
+    `mean_activation_` then tends to `rho` whatever the `batch_size`. On rows held out,
+    the mean is that of these rows.
+
+    "kl" asks for activations that are small on average, not for zeros. Codes of which
+    most are zero come from "topk" and, with the default activation, from "l1".
 
     With "l1" and "l2" an encoder can evade the penalty by small codes and large
     weights of the decoder. ``tied_weights=True`` or an `l2_penalty` prevents it.
@@ -178,6 +184,14 @@ class SparseAutoencoder(BaseAutoencoder):
         elif self.sparsity != "topk":
             penalties["sparsity"] = (f"activation_{self.sparsity}", lambd, {})
         return penalties
+
+    def _begin(self, data: TrainingData) -> AutoencoderNet:
+        net = super()._begin(data)
+        if self.sparsity == "kl" and not isinstance(self.network, type):
+            # Units start about as active as they are to be: from a half the biases
+            # would have far to go, too far for the few steps of large batches.
+            net.module_.set_code_bias(float(logit(self.rho)))
+        return net
 
     def _module_and_params(
         self, data: TrainingData, n_components: int

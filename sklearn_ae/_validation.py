@@ -106,6 +106,19 @@ def validate_training_data(
                 f"X_target has {target.shape[0]} rows, but X has {X.shape[0]}; they "
                 "must be paired row by row."
             )
+    weight, rows = check_weight(sample_weight, X, min_rows=1 + reset)
+    if weight is not None:
+        if np.ptp(weight[rows]) == 0:
+            weight = None
+        else:
+            weight = weight * (len(rows) / weight.sum())
+    return TrainingData(X, target, weight, rows)
+
+
+def check_weight(
+    sample_weight: Any, X: Any, *, min_rows: int
+) -> tuple[np.ndarray | None, np.ndarray]:
+    """The weights in double precision, if any, and which rows have a positive one."""
     weight, rows = None, np.arange(X.shape[0])
     if sample_weight is not None:
         weight = check_sample_weight(
@@ -117,16 +130,12 @@ def validate_training_data(
                 "All entries of sample_weight are zero; at least one weight must be "
                 "positive."
             )
-        if reset and len(rows) < 2:
+        if len(rows) < min_rows:
             raise ValueError(
                 "sample_weight is positive for 1 row only; a first fit needs at least "
                 "2 rows."
             )
-        if np.ptp(weight[rows]) == 0:
-            weight = None
-        else:
-            weight = weight * (len(rows) / weight.sum())
-    return TrainingData(X, target, weight, rows)
+    return weight, rows
 
 
 def check_parameters(estimator: Any, data: TrainingData) -> None:
@@ -169,6 +178,22 @@ def check_parameters(estimator: Any, data: TrainingData) -> None:
             f"code_activation={code_activation!r} cannot start as PCA; set "
             "init='random' or code_activation='identity'."
         )
+    check_training_parameters(estimator)
+    if estimator._loss_name() == "bce":
+        if not isinstance(network, type) and estimator.output_activation not in {
+            "auto",
+            "sigmoid",
+        }:
+            raise ValueError(
+                f"output_activation={estimator.output_activation!r} does not keep the "
+                "output in [0, 1], which loss='bce' needs; use 'sigmoid' or 'auto'."
+            )
+        target = data.X if data.target is None else data.target
+        _check_unit_interval(target)
+
+
+def check_training_parameters(estimator: Any) -> None:
+    """Raise an error where what says how to train is not what it has to be."""
     for callback in estimator.callbacks or ():
         named = callback[1] if isinstance(callback, tuple) else callback
         if not hasattr(named, "on_train_begin"):
@@ -187,17 +212,6 @@ def check_parameters(estimator: Any, data: TrainingData) -> None:
             f"optimizer={optimizer!r} must be a subclass of torch.optim.Optimizer or "
             f"one of {sorted(OPTIMIZERS)}."
         )
-    if estimator._loss_name() == "bce":
-        if not isinstance(network, type) and estimator.output_activation not in {
-            "auto",
-            "sigmoid",
-        }:
-            raise ValueError(
-                f"output_activation={estimator.output_activation!r} does not keep the "
-                "output in [0, 1], which loss='bce' needs; use 'sigmoid' or 'auto'."
-            )
-        target = data.X if data.target is None else data.target
-        _check_unit_interval(target)
 
 
 def _check_unit_interval(X: Any) -> None:

@@ -29,7 +29,7 @@ LAYERS = (
     {"_docstrings", "_sklearn_compat"},
     {"training"},
     {"_validation"},
-    {"_reconstruction"},
+    {"_net_holder", "_reconstruction"},
     {"_base"},
     {
         "_autoencoder",

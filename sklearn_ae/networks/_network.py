@@ -125,6 +125,11 @@ class Network(nn.Module, ABC):
                 parameter.zero_()
 
     @torch.no_grad()
+    def set_code_bias(self, value: float) -> None:
+        """Set all biases of the code, before its activation."""
+        self.encoder[-1].bias.fill_(value)
+
+    @torch.no_grad()
     def start_linear(
         self, encoder: Tensor, decoder: Tensor, input_mean: Tensor, output_mean: Tensor
     ) -> None:

@@ -34,6 +34,8 @@ class TopKNetwork(Wrapper):
     def __init__(self, *args: Any, k: int, **params: Any) -> None:
         super().__init__(*args, **params)
         self.k = k
+        # Positive factors pass through.
+        self.linear_code = getattr(self.network, "linear_code", False)
 
     def encode(self, x: Tensor) -> Tensor:
         return keep_largest(self.network.encode(x), self.k)

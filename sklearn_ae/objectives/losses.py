@@ -66,6 +66,15 @@ def binary_cross_entropy(
     return _reduced(F.binary_cross_entropy, reconstruction, target, total)
 
 
+def cross_entropy(logits: Tensor, target: Tensor, total: bool = False) -> Tensor:
+    """``-sum_j y_j log p_j``, in nats, with ``p = softmax(logits)``.
+
+    The rows of `target` are probabilities of the classes, one-hot if these are known.
+    """
+    losses = -(target * logits.log_softmax(1))
+    return losses.sum() if total else losses.sum(1)
+
+
 def gaussian_surprise(
     reconstruction: Tensor,
     target: Tensor,
@@ -101,4 +110,9 @@ LOSSES = {
     "mae": Loss(absolute_error, 1),
     "huber": Loss(huber, 2),
     "bce": Loss(binary_cross_entropy, None),
+}
+# What a supervised head minimises.
+HEAD_LOSSES = {
+    "mse": LOSSES["mse"],
+    "cross_entropy": Loss(cross_entropy, None),
 }

@@ -91,14 +91,16 @@ class KLSparsity(nn.Module):
 
     def forward(self, batch: Pass) -> Tensor:
         mean = batch.mean(batch.code)
-        if self.training:
-            keep = exp(-len(batch.code) / MEMORY)
-            current = mean.detach()
-            self.weighted_sum.mul_(keep).add_(current, alpha=1 - keep)
-            self.mass.mul_(keep).add_(1 - keep)
-            # Worth the running mean, with the gradient of the batch's.
-            mean = self.weighted_sum / self.mass + (mean - current)
-        return kl_sparsity(mean, self.rho)
+        mass = mean.new_ones(()) if batch.weight is None else batch.weight.mean()
+        if not self.training:
+            return kl_sparsity(mean / mass, self.rho)
+        keep = exp(-len(batch.code) / MEMORY)
+        current = mean.detach()
+        self.weighted_sum.mul_(keep).add_(current, alpha=1 - keep)
+        self.mass.mul_(keep).add_(mass, alpha=1 - keep)
+        # Worth the running mean, with the gradient of the batch's.
+        running = self.weighted_sum / self.mass + (mean - current)
+        return kl_sparsity(running, self.rho)
 
 
 def exact_contraction(module: Any, x: Tensor) -> Tensor:

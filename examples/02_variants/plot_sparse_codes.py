@@ -1,0 +1,63 @@
+"""
+Sparse codes: what rho, lambd and k do
+======================================
+
+:class:`~sklearn_ae.SparseAutoencoder` may have more codes than there are pixels, and
+keeps them from all being active at once. ``sparsity="kl"`` asks that the mean
+activation of each over the images be ``rho``; how strictly, is up to ``lambd``.
+``sparsity="topk"`` lets only the ``k`` largest codes of an image survive.
+"""
+
+# %%
+# The data: images of 8 x 8 pixels in [0, 1], half of them held out.
+import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+
+X, y = load_digits(return_X_y=True)
+X_train, X_test, _, y_test = train_test_split(X / 16, y, test_size=0.5, random_state=0)
+
+# %%
+# Two hundred codes for 64 pixels. The mean activation of each code over the training
+# images, ``mean_activation_``, comes the nearer to ``rho`` the larger ``lambd`` is.
+from sklearn_ae import SparseAutoencoder
+
+rho = 0.05
+models = {
+    lambd: SparseAutoencoder(200, rho=rho, lambd=lambd, random_state=0).fit(X_train)
+    for lambd in (0.0, 0.01, 1.0)
+}
+models["topk"] = SparseAutoencoder(200, sparsity="topk", k=10, random_state=0)
+models["topk"].fit(X_train)
+for name, model in models.items():
+    means = model.mean_activation_
+    print(
+        f"{name!s:5} mean activations {means.min():.3f} to {means.max():.3f}, "
+        f"held-out variance explained {model.score(X_test):.3f}"
+    )
+
+# %%
+# On the left the mean activations. In the middle and on the right the codes of 100
+# held-out images, one image a row. The divergence makes activations small on average,
+# but hardly any of them zero; with ``k=10`` all but ten are, and images of one digit
+# share those that are not.
+import matplotlib.pyplot as plt
+
+fig, axes = plt.subplots(1, 3, figsize=(13, 4.4), layout="constrained")
+bins = np.linspace(0, 0.3, 61)
+for lambd in (0.0, 0.01, 1.0):
+    axes[0].hist(models[lambd].mean_activation_, bins=bins, label=f"lambd = {lambd:g}")
+axes[0].axvline(rho, color="black", linestyle="--", label=f"rho = {rho}")
+axes[0].set(xlabel="mean activation", ylabel="number of codes")
+axes[0].set_title('sparsity="kl"')
+axes[0].legend(frameon=False)
+
+chosen = np.concatenate([np.flatnonzero(y_test == digit)[:10] for digit in range(10)])
+titles = {1.0: 'sparsity="kl", rho=0.05, lambd=1', "topk": 'sparsity="topk", k=10'}
+for ax, (name, title) in zip(axes[1:], titles.items(), strict=True):
+    codes = models[name].transform(X_test[chosen])
+    codes = codes[:, np.argsort(codes.argmax(axis=0))]  # by the image it likes best
+    ax.imshow(codes / codes.max(), vmin=0, vmax=1, cmap="Blues", aspect="auto")
+    ax.set(xlabel="code", ylabel="image, by digit", title=title)
+    ax.set(yticks=np.arange(5, 100, 10), yticklabels=range(10))
+plt.show()
