@@ -12,7 +12,7 @@ README = Path(__file__).parents[1] / "README.md"
 @pytest.mark.slow
 def test_python_blocks_run():
     blocks = re.findall(r"^```python\n(.*?)^```", README.read_text(), re.M | re.S)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     names = {}
     for block in blocks:
         exec(block, names)
@@ -20,3 +20,4 @@ def test_python_blocks_run():
     assert names["images"].shape == (1797, 64)
     assert names["search"].best_params_ == {"n_components": 8}
     assert np.isfinite(names["search"].best_score_)
+    assert names["sparse_search"].best_score_ > 0.85
