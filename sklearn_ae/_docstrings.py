@@ -61,8 +61,8 @@ n_components : int or float, default=2
     optimizer : str or type, default="adamw"
         "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", or a
         subclass of `torch.optim.Optimizer`. "adamw" is Adam with a weight decay of
-        0.3 that is no part of the objective; with the others nothing but the
-        objective pulls at the weights.
+        0.3 that is no part of the objective and spares the biases; with the others
+        nothing but the objective pulls at the weights.
 
     optimizer_params : dict or None, default=None
         Further arguments of the optimizer, such as ``{"weight_decay": 0.1}``.

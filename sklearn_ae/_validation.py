@@ -186,10 +186,11 @@ def check_parameters(estimator: Any, data: TrainingData) -> None:
         }:
             raise ValueError(
                 f"output_activation={estimator.output_activation!r} does not keep the "
-                "output in [0, 1], which loss='bce' needs; use 'sigmoid' or 'auto'."
+                f"output in [0, 1], which loss={estimator.loss!r} needs; use 'sigmoid' "
+                "or 'auto'."
             )
         target = data.X if data.target is None else data.target
-        _check_unit_interval(target)
+        _check_unit_interval(target, estimator.loss)
 
 
 def check_training_parameters(estimator: Any) -> None:
@@ -214,12 +215,12 @@ def check_training_parameters(estimator: Any) -> None:
         )
 
 
-def _check_unit_interval(X: Any) -> None:
+def _check_unit_interval(X: Any, loss: str) -> None:
     values = X if isinstance(X, np.ndarray) else X.data
     low, high = values.min(initial=0), values.max(initial=0)
     if low < 0 or high > 1:
         raise ValueError(
-            f"loss='bce' needs values in [0, 1], but they span [{low:.4g}, "
+            f"loss={loss!r} needs values in [0, 1], but they span [{low:.4g}, "
             f"{high:.4g}]. Scale them, for instance with MinMaxScaler, or choose "
-            "loss='mse'."
+            "another loss."
         )

@@ -18,6 +18,7 @@ from sklearn_ae._validation import TrainingData
 from sklearn_ae.networks._wrapper import around
 from sklearn_ae.networks.variational import VariationalNetwork
 from sklearn_ae.training.likelihood import (
+    balanced,
     evidence_lower_bound,
     importance_weighted_bound,
     normal_draws,
@@ -30,7 +31,7 @@ from sklearn_ae.training.start import start_as_pca, start_as_probabilistic_pca
 # Burda et al. (2016).
 ACTIVE_VARIANCE = 0.01
 
-# Draws for the expectation in the evidence lower bound.
+# Draws for the expectation in the evidence lower bound, at least.
 N_DRAWS = 64
 
 
@@ -83,7 +84,8 @@ class VariationalAutoencoder(BaseAutoencoder):
     -----
     `transform` gives the posterior mean ``mu(x)``, and `inverse_transform` the mean
     ``g(z)`` of the outputs. Codes are not rotated, since the posterior has independent
-    entries along the axes as they are.
+    entries along the axes as they are. The default optimizer is "adam", since the
+    weight decay of "adamw" would loosen the bound.
 
     References
     ----------
@@ -116,6 +118,7 @@ class VariationalAutoencoder(BaseAutoencoder):
 
     init: str = "pca"
     loss: str = "gaussian"
+    optimizer: str | type = "adam"
     beta: float = 1.0
 
     _parameter_constraints: ClassVar[dict] = {
@@ -223,19 +226,25 @@ class VariationalAutoencoder(BaseAutoencoder):
             )
         X = self._validate_inference_data(X)
         self._check_comparable(X)
-        bound, n_draws = evidence_lower_bound, N_DRAWS
-        if n_importance_samples is not None:
-            bound, n_draws = importance_weighted_bound, int(n_importance_samples)
-        draws = normal_draws(n_draws, self.n_components_, self._recipe.seed)
+        n_components, seed = self.n_components_, self._recipe.seed
+        if n_importance_samples is None:
+            n_draws = max(N_DRAWS, 2 * n_components)
+            draws = balanced(normal_draws(n_draws, n_components, seed))
+            bound = evidence_lower_bound
+        else:
+            draws = normal_draws(int(n_importance_samples), n_components, seed)
+            bound = importance_weighted_bound
         apply = partial(_bound, bound, draws, self.net_.criterion_.surprise)
         return self._infer(X, apply, None)
 
 
 def _bound(bound, draws, surprise, module, x):
-    x = module.standardize(x)
     network = module.network
+    # In the units of the output, which may have targets of its own.
+    target = (x - module.output_mean.to(x.dtype)) / module.output_scale
 
     def surprise_of(reconstruction):
-        return surprise(network, reconstruction, x)
+        return surprise(network, reconstruction, target)
 
+    x = module.standardize(x)
     return bound(network, x, draws.to(x.device, x.dtype), surprise_of)

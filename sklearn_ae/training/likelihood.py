@@ -21,6 +21,16 @@ def normal_draws(n_draws: int, n_components: int, seed: int) -> Tensor:
     return torch.special.ndtri(uniform.clamp(1e-9, 1 - 1e-9))
 
 
+def balanced(draws: Tensor) -> Tensor:
+    """The draws shifted and mapped to a mean of 0 and a covariance of I exactly.
+
+    Means of quadratic functions over them are then exact.
+    """
+    centred = draws - draws.mean(0)
+    factor = torch.linalg.cholesky(centred.T @ centred / len(draws))
+    return torch.linalg.solve_triangular(factor, centred.T, upper=False).T
+
+
 def evidence_lower_bound(
     module: Any,
     x: Tensor,

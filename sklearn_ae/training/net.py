@@ -124,7 +124,7 @@ class AutoencoderNet(skorch.NeuralNet):
     def _isolation(self) -> Any:
         if not self.is_foreign:
             return nullcontext()
-        seed = torch.randint(2**62, (), generator=self.generators_["weights"])
+        seed = torch.randint(2**62, (), generator=self.generators_["foreign"])
         return isolated_global_generator(int(seed), torch.device(self.device))
 
     def initialize_module(self) -> "AutoencoderNet":
@@ -141,6 +141,24 @@ class AutoencoderNet(skorch.NeuralNet):
                 part.generator = self.generators_["noise"]
         self.module_ = module
         return self
+
+    def get_params_for_optimizer(
+        self, prefix: str, named_parameters: Any
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """As skorch's, but weights decay and biases do not.
+
+        Least of all do variances, which live as their logarithms beside the biases.
+        """
+        (groups,), kwargs = super().get_params_for_optimizer(prefix, named_parameters)
+        if not kwargs.get("weight_decay"):
+            return (groups,), kwargs
+        split = []
+        for group in groups:
+            for decays in (True, False):
+                params = [p for p in group["params"] if (p.ndim > 1) == decays]
+                own = {} if decays else {"weight_decay": 0.0}
+                split.append({**group, **own, "params": params})
+        return ([group for group in split if group["params"]],), kwargs
 
     def get_dataset(self, X: Any, y: Any = None) -> Any:
         if isinstance(X, ArrayDataset):

@@ -1,6 +1,6 @@
 """How a net is made, in plain values: what is pickled instead of the net."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from sklearn_ae.training.batches import Affine
@@ -55,8 +55,9 @@ float or None
 
     def to_plain(self) -> dict[str, Any]:
         """Dictionaries, tuples, arrays and scalars that make the same recipe."""
-        affine = {name: tuple(getattr(self, name)) for name in _AFFINE}
-        return asdict(self) | affine
+        # Not `asdict`, which would also take apart what a user's callable holds.
+        plain = {field.name: getattr(self, field.name) for field in fields(self)}
+        return plain | {name: tuple(getattr(self, name)) for name in _AFFINE}
 
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> "Recipe":

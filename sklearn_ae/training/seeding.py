@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 # One stream for each purpose, so that drawing more of one changes no other.
-STREAMS = ("weights", "order", "noise")
+STREAMS = ("weights", "order", "noise", "foreign")
 
 _global_generator_lock = threading.RLock()
 
