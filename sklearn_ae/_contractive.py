@@ -58,8 +58,8 @@ class ContractiveAutoencoder(BaseAutoencoder):
 
     Notes
     -----
-    For dense networks dropout is left out of the exact Jacobian, as it is of `transform`;
-    projections and other networks have it in training.
+    For dense networks dropout is left out of the exact Jacobian, as it is of
+    `transform`; projections and other networks have it in training.
 
     References
     ----------

@@ -173,9 +173,8 @@ def test_wrong_parameter_of_an_unfitted_estimator(X, name, value):
     )
 
 
-@pytest.mark.parametrize(("name", "value"), cases(WRONG_TYPE) + cases(WRONG_RANGE))
-def test_wrong_parameter_of_a_fitted_estimator(X, name, value):
-    model = Autoencoder(**CHEAP).fit(X)
+def assert_error_leaves_fitted(model, X, name, value):
+    """`fit` raises, and the estimator goes on as it was fitted."""
     codes, error = model.transform(X), model.reconstruction_error(X)
     model.set_params(**{name: value})
     before = dict(vars(model))
@@ -185,6 +184,11 @@ def test_wrong_parameter_of_a_fitted_estimator(X, name, value):
     assert all(vars(model)[n] is value for n, value in before.items())
     np.testing.assert_array_equal(model.transform(X), codes)
     np.testing.assert_array_equal(model.reconstruction_error(X), error)
+
+
+@pytest.mark.parametrize(("name", "value"), cases(WRONG_TYPE) + cases(WRONG_RANGE))
+def test_wrong_parameter_of_a_fitted_estimator(X, name, value):
+    assert_error_leaves_fitted(Autoencoder(**CHEAP).fit(X), X, name, value)
 
 
 def combination_id(case):

@@ -17,7 +17,7 @@ import pytest
 import sklearn
 import torch
 from joblib import Parallel, delayed, parallel_config
-from registry import OwnNetwork
+from registry import OwnNetwork, instances
 from scipy import sparse
 from sklearn import config_context
 from sklearn.base import clone
@@ -29,6 +29,8 @@ from sklearn.utils.validation import check_is_fitted
 
 import sklearn_ae
 from sklearn_ae import Autoencoder
+
+AUTOENCODERS = sorted({type(model) for model in instances()}, key=str)
 
 # Everything random takes part: weights, order, hidden units dropped, rows held out.
 RANDOM = {"init": "random", "dropout": 0.2, "max_epochs": 3, "batch_size": 16}
@@ -450,14 +452,16 @@ def test_clone(table):
     assert vars(copied) == copied.get_params()
 
 
-def test_parameters_are_those_of_the_constructor():
-    model = Autoencoder(3)
+@pytest.mark.parametrize("cls", AUTOENCODERS)
+def test_parameters_are_those_of_the_constructor(cls):
+    model = cls(3)
     names = set(model.get_params())
     assert vars(model).keys() == names
-    assert names == set(Autoencoder._parameter_constraints)
+    assert names == set(cls._parameter_constraints)
+    assert model.n_components == 3
     assert model.set_params(dropout=0.5).dropout == 0.5
     with pytest.raises(TypeError):
-        Autoencoder(3, (4,))  # only n_components is positional
+        cls(3, (4,))  # only n_components is positional
 
 
 # -- pickle and deepcopy ---------------------------------------------------------------
