@@ -1,6 +1,6 @@
 """The contractive autoencoder: codes that change little where the data do not."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import ClassVar
 
@@ -33,6 +33,10 @@ class ContractiveAutoencoder(BaseAutoencoder):
 
     Parameters
     ----------
+    n_components : int or float, default=0.95
+        Width of the code, which may exceed that of the input. A share of the variance
+        in (0, 1) takes as many components as PCA needs to explain more than it.
+
     hidden_layer_sizes : "auto", int or tuple of int, default=()
         Widths of further hidden layers between input and code; the decoder mirrors
         them. "auto" is one layer of 256 units.
@@ -77,6 +81,7 @@ class ContractiveAutoencoder(BaseAutoencoder):
     True
     """
 
+    n_components: int | float = field(default=0.95, kw_only=False)
     hidden_layer_sizes: str | int | tuple[int, ...] = ()
     code_activation: str = "sigmoid"
     tied_weights: bool = True

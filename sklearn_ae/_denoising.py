@@ -1,7 +1,7 @@
 """The denoising autoencoder: corrupt the input, reconstruct the clean one."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -31,6 +31,11 @@ class DenoisingAutoencoder(BaseAutoencoder):
 
     Parameters
     ----------
+    n_components : int or float, default=0.95
+        Width of the code, which with ``init="random"`` may exceed that of the input. A
+        share of the variance in (0, 1) takes as many components as PCA needs to explain
+        more than it.
+
     corruption : {"gaussian", "masking", "salt_and_pepper"} or callable, \
 default="gaussian"
         What is done to the input in training, in the units of `X`:
@@ -88,6 +93,7 @@ default="gaussian"
     (899, 64)
     """
 
+    n_components: int | float = field(default=0.95, kw_only=False)
     init: str = "pca"
     corruption: str | Callable = "gaussian"
     corruption_level: float = 0.3

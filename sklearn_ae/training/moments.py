@@ -85,7 +85,9 @@ def principal_axes(
     components, variances = axes
     variances = np.maximum(variances, 0.0)
     if n_components < 1:
-        shares = np.cumsum(variances[:largest]) / variances.sum()
+        # Of constant data one axis explains all there is.
+        total = variances.sum()
+        shares = np.cumsum(variances[:largest]) / total if total > 0 else np.ones(1)
         n_components = int(np.searchsorted(shares, n_components, side="right")) + 1
     n_components = min(int(n_components), len(components))
     components = components[:n_components]
