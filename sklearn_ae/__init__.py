@@ -4,6 +4,7 @@ from sklearn_ae._autoencoder import Autoencoder
 from sklearn_ae._contractive import ContractiveAutoencoder
 from sklearn_ae._convolutional import ConvolutionalAutoencoder, ConvolutionalNetwork
 from sklearn_ae._denoising import DenoisingAutoencoder
+from sklearn_ae._outlier import AutoencoderOutlierDetector
 from sklearn_ae._sparse import SparseAutoencoder
 from sklearn_ae._variational import VariationalAutoencoder
 
@@ -11,6 +12,7 @@ __version__ = "0.1.0.dev0"
 
 __all__ = [
     "Autoencoder",
+    "AutoencoderOutlierDetector",
     "ContractiveAutoencoder",
     "ConvolutionalAutoencoder",
     "ConvolutionalNetwork",

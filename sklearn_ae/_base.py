@@ -14,6 +14,7 @@ from sklearn_ae._validation import (
     SHARED_CONSTRAINTS,
     TrainingData,
     check_parameters,
+    check_start,
     validate_training_data,
 )
 from sklearn_ae.networks.dense import DenseNetwork
@@ -230,6 +231,7 @@ default=None
         data = validate_training_data(self, X, X_target, sample_weight, reset=reset)
         check_parameters(self, data)
         self._check_combination(data)
+        check_start(self)
         if reset:
             self._n_outputs = data.n_outputs
         elif data.n_outputs != self._n_outputs:

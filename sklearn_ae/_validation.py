@@ -164,19 +164,13 @@ def check_parameters(estimator: Any, data: TrainingData) -> None:
         )
     if estimator.tied_weights and network is not None:
         raise ValueError(
-            "tied_weights=True belongs to the dense network; leave "
-            f"network={network!r} out or set tied_weights=False."
+            "tied_weights=True needs the dense network, not "
+            f"network={network!r}; set tied_weights=False."
         )
     if estimator.tied_weights and data.n_outputs != data.n_features:
         raise ValueError(
             f"tied_weights=True needs as many outputs as inputs ({data.n_features}), "
             f"but X_target has {data.n_outputs} columns."
-        )
-    code_activation = estimator._resolved_code_activation()
-    if estimator._starts_as_pca() and code_activation != "identity":
-        raise ValueError(
-            f"code_activation={code_activation!r} cannot start as PCA; set "
-            "init='random' or code_activation='identity'."
         )
     check_training_parameters(estimator)
     if estimator._loss_name() == "bce":
@@ -191,6 +185,16 @@ def check_parameters(estimator: Any, data: TrainingData) -> None:
             )
         target = data.X if data.target is None else data.target
         _check_unit_interval(target, estimator.loss)
+
+
+def check_start(estimator: Any) -> None:
+    """Raise an error where the network cannot start as it is to start."""
+    code_activation = estimator._resolved_code_activation()
+    if estimator._starts_as_pca() and code_activation != "identity":
+        raise ValueError(
+            f"code_activation={code_activation!r} cannot start as PCA; set "
+            "init='random' or code_activation='identity'."
+        )
 
 
 def check_training_parameters(estimator: Any) -> None:
@@ -215,6 +219,10 @@ def check_training_parameters(estimator: Any) -> None:
         )
 
 
+# What takes the place of a loss that needs values in [0, 1].
+_FOR_ANY_VALUE = {"bce": "mse", "bernoulli": "gaussian"}
+
+
 def _check_unit_interval(X: Any, loss: str) -> None:
     values = X if isinstance(X, np.ndarray) else X.data
     low, high = values.min(initial=0), values.max(initial=0)
@@ -222,5 +230,5 @@ def _check_unit_interval(X: Any, loss: str) -> None:
         raise ValueError(
             f"loss={loss!r} needs values in [0, 1], but they span [{low:.4g}, "
             f"{high:.4g}]. Scale them, for instance with MinMaxScaler, or choose "
-            "another loss."
+            f"loss={_FOR_ANY_VALUE[loss]!r}."
         )

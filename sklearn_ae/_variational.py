@@ -188,12 +188,14 @@ class VariationalAutoencoder(BaseAutoencoder):
             The means ``g(z)`` of the outputs given each code, without their noise.
         """
         check_is_fitted(self)
-        if not isinstance(n_samples, Integral) or n_samples < 1:
+        if not _is_positive_integer(n_samples):
             raise ValueError(
                 f"n_samples={n_samples!r} must be an integer of at least 1."
             )
         # Not numpy's global generator, which is to stay as it is.
-        generator = check_random_state(random_state or np.random.RandomState())
+        if random_state is None:
+            random_state = np.random.RandomState()
+        generator = check_random_state(random_state)
         codes = generator.standard_normal((n_samples, self.n_components_))
         return self.inverse_transform(codes)
 
@@ -217,8 +219,8 @@ class VariationalAutoencoder(BaseAutoencoder):
             Bounds in nats, of the density of `X` in its own units for Gaussian outputs.
             The same draws serve all rows and all calls.
         """
-        if n_importance_samples is not None and (
-            not isinstance(n_importance_samples, Integral) or n_importance_samples < 1
+        if n_importance_samples is not None and not _is_positive_integer(
+            n_importance_samples
         ):
             raise ValueError(
                 f"n_importance_samples={n_importance_samples!r} must be an integer of "
@@ -236,6 +238,10 @@ class VariationalAutoencoder(BaseAutoencoder):
             bound = importance_weighted_bound
         apply = partial(_bound, bound, draws, self.net_.criterion_.surprise)
         return self._infer(X, apply, None)
+
+
+def _is_positive_integer(value):
+    return isinstance(value, Integral) and not isinstance(value, bool) and value >= 1
 
 
 def _bound(bound, draws, surprise, module, x):

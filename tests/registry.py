@@ -7,6 +7,7 @@ from torch import nn
 
 from sklearn_ae import (
     Autoencoder,
+    AutoencoderOutlierDetector,
     ContractiveAutoencoder,
     ConvolutionalAutoencoder,
     ConvolutionalNetwork,
@@ -276,6 +277,16 @@ _REGISTRY = {
         init="random",
         optimizer="momentum",
         **FULL_BATCH,
+    ),
+    "outlier_detector": (
+        AutoencoderOutlierDetector(Autoencoder(**CHEAP), random_state=0),
+        None,
+    ),
+    "outlier_detector_share": (
+        AutoencoderOutlierDetector(
+            Autoencoder(1, max_epochs=3), contamination=0.1, trimming=0, cv=3
+        ),
+        None,
     ),
 }
 

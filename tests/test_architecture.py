@@ -29,7 +29,7 @@ LAYERS = (
     {"_docstrings", "_sklearn_compat"},
     {"training"},
     {"_validation"},
-    {"_net_holder", "_reconstruction"},
+    {"_net_holder", "_reconstruction", "_unseen_errors"},
     {"_base"},
     {
         "_autoencoder",

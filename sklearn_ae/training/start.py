@@ -54,8 +54,8 @@ def start_as_probabilistic_pca(
     With ``l`` the variances along the axes and ``s^2`` that of the residuals, a mean
     over the axes left out, decoder and posterior become ``W = U (l - s^2)^(1/2)`` and
     ``N((l - s^2)^(1/2) / l U^T x, s^2 / l)``. The evidence lower bound is then the
-    log-likelihood itself. Where the decoder is a regression on other targets, variances
-    are those of the targets along its columns.
+    log-likelihood itself. Where the decoder is a regression on other targets, signal
+    and noise are what it explains of these and what it leaves.
 
     References
     ----------
@@ -63,20 +63,24 @@ def start_as_probabilistic_pca(
        Journal of the Royal Statistical Society B 61. :doi:`10.1111/1467-9868.00196`
     """
     network = module.network
-    n_components = len(axes.components)
-    noise = _residual_variance(network, dataset) * dataset.n_outputs
-    noise /= max(1, dataset.n_outputs - n_components)
+    n_components, n_outputs = len(axes.components), dataset.n_outputs
+    noise = _residual_variance(network, dataset)
     device = next(network.parameters()).device
     with torch.no_grad():
         origin = torch.zeros(1, n_components, device=device)
         codes = torch.eye(n_components, device=device)
         columns = (network.decode(codes) - network.decode(origin)).cpu().double()
     lengths = columns.norm(dim=1).clamp(min=1e-12).numpy()
-    variances = axes.variances / dataset.standardize.scale**2 * lengths**2
-    # All of the variance may be along the axes, or none of it.
-    total = variances.sum() + noise * dataset.n_outputs
-    noise = max(noise, SMALLEST_SHARE * total / dataset.n_outputs, 1e-12)
-    variances = np.maximum(variances, noise * (1 + SMALLEST_SHARE))
+    explained = axes.variances / dataset.standardize.scale**2 * lengths**2
+    total = explained.sum() + noise * n_outputs
+    smallest = max(SMALLEST_SHARE * total / n_outputs, 1e-12)
+    if dataset.target is None:
+        # Along the axes there is noise, too, of which the residuals have nothing.
+        noise = max(noise * n_outputs / max(1, n_outputs - n_components), smallest)
+        variances = np.maximum(explained, noise * (1 + SMALLEST_SHARE))
+    else:
+        noise = max(noise, smallest)
+        variances = np.maximum(explained, noise * SMALLEST_SHARE) + noise
     signal = variances - noise
 
     def diagonal(values: np.ndarray) -> torch.Tensor:

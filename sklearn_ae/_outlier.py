@@ -1,0 +1,438 @@
+"""The reconstruction error of an autoencoder as an outlier detector."""
+
+from dataclasses import dataclass, field
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils import check_random_state, get_tags
+from sklearn.utils.validation import (
+    check_is_fitted,
+    has_fit_parameter,
+    validate_data,
+)
+
+from sklearn_ae._autoencoder import Autoencoder
+from sklearn_ae._sklearn_compat import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    check_sample_weight,
+    fit_context,
+)
+from sklearn_ae._unseen_errors import (
+    ROWS,
+    Fits,
+    MedianReconstructor,
+    Reconstructors,
+    weighted_quantile,
+)
+from sklearn_ae._validation import TABLE
+from sklearn_ae.training.batches import dense_rows
+
+# As many rows are needed to fit to all but one of them.
+_MIN_ROWS = 3
+# Standard deviations from the median beyond which rows stand out, and the upper
+# quartile of the standard normal distribution.
+_WIDTH = 2.0
+_QUARTILE = 0.6744897501960817
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
+    """Outlier detector by the reconstruction error of an autoencoder.
+
+    An autoencoder that is fitted to usual rows reconstructs unusual ones badly. The
+    score of a row is
+
+    ``score_samples(x) = -mean_j (x_j - xhat_j)^2 / s_j^2``
+
+    where ``s_j^2`` is what feature ``j`` costs in usual rows that the autoencoder has
+    not seen. Every feature counts by how far it departs from its own usual error, so
+    that a noisy one does not drown the rest.
+
+    `fit` splits the rows into `cv` parts, reconstructs each by an autoencoder that is
+    fitted to the others, and takes the scale ``s_j`` from these errors. Rows that
+    stand out, at most the share `trimming`, are left out of everything, as in the
+    fast algorithms for robust covariances [1]_: first those far from the median of
+    each feature, then those with large errors, of which some come back. The final
+    autoencoder is fitted to the rows kept. So outliers in the training data are not
+    learned, nor do they set the scale.
+
+    Parameters
+    ----------
+    autoencoder : estimator or None, default=None
+        What reconstructs: an autoencoder, or any estimator with ``transform`` and
+        ``inverse_transform``, such as a pipeline of a scaler and an autoencoder, or
+        PCA. Clones are fitted. A fitted one inside a
+        :class:`~sklearn.frozen.FrozenEstimator` is used as it is. None is
+        ``Autoencoder(0.9, init="random", code_activation="sigmoid",
+        loss="huber")``: a bounded code cannot stretch until it reconstructs rows
+        far out.
+
+    contamination : "auto" or float, default="auto"
+        Where `predict` draws the line. A share in (0, 0.5] of the training rows is
+        said to be outliers. "auto" takes what stands out, see the notes.
+
+    trimming : float, default=0.25
+        The largest share of the training rows, in [0, 0.5), that is left out of the
+        fit because they stand out. Of clean rows few do. 0 trusts all rows.
+
+    cv : int, cross-validation generator or iterable, default=5
+        How to split the rows for errors of rows not seen: a number of random parts,
+        a splitter such as ``KFold(5)``, or pairs of training and held-out rows.
+        Every row must be held out once.
+
+    random_state : int, RandomState instance or None, default=None
+        Rules the parts and, where its own ``random_state`` is None, the
+        autoencoder. An int makes fits reproducible. Global generators are never
+        touched.
+
+    Attributes
+    ----------
+    autoencoder_ : estimator
+        The fitted autoencoder.
+
+    feature_scale_ : ndarray of shape (n_features_in_,)
+        ``s_j``, the usual error of each feature, in the units of `X`.
+
+    offset_ : float
+        Scores below are outliers:
+        ``decision_function(X) = score_samples(X) - offset_``.
+
+    support_ : ndarray of bool of shape (n_samples,)
+        The training rows that were kept.
+
+    training_scores_ : ndarray of shape (n_samples,)
+        ``score_samples`` of the training rows, seen in training or not.
+
+    held_out_scores_ : ndarray of shape (n_samples,)
+        Scores of the training rows, each by an autoencoder that has not seen it.
+
+    n_features_in_ : int
+        Number of features seen during `fit`.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of features seen during `fit`, where all of them are strings.
+
+    See Also
+    --------
+    sklearn.ensemble.IsolationForest : Outliers are easily cut off by random trees.
+    sklearn.neighbors.LocalOutlierFactor : Outliers are lonelier than neighbours.
+    sklearn.svm.OneClassSVM : Outliers lie outside a smooth envelope.
+
+    Notes
+    -----
+    Scale features of different units first, for instance with `StandardScaler` or, if
+    there are outliers among the training rows, `RobustScaler`: the autoencoder
+    weighs all features alike.
+
+    With ``v_j`` the mean of ``(x_ij - xhat_ij)^2`` over the rows kept, each
+    reconstructed by an autoencoder that has not seen it,
+    ``s_j^2 = v_j + 0.1 median_k v_k``. The median is over features that vary among
+    the rows kept. It keeps features that are almost always reconstructed exactly
+    from deciding alone.
+
+    Scores are sums of squares, and the cube root of such sums is close to normal
+    [2]_. With ``m`` the median and ``q`` the upper quartile of the cube roots of
+    minus `held_out_scores_`, rows stand out beyond ``(m + 2 (q - m) / 0.674)^3``:
+    two standard deviations, as the inner half of the rows tells them. This is the
+    limit of `trimming`, and of ``contamination="auto"``. Usual rows of real data
+    are beyond it in one case of twenty or so.
+
+    The threshold of a share `contamination` is a quantile of `training_scores_`, as
+    elsewhere in scikit-learn. Most of these rows were seen in training, and new ones
+    score lower.
+
+    References
+    ----------
+    .. [1] Rousseeuw and Van Driessen (1999). "A fast algorithm for the minimum
+       covariance determinant estimator". Technometrics 41.
+       :doi:`10.1080/00401706.1999.10485670`
+    .. [2] Wilson and Hilferty (1931). "The distribution of chi-square". PNAS 17.
+       :doi:`10.1073/pnas.17.12.684`
+
+    Examples
+    --------
+    The digit 8 against all others:
+
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.metrics import roc_auc_score
+    >>> from sklearn_ae import AutoencoderOutlierDetector
+    >>> X, y = load_digits(return_X_y=True)
+    >>> X = X / 16
+    >>> detector = AutoencoderOutlierDetector(random_state=0).fit(X[y == 8][:87])
+    >>> bool(roc_auc_score(y == 8, detector.score_samples(X)) > 0.95)
+    True
+    """
+
+    autoencoder: Any = field(default=None, kw_only=False)
+    contamination: float | str = "auto"
+    trimming: float = 0.25
+    cv: Any = 5
+    random_state: Any = None
+
+    _parameter_constraints: ClassVar[dict] = {
+        "autoencoder": [HasMethods(["fit", "transform", "inverse_transform"]), None],
+        "contamination": [
+            StrOptions({"auto"}),
+            Interval(Real, 0, 0.5, closed="right"),
+        ],
+        "trimming": [Interval(Real, 0, 0.5, closed="left")],
+        "cv": [Interval(Integral, 2, None, closed="left"), HasMethods("split"), list],
+        "random_state": ["random_state"],
+    }
+
+    # -- fitting -------------------------------------------------------------------
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y=None, *, sample_weight=None):
+        """Fit the detector to `X`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training data, most of which are usual rows. Sparse matrices are taken
+            if the autoencoder takes them.
+
+        y : Ignored
+            Not used, present for API consistency by convention.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights of the rows, if the autoencoder takes weights; None
+            means equal weights.
+
+        Returns
+        -------
+        self : object
+            The fitted detector.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data are not what they have to be, or if the
+            autoencoder cannot be fitted. The detector is then as it was before.
+        """
+        before = dict(vars(self))
+        try:
+            self._fit(X, sample_weight)
+        except BaseException:
+            vars(self).clear()
+            vars(self).update(before)
+            raise
+        return self
+
+    def _fit(self, X, sample_weight) -> None:
+        X = self._validate(X, reset=True)
+        weight = self._check_weight(sample_weight, X)
+        rng = self.random_state
+        # Not numpy's global generator, which is to stay as it is.
+        rng = check_random_state(np.random.RandomState() if rng is None else rng)
+        fits = Fits(self._prototype(), X, weight, self.cv, rng)
+        weight = np.ones(X.shape[0]) if weight is None else weight
+
+        keep = weight > 0
+        if self.trimming > 0:
+            # An autoencoder learns even few outliers that are far out and of one
+            # kind. The median does not.
+            sample = np.flatnonzero(keep)
+            if len(sample) > ROWS:
+                sample = np.sort(rng.choice(sample, ROWS, replace=False))
+            median = MedianReconstructor(
+                dense_rows(X, sample), weight[sample, np.newaxis]
+            )
+            first = Reconstructors(X, [(median, np.arange(len(keep)))])
+            scale = first.first_square_scale(weight, sample)
+            keep = _trim(first.scores(scale), weight, self.trimming)
+        unseen = fits.crossed(keep)
+        if self.trimming > 0:
+            scale = unseen.square_scale(weight * keep)
+            keep = _trim(unseen.scores(scale), weight, self.trimming)
+        scale = unseen.square_scale(weight * keep)
+
+        self.autoencoder_ = fits.one(keep)
+        self.feature_scale_ = np.sqrt(scale)
+        self.support_ = keep
+        self.held_out_scores_ = unseen.scores(scale)
+        self.training_scores_ = self._score(X)
+        self._weight = weight
+        self.offset_ = self._offset(self.contamination)
+
+    def _prototype(self) -> Any:
+        if self.autoencoder is not None:
+            return self.autoencoder
+        # A bounded code cannot stretch until it reconstructs rows far out, and this
+        # loss lets them pull less.
+        return Autoencoder(0.9, init="random", code_activation="sigmoid", loss="huber")
+
+    def _check_weight(self, sample_weight, X) -> np.ndarray | None:
+        """The weights, or None where there are none."""
+        if sample_weight is None:
+            return None
+        prototype = self._prototype()
+        takes_weight = has_fit_parameter(prototype, "sample_weight")
+        if not takes_weight and not isinstance(prototype, FrozenEstimator):
+            raise ValueError(
+                f"autoencoder={prototype!r} takes no sample_weight in fit; leave "
+                "sample_weight out."
+            )
+        weight = check_sample_weight(
+            sample_weight, X, dtype=np.float64, ensure_non_negative=True
+        )
+        n_positive = np.count_nonzero(weight)
+        if n_positive < _MIN_ROWS:
+            raise ValueError(
+                f"sample_weight is zero for all but {n_positive} rows; at least "
+                f"{_MIN_ROWS} weights must be positive."
+            )
+        return weight
+
+    def _validate(self, X, *, reset: bool) -> Any:
+        table = TABLE | {"ensure_min_samples": _MIN_ROWS if reset else 1}
+        if not get_tags(self).input_tags.sparse:
+            table["accept_sparse"] = False
+        return validate_data(self, X, reset=reset, **table)
+
+    # -- scoring -------------------------------------------------------------------
+
+    def score_samples(self, X):
+        """Score each row: higher is more usual.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Data to score.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,)
+            ``-mean_j (x_ij - xhat_ij)^2 / feature_scale_[j]^2``: about -1 for usual
+            rows, 0 for rows that are reconstructed exactly.
+        """
+        check_is_fitted(self)
+        return self._score(self._validate(X, reset=False))
+
+    def decision_function(self, X):
+        """Score each row relative to the threshold.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Data to score.
+
+        Returns
+        -------
+        decision : ndarray of shape (n_samples,)
+            ``score_samples(X) - offset_``: negative for outliers.
+        """
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X):
+        """Tell outliers from usual rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Data to judge.
+
+        Returns
+        -------
+        is_inlier : ndarray of int of shape (n_samples,)
+            -1 for outliers, where `decision_function` is negative, else +1.
+        """
+        return np.where(self.decision_function(X) < 0, -1, 1)
+
+    def feature_errors(self, X):
+        """Tell which features make a row an outlier.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Data to explain.
+
+        Returns
+        -------
+        errors : ndarray of shape (n_samples, n_features)
+            ``(x_ij - xhat_ij)^2 / feature_scale_[j]^2``: about 1 for usual entries.
+            Their mean over the features of a row is minus its score.
+        """
+        check_is_fitted(self)
+        X = self._validate(X, reset=False)
+        errors = np.empty(X.shape)
+        for where, _, squares in self._reconstructors(X).square_errors():
+            errors[where] = squares / self.feature_scale_**2
+        return errors
+
+    def set_threshold(self, contamination=None, *, offset=None):
+        """Move the threshold without a new fit.
+
+        The parameter `contamination` stays as it is and rules the next fit.
+
+        Parameters
+        ----------
+        contamination : "auto" or float, default=None
+            As the parameter of this name, for the training data seen.
+
+        offset : float, default=None
+            The new `offset_`, instead of a contamination.
+
+        Returns
+        -------
+        self : object
+            The detector with its new `offset_`.
+        """
+        check_is_fitted(self)
+        if (contamination is None) == (offset is None):
+            raise ValueError(
+                f"set_threshold got contamination={contamination!r} and "
+                f"offset={offset!r}; give one of them."
+            )
+        if offset is not None:
+            if not isinstance(offset, Real) or not np.isfinite(offset):
+                raise ValueError(f"offset={offset!r} must be a finite number.")
+            self.offset_ = float(offset)
+            return self
+        is_share = isinstance(contamination, Real) and 0 < contamination <= 0.5
+        if not is_share and contamination != "auto":
+            raise ValueError(
+                f"contamination={contamination!r} must be 'auto' or in (0, 0.5]."
+            )
+        self.offset_ = self._offset(contamination)
+        return self
+
+    def _score(self, X) -> np.ndarray:
+        return self._reconstructors(X).scores(self.feature_scale_**2)
+
+    def _reconstructors(self, X) -> "Reconstructors":
+        return Reconstructors(X, [(self.autoencoder_, np.arange(X.shape[0]))])
+
+    def _offset(self, contamination) -> float:
+        if contamination == "auto":
+            return -_fence(-self.held_out_scores_, self._weight)
+        return float(
+            weighted_quantile(self.training_scores_, contamination, self._weight)
+        )
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        if hasattr(prototype := self._prototype(), "__sklearn_tags__"):
+            tags.input_tags.sparse = get_tags(prototype).input_tags.sparse
+        return tags
+
+
+def _fence(errors: np.ndarray, weight: np.ndarray) -> float:
+    """Beyond which errors stand out; their cube roots are close to normal."""
+    roots = np.cbrt(errors)
+    median = weighted_quantile(roots, 0.5, weight)
+    deviation = (weighted_quantile(roots, 0.75, weight) - median) / _QUARTILE
+    return float(median + _WIDTH * deviation) ** 3
+
+
+def _trim(scores: np.ndarray, weight: np.ndarray, share: float) -> np.ndarray:
+    """Which rows are kept: all but those that stand out, at most the share of them."""
+    present = weight > 0
+    lowest = min(-_fence(-scores, weight), weighted_quantile(scores, share, weight))
+    keep = present & (scores >= lowest)
+    return keep if keep.sum() >= _MIN_ROWS else present

@@ -1,0 +1,463 @@
+"""The outlier detector: its numbers, its threshold, what trimming buys."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.decomposition import PCA
+from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LinearRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_ae import Autoencoder, AutoencoderOutlierDetector
+
+FOLDS = KFold(3, shuffle=True, random_state=0)
+
+
+def draw(seed, n_usual=150, n_outliers=0, n_features=8, size=2):
+    """Usual rows near a plane, then outliers near another one."""
+    rng = np.random.RandomState(seed)
+    planes = rng.standard_normal((2, 2, n_features))
+    usual = rng.standard_normal((n_usual, 2)) @ planes[0]
+    outliers = size * rng.standard_normal((n_outliers, 2)) @ planes[1]
+    X = np.vstack([usual, outliers])
+    return X + 0.2 * rng.standard_normal(X.shape)
+
+
+def detector(autoencoder=None, **params):
+    """One that is quickly fitted, with PCA unless told otherwise."""
+    params = {"random_state": 0} | params
+    return AutoencoderOutlierDetector(
+        PCA(2) if autoencoder is None else autoencoder, **params
+    )
+
+
+def cheap(**params):
+    return Autoencoder(**({"n_components": 2, "max_epochs": 3} | params))
+
+
+# -- the numbers -----------------------------------------------------------------------
+
+
+def square_errors(model, X):
+    return (X - model.inverse_transform(model.transform(X))) ** 2
+
+
+def stand_out_beyond(errors):
+    roots = np.cbrt(errors)
+    median, quartile = (
+        np.quantile(roots, share, method="averaged_inverted_cdf")
+        for share in (0.5, 0.75)
+    )
+    return (median + 2 * (quartile - median) / 0.6744897501960817) ** 3
+
+
+def rows_kept(errors, means):
+    errors = (errors / (means + 0.1 * np.median(means))).mean(axis=1)
+    return errors <= stand_out_beyond(errors)
+
+
+def held_out_errors(X, keep):
+    errors = np.empty(X.shape)
+    for train, held_out in FOLDS.split(X):
+        model = PCA(2).fit(X[np.intersect1d(train, np.flatnonzero(keep))])
+        errors[held_out] = square_errors(model, X[held_out])
+    return errors
+
+
+def test_numbers_without_trimming(seed):
+    X = draw(seed)
+    fitted = detector(cv=FOLDS, trimming=0).fit(X)
+    errors = held_out_errors(X, np.ones(len(X), dtype=bool))
+    means = errors.mean(axis=0)
+    scale = means + 0.1 * np.median(means)
+    np.testing.assert_allclose(fitted.feature_scale_, np.sqrt(scale))
+    np.testing.assert_allclose(
+        fitted.held_out_scores_, -(errors / scale).mean(axis=1), rtol=1e-6
+    )
+    scores = -(square_errors(PCA(2).fit(X), X) / scale).mean(axis=1)
+    np.testing.assert_allclose(fitted.training_scores_, scores)
+    np.testing.assert_allclose(fitted.score_samples(X), scores)
+    limit = stand_out_beyond(-fitted.held_out_scores_)
+    assert fitted.offset_ == pytest.approx(-limit)
+    assert fitted.support_.all()
+
+
+def test_numbers_with_trimming(seed):
+    X = draw(seed, n_outliers=15)
+    fitted = detector(cv=FOLDS).fit(X)
+    errors = (X - np.median(X, axis=0)) ** 2
+    limit = np.quantile(errors, 0.75, axis=0, method="averaged_inverted_cdf")
+    central = np.where(errors <= limit, errors, np.nan)
+    keep = rows_kept(errors, np.nanmean(central, axis=0))
+    errors = held_out_errors(X, keep)
+    keep = rows_kept(errors, errors[keep].mean(axis=0))
+    means = errors[keep].mean(axis=0)
+    np.testing.assert_array_equal(fitted.support_, keep)
+    scale = means + 0.1 * np.median(means)
+    np.testing.assert_allclose(fitted.feature_scale_, np.sqrt(scale))
+    np.testing.assert_allclose(
+        fitted.score_samples(X),
+        -(square_errors(PCA(2).fit(X[keep]), X) / scale).mean(axis=1),
+    )
+
+
+def test_decision_and_prediction_follow_from_scores(seed):
+    X = draw(seed, n_outliers=10)
+    fitted = detector(cheap(), random_state=seed).fit(X)
+    scores = fitted.score_samples(X)
+    assert scores.dtype == np.float64
+    assert (scores <= 0).all()
+    np.testing.assert_array_equal(scores, fitted.training_scores_)
+    decision = fitted.decision_function(X)
+    np.testing.assert_array_equal(decision, scores - fitted.offset_)
+    labels = fitted.predict(X)
+    assert labels.dtype.kind == "i"
+    np.testing.assert_array_equal(labels, np.where(decision < 0, -1, 1))
+    np.testing.assert_array_equal(clone(fitted).fit_predict(X), labels)
+
+
+def test_feature_errors_average_to_minus_the_score(seed):
+    X = draw(seed)
+    fitted = detector(cheap()).fit(X)
+    errors = fitted.feature_errors(X.astype(np.float32))
+    assert errors.dtype == np.float64
+    np.testing.assert_allclose(
+        errors.mean(axis=1), -fitted.score_samples(X.astype(np.float32))
+    )
+    reconstruction = fitted.autoencoder_.reconstruct(X)
+    np.testing.assert_allclose(
+        fitted.feature_errors(X),
+        (X - reconstruction) ** 2 / fitted.feature_scale_**2,
+        rtol=1e-6,
+    )
+    # Usual entries have errors of about one, whatever the feature.
+    assert (0.5 < fitted.feature_errors(draw(seed)).mean(axis=0)).all()
+    assert (fitted.feature_errors(draw(seed)).mean(axis=0) < 2).all()
+
+
+def test_feature_errors_blame_the_right_feature(seed):
+    X = draw(seed)
+    fitted = detector().fit(X)
+    usual = draw(seed)[:8]
+    for feature, row in enumerate(usual):
+        row[feature] += 5 * X[:, feature].std()
+    blamed = fitted.feature_errors(usual).argmax(axis=1)
+    assert np.mean(blamed == np.arange(8)) >= 0.75
+    assert (fitted.predict(usual) == -1).mean() >= 0.75
+
+
+def test_noisy_features_do_not_drown_the_rest(seed):
+    rng = np.random.RandomState(seed)
+    X, test = (
+        np.hstack([table, rng.standard_normal((len(table), 4))])
+        for table in (draw(seed), draw(seed, n_outliers=150, size=0.5))
+    )
+    is_usual = np.arange(300) < 150
+    fitted = detector().fit(X)
+    raw = -square_errors(fitted.autoencoder_, test).mean(axis=1)
+    ours = roc_auc_score(is_usual, fitted.score_samples(test))
+    assert ours > 0.85
+    assert ours > roc_auc_score(is_usual, raw) + 0.1
+
+
+@pytest.mark.filterwarnings("ignore:invalid value encountered in divide")
+def test_constant_features(seed):
+    X = draw(seed)
+    X[:, [1, 5]] = 3.0
+    fitted = detector().fit(X)
+    assert (fitted.feature_scale_ > 0).all()
+    # As strict as a typical feature, and no stricter.
+    assert fitted.feature_scale_[1] < np.median(fitted.feature_scale_)
+    odd = X[:5].copy()
+    odd[:, 1] = 4.0
+    assert (fitted.predict(odd) == -1).all()
+    assert (fitted.feature_errors(odd).argmax(axis=1) == 1).all()
+    constant = detector(PCA(1)).fit(np.ones((20, 3)))
+    np.testing.assert_array_equal(constant.feature_scale_, 1.0)
+    np.testing.assert_array_equal(constant.predict(np.ones((2, 3))), 1)
+    np.testing.assert_array_equal(constant.predict(np.zeros((2, 3))), -1)
+
+
+# -- the threshold ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("contamination", [0.01, 0.1, 1 / 3, 0.5])
+def test_contamination_is_the_share_of_outliers_among_training_rows(contamination):
+    X = draw(0)
+    fitted = detector(contamination=contamination).fit(X)
+    assert np.sum(fitted.predict(X) == -1) == int(contamination * len(X) + 1e-9)
+
+
+def test_threshold_moves_without_a_fit(seed):
+    X = draw(seed, n_outliers=10)
+    fitted = detector().fit(X)
+    autoencoder, scores, auto = (
+        fitted.autoencoder_,
+        fitted.score_samples(X),
+        fitted.offset_,
+    )
+    assert fitted.set_threshold(0.2) is fitted
+    assert fitted.offset_ == detector(contamination=0.2).fit(X).offset_
+    assert np.sum(fitted.predict(X) == -1) == 32
+    assert fitted.set_threshold("auto").offset_ == auto
+    assert fitted.set_threshold(offset=-1.5).offset_ == -1.5
+    np.testing.assert_array_equal(fitted.predict(X), np.where(scores < -1.5, -1, 1))
+    assert fitted.autoencoder_ is autoencoder
+    assert fitted.contamination == "auto"
+    np.testing.assert_array_equal(fitted.score_samples(X), scores)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({}, "give one of them"),
+        ({"contamination": 0.1, "offset": -1.0}, "give one of them"),
+        ({"contamination": 0.0}, r"contamination=0.0 must be 'auto' or in"),
+        ({"contamination": 0.6}, r"contamination=0.6 must be"),
+        ({"contamination": "some"}, r"contamination='some' must be"),
+        ({"offset": np.nan}, "offset=nan must be a finite number"),
+        ({"offset": "low"}, "offset='low' must be a finite number"),
+    ],
+)
+def test_bad_thresholds(arguments, message):
+    fitted = detector().fit(draw(0))
+    before = fitted.offset_
+    with pytest.raises(ValueError, match=message):
+        fitted.set_threshold(**arguments)
+    assert fitted.offset_ == before
+
+
+def test_auto_threshold_flags_few_usual_rows_and_most_outliers(seed):
+    X, test = draw(seed, n_outliers=15), draw(seed, n_outliers=100)
+    labels = detector().fit(X).predict(test)
+    assert np.mean(labels[:150] == -1) < 0.1
+    assert np.mean(labels[150:] == -1) > 0.8
+
+
+# -- trimming --------------------------------------------------------------------------
+
+
+def test_trimming_keeps_outliers_from_being_learned(seed):
+    X, test = draw(seed, n_outliers=20), draw(seed, n_outliers=150)
+    is_usual = np.arange(300) < 150
+    trusting, trimming = (
+        detector(PCA(3), trimming=trimming).fit(X) for trimming in (0, 0.25)
+    )
+    assert trusting.support_.all()
+    assert np.mean(trimming.support_[-20:]) < 0.5
+    assert np.mean(trimming.support_[:-20]) > 0.9
+    auc, trimmed_auc = (
+        roc_auc_score(is_usual, fitted.score_samples(test))
+        for fitted in (trusting, trimming)
+    )
+    assert 1 - trimmed_auc < 0.7 * (1 - auc)
+
+
+def test_trimming_leaves_out_no_more_than_its_share(seed):
+    X = draw(seed, n_outliers=40)
+    assert np.mean(~detector(trimming=0.05).fit(X).support_) <= 0.05
+
+
+def test_outliers_do_not_set_the_scale(seed):
+    X = draw(seed)
+    clean = detector().fit(X).feature_scale_
+    X[:10] = 1e6
+    np.testing.assert_allclose(detector().fit(X).feature_scale_, clean, rtol=0.2)
+
+
+# -- what is inside --------------------------------------------------------------------
+
+
+def test_default_autoencoder():
+    fitted = AutoencoderOutlierDetector(random_state=0).fit(draw(0, n_usual=30))
+    inner = fitted.autoencoder_
+    assert isinstance(inner, Autoencoder)
+    assert (
+        inner.get_params()
+        == Autoencoder(
+            0.9,
+            init="random",
+            code_activation="sigmoid",
+            loss="huber",
+            random_state=inner.random_state,
+        ).get_params()
+    )
+    assert fitted.autoencoder is None
+
+
+def test_a_frozen_autoencoder_is_used_as_it_is():
+    X = draw(0)
+    inner = cheap(random_state=0).fit(X)
+    fitted = detector(FrozenEstimator(inner)).fit(draw(1))
+    assert fitted.autoencoder_.estimator is inner
+    np.testing.assert_allclose(fitted.held_out_scores_, fitted.training_scores_)
+    np.testing.assert_allclose(
+        fitted.feature_errors(X),
+        (X - inner.reconstruct(X)) ** 2 / fitted.feature_scale_**2,
+    )
+    with pytest.raises(NotFittedError):
+        detector(FrozenEstimator(cheap())).fit(X)
+
+
+def test_weights_of_a_frozen_autoencoder_are_repetitions(seed):
+    X = draw(seed, n_outliers=10)
+    frozen = FrozenEstimator(PCA(2).fit(X))
+    weight = np.random.RandomState(seed).randint(0, 3, size=len(X))
+    weighted = detector(frozen).fit(X, sample_weight=weight)
+    repeated = detector(frozen).fit(X.repeat(weight, axis=0))
+    assert weighted.offset_ == pytest.approx(repeated.offset_)
+    np.testing.assert_allclose(weighted.feature_scale_, repeated.feature_scale_)
+    assert weighted.set_threshold(0.1).offset_ == pytest.approx(
+        repeated.set_threshold(0.1).offset_
+    )
+
+
+def test_names_of_features():
+    pandas = pytest.importorskip("pandas")
+    X = pandas.DataFrame(draw(0)).rename(columns="x{}".format)
+    frozen = FrozenEstimator(cheap().fit(X))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fitted = detector(frozen).fit(X)
+        fitted.predict(X)
+    assert list(fitted.feature_names_in_) == list(X.columns)
+    with pytest.raises(ValueError, match="feature names"):
+        fitted.predict(X.rename(columns={"x0": "other"}))
+
+
+def test_a_pipeline_inside(seed):
+    X = draw(seed) * 10.0 ** np.arange(8)
+    fitted = detector(make_pipeline(StandardScaler(), cheap())).fit(X)
+    autoencoder = fitted.autoencoder_[-1]
+    assert isinstance(autoencoder.random_state, int)
+    # In the units of the data.
+    assert (np.diff(np.log10(fitted.feature_scale_)) > 0).all()
+    with pytest.raises(ValueError, match="takes no sample_weight"):
+        fitted.fit(X, sample_weight=np.ones(len(X)))
+
+
+def test_nested_parameters_and_clones():
+    X = draw(0)
+    prototype = cheap()
+    search = GridSearchCV(
+        detector(prototype),
+        {"autoencoder__n_components": [1, 3], "trimming": [0]},
+        scoring=lambda estimator, X, y=None: estimator.score_samples(X).mean(),
+        cv=2,
+    ).fit(X)
+    assert not hasattr(prototype, "net_")
+    assert prototype.random_state is None
+    best = search.best_estimator_
+    assert best.autoencoder_.n_components_ == search.best_params_.get(
+        "autoencoder__n_components"
+    )
+    copy = clone(best).set_params(autoencoder__n_components=2)
+    assert not hasattr(copy, "offset_")
+    assert copy.fit(X).autoencoder_.n_components_ == 2
+
+
+def test_random_state(seed, untouched_generators):
+    X = draw(0)
+    same = [
+        detector(cheap(), random_state=seed).fit(X).score_samples(X) for _ in range(2)
+    ]
+    np.testing.assert_array_equal(*same)
+    other = detector(cheap(), random_state=seed + 1).fit(X).score_samples(X)
+    assert not np.array_equal(same[0], other)
+    detector(cheap(), random_state=None).fit(X)
+    given = detector(cheap(random_state=7), random_state=seed).fit(X)
+    assert given.autoencoder_.random_state == 7
+
+
+def test_sparse_input(seed):
+    X = draw(seed)
+    X[X < 0] = 0
+    dense = detector(cheap(), random_state=seed).fit(X)
+    fitted = detector(cheap(), random_state=seed).fit(sparse.csr_array(X))
+    np.testing.assert_allclose(
+        fitted.score_samples(sparse.csr_matrix(X)), dense.score_samples(X), rtol=1e-3
+    )
+    np.testing.assert_array_equal(fitted.support_, dense.support_)
+    with pytest.raises(TypeError, match=r"[Ss]parse"):
+        detector(make_pipeline(StandardScaler(), cheap())).fit(sparse.csr_array(X))
+
+
+@pytest.mark.parametrize("n_rows", [3, 4, 5])
+def test_few_rows(n_rows):
+    X = draw(0)[:n_rows]
+    fitted = detector(cheap(n_components=1)).fit(X)
+    assert fitted.predict(X).shape == (n_rows,)
+
+
+def test_pickle():
+    X = draw(0)
+    fitted = detector(cheap()).fit(X)
+    again = pickle.loads(pickle.dumps(fitted))
+    np.testing.assert_array_equal(again.score_samples(X), fitted.score_samples(X))
+    assert again.set_threshold(0.2).offset_ == fitted.set_threshold(0.2).offset_
+
+
+# -- bad input -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"autoencoder": LinearRegression()}, "'autoencoder' parameter"),
+        ({"autoencoder": "pca"}, "'autoencoder' parameter"),
+        ({"contamination": 0.0}, "'contamination' parameter"),
+        ({"contamination": 0.6}, "'contamination' parameter"),
+        ({"trimming": 0.5}, "'trimming' parameter"),
+        ({"trimming": -0.1}, "'trimming' parameter"),
+        ({"cv": 1}, "'cv' parameter"),
+        ({"cv": [([0, 1, 2], [3])]}, "must hold out every row once"),
+        ({"random_state": "0"}, "'random_state' parameter"),
+        ({"autoencoder": cheap(n_components=9)}, "n_components=9 must be at most"),
+        ({"autoencoder": cheap(max_epochs=-1)}, "'max_epochs' parameter"),
+    ],
+)
+def test_bad_parameters_leave_the_detector_as_it_was(params, message):
+    X = draw(0)
+    fitted = detector().fit(X)
+    scores = fitted.score_samples(X)
+    fitted.set_params(**params)
+    before = set(vars(fitted))
+    with pytest.raises(ValueError, match=message):
+        fitted.fit(draw(1))
+    assert set(vars(fitted)) == before
+    np.testing.assert_array_equal(fitted.score_samples(X), scores)
+
+
+def test_errors_of_the_autoencoder_say_how_many_rows_it_was_given():
+    with pytest.raises(ValueError, match="n_components") as caught:
+        detector(cheap(n_components=8)).fit(draw(0)[:8])
+    assert "of 8 rows" in caught.value.__notes__[0]
+
+
+@pytest.mark.parametrize(
+    ("weight", "message"),
+    [
+        (np.zeros(150), "zero"),
+        (np.arange(150) < 2, "sample_weight is zero for all but 2 rows"),
+        (-np.ones(150), "Negative values"),
+        (np.ones(3), "sample_weight.shape"),
+    ],
+)
+def test_bad_weights(weight, message):
+    with pytest.raises(ValueError, match=message):
+        detector(cheap()).fit(draw(0), sample_weight=weight)
+
+
+def test_outputs_of_another_width():
+    X = draw(0)
+    inner = FrozenEstimator(cheap().fit(X, X_target=X[:, :3]))
+    with pytest.raises(ValueError, match="reconstructs 3 columns, but X has 8"):
+        detector(inner).fit(X)
