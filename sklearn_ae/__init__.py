@@ -6,6 +6,7 @@ from sklearn_ae._convolutional import ConvolutionalAutoencoder, ConvolutionalNet
 from sklearn_ae._denoising import DenoisingAutoencoder
 from sklearn_ae._outlier import AutoencoderOutlierDetector
 from sklearn_ae._sparse import SparseAutoencoder
+from sklearn_ae._stacked import StackedAutoencoder
 from sklearn_ae._variational import VariationalAutoencoder
 
 __version__ = "0.1.0.dev0"
@@ -18,6 +19,7 @@ __all__ = [
     "ConvolutionalNetwork",
     "DenoisingAutoencoder",
     "SparseAutoencoder",
+    "StackedAutoencoder",
     "VariationalAutoencoder",
     "__version__",
 ]

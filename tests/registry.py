@@ -13,6 +13,7 @@ from sklearn_ae import (
     ConvolutionalNetwork,
     DenoisingAutoencoder,
     SparseAutoencoder,
+    StackedAutoencoder,
     VariationalAutoencoder,
 )
 
@@ -86,6 +87,11 @@ class OwnCorruption:
 
     def __call__(self, x, generator):
         return x + self.level * torch.empty_like(x).normal_(generator=generator)
+
+
+STACK = {"hidden_layer_sizes": (4, 3), "pretrain_epochs": 2}
+PLAIN_LAYER = Autoencoder(optimizer="momentum", **FULL_BATCH)
+MASKING_LAYER = DenoisingAutoencoder(corruption="masking", **FULL_BATCH)
 
 
 def _entry(reason=None, cls=Autoencoder, **params):
@@ -277,6 +283,44 @@ _REGISTRY = {
         init="random",
         optimizer="momentum",
         **FULL_BATCH,
+    ),
+    "stacked_plain": _entry(
+        None,
+        StackedAutoencoder,
+        layer=PLAIN_LAYER,
+        optimizer="momentum",
+        **STACK | FULL_BATCH,
+    ),
+    "stacked_sparse": _entry(
+        None,
+        StackedAutoencoder,
+        activation="sigmoid",
+        code_activation="sigmoid",
+        layer=SparseAutoencoder(**FULL_BATCH),
+        **STACK | FULL_BATCH,
+    ),
+    "stacked_contractive": _entry(
+        None,
+        StackedAutoencoder,
+        n_components=2,
+        activation="sigmoid",
+        code_activation="sigmoid",
+        layer=ContractiveAutoencoder(**FULL_BATCH),
+        **STACK | FULL_BATCH,
+    ),
+    "stacked_denoising": _entry(
+        NOISE, StackedAutoencoder, layer=MASKING_LAYER, **STACK | FULL_BATCH
+    ),
+    "stacked_held_out": _entry(
+        HELD_OUT_ROWS, StackedAutoencoder, layer=MASKING_LAYER, **STACK
+    ),
+    "stacked_mini_batches": _entry(
+        MINI_BATCHES,
+        StackedAutoencoder,
+        layer=PLAIN_LAYER,
+        batch_size=4,
+        early_stopping=False,
+        **STACK,
     ),
     "outlier_detector": (
         AutoencoderOutlierDetector(Autoencoder(**CHEAP), random_state=0),

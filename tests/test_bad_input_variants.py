@@ -22,6 +22,7 @@ from sklearn_ae import (
     ConvolutionalNetwork,
     DenoisingAutoencoder,
     SparseAutoencoder,
+    StackedAutoencoder,
     VariationalAutoencoder,
 )
 from sklearn_ae._base import BaseAutoencoder
@@ -55,6 +56,12 @@ WRONG = {
         "rho": [None, "low", [0.1], 0, 1, 0.0, 1.0, -0.1, 1.5, NAN, INF],
         "lambd": WEIGHT,
         "k": ["two", 2.0, [2], 0, -1],
+    },
+    StackedAutoencoder: {
+        "layer": ["sparse", 1, DenoisingAutoencoder, nn.Linear(2, 2)],
+        "pretrain_epochs": [None, "many", 3.0, [3], -1],
+        "network": ["dense", 3, OwnNetwork, ConvolutionalNetwork()],
+        "init": [None, 1, "pca", ""],
     },
     VariationalAutoencoder: {
         "loss": [None, 2, nn.MSELoss, "mse", "bce", "Gaussian", ""],

@@ -155,6 +155,10 @@ def test_reason_mini_batches(estimator):
 WITHOUT_NOISE = {
     "DenoisingAutoencoder": {"corruption": "gaussian", "corruption_level": 0},
     "ContractiveAutoencoder": {"n_projections": None},
+    "StackedAutoencoder": {
+        "layer__corruption": "gaussian",
+        "layer__corruption_level": 0,
+    },
     "VariationalAutoencoder": {"max_epochs": 0},
 }
 

@@ -1,0 +1,106 @@
+"""
+Training a deep network layer by layer
+======================================
+
+:class:`~sklearn_ae.StackedAutoencoder` trains a deep network the classical way: each
+layer first becomes a small autoencoder of its own, on the codes of the layers below;
+then the layers are unfolded to one deep network, and all of it is trained together. We
+look at each stage: at its losses, and at what 8 numbers keep of an image after it.
+"""
+
+# %%
+# The data: 1797 images of 8 x 8 pixels in [0, 1], half of them held out.
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+
+X, y = load_digits(return_X_y=True)
+X_train, X_test, _, y_test = train_test_split(X / 16, y, test_size=0.5, random_state=0)
+
+# %%
+# Layers of 256, 128 and 8 units. Each learns to undo noise: the prototype `layer`
+# masks 30 % of its inputs. The activation is the sigmoid of the days when pretraining
+# was invented: it saturates, and deep networks of it are hard to train from random
+# weights. With the default activation pretraining gains little.
+import numpy as np
+
+from sklearn_ae import Autoencoder, DenoisingAutoencoder, StackedAutoencoder
+
+stacked = StackedAutoencoder(
+    8,
+    hidden_layer_sizes=(256, 128),
+    activation="sigmoid",
+    layer=DenoisingAutoencoder(corruption="masking", corruption_level=0.3),
+    random_state=0,
+).fit(X_train)
+
+# %%
+# The fitted layers stay in ``layers_``. One after the other up, and in reverse order
+# down again, they are the deep network before its fine-tuning. For comparison, the
+# same network without pretraining.
+
+
+def through(layers, X):
+    for layer in layers:
+        X = layer.transform(X)
+    for layer in reversed(layers):
+        X = layer.inverse_transform(X)
+    return X
+
+
+network = Autoencoder(
+    8,
+    hidden_layer_sizes=(256, 128),
+    activation="sigmoid",
+    init="random",
+    random_state=0,
+)
+reconstructions = {
+    "original": X_test,
+    "pretrained layers": through(stacked.layers_, X_test),
+    "after fine-tuning": stacked.reconstruct(X_test),
+    "no pretraining": network.fit(X_train).reconstruct(X_test),
+}
+errors = {
+    name: np.mean((X_test - images) ** 2) for name, images in reconstructions.items()
+}
+for name, error in errors.items():
+    print(f"{name:18} mean squared error per pixel {error:.4f}")
+
+# %%
+# The history has a column for the stage. A layer's losses are those of its own task,
+# on noisy inputs and in units of its own, and cannot be compared between stages. In
+# the last stage the loss starts at that of the unfolded layers.
+from itertools import pairwise
+
+import matplotlib.pyplot as plt
+from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
+
+fig = plt.figure(figsize=(11, 6), layout="constrained")
+top, bottom = fig.subfigures(2, height_ratios=[1.15, 1])
+history = stacked.history_
+titles = [f"stage {i}: layer {i + 1}" for i in range(3)] + ["stage 3: fine-tuning"]
+widths = [X.shape[1], *(layer.n_components_ for layer in stacked.layers_)]
+labels = [f"{wide} - {code} - {wide}" for wide, code in pairwise(widths)]
+labels.append(" - ".join(map(str, widths + widths[-2::-1])))
+for stage, ax in enumerate(top.subplots(1, 4)):
+    rows = history["stage"] == stage
+    ax.plot(history["epoch"][rows], history["train_loss"][rows], label="training")
+    ax.plot(history["epoch"][rows], history["valid_loss"][rows], label="held out")
+    ax.set(title=titles[stage], xlabel=f"epoch\n{labels[stage]}", yscale="log")
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.yaxis.set_major_formatter(ScalarFormatter())
+    ax.yaxis.set_minor_formatter(NullFormatter())
+    if stage == 0:
+        ax.set_ylabel("loss")
+        ax.legend(frameon=False)
+
+first = [np.flatnonzero(y_test == digit)[0] for digit in range(10)]
+axes = bottom.subplots(len(reconstructions), len(first))
+for row, (name, images) in zip(axes, reconstructions.items(), strict=True):
+    for ax, index in zip(row, first, strict=True):
+        ax.imshow(images[index].reshape(8, 8), cmap="gray_r", vmin=0, vmax=1)
+        ax.set(xticks=[], yticks=[])
+        ax.spines[:].set_color("0.8")
+    text = name if name == "original" else f"{name}\nerror {errors[name]:.4f}"
+    row[0].set_ylabel(text, rotation=0, ha="right", va="center", labelpad=8)
+plt.show()
