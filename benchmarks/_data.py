@@ -82,6 +82,25 @@ def load_mnist(path=None):
     return train[:N_MNIST] / np.float32(255), test / np.float32(255)
 
 
+def load_labelled_mnist(path=None):
+    """All of MNIST as X_train, y_train, X_test, y_test with pixels in [0, 1], or None.
+
+    A file at `path` must have `y_train` and `y_test`, too.
+    """
+    if path:
+        with np.load(path) as archive:
+            X = np.concatenate([archive["X_train"], archive["X_test"]])
+            y = np.concatenate([archive["y_train"], archive["y_test"]])
+    else:
+        try:
+            X, y = datasets.fetch_openml("mnist_784", as_frame=False, return_X_y=True)
+        except Exception as error:  # a dozen kinds, from URLError to parser errors
+            print(f"MNIST left out: no --mnist given and no download ({error!r})\n")
+            return None
+    X, y = X / np.float32(255), y.astype(int)
+    return X[:60_000], y[:60_000], X[60_000:], y[60_000:]
+
+
 def mnist_table(path=None):
     """MNIST, 32-D, as a list of one table, or of none where it is not to be had."""
     arrays = load_mnist(path)
