@@ -1,6 +1,6 @@
 """Area under the ROC curve: AutoencoderOutlierDetector beside scikit-learn's detectors.
 
-    python -m benchmarks.outlier_detection [--seeds 5] [--only TEXT]
+    python -m benchmarks.outlier_detection [--seeds 5] [--only TEXT] [--write-docs]
 
 Detectors are fitted to half of the usual rows, and once more with outliers mixed in
 that make up a tenth of the training rows. The other half of the usual rows and all
@@ -20,7 +20,14 @@ from sklearn.neighbors import LocalOutlierFactor
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import OneClassSVM
 
-from benchmarks._report import cpu_seconds, machine, markdown_table, one_thread
+from benchmarks._report import (
+    VARIANTS_PAGE,
+    cpu_seconds,
+    fill,
+    machine,
+    markdown_table,
+    one_thread,
+)
 from sklearn_ae import AutoencoderOutlierDetector
 
 METHODS = {
@@ -111,6 +118,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=5, help="how many (default 5)")
     parser.add_argument("--only", metavar="TEXT", help="data sets whose name has TEXT")
+    parser.add_argument("--write-docs", action="store_true", help="fill in the page")
     args = parser.parse_args()
     with one_thread():
         X = np.random.default_rng(0).normal(size=(100, 10))
@@ -118,6 +126,8 @@ def main():
             make(0).fit(X)
         block = report(range(args.seeds), args.only)
     print(f"\n{block}")
+    if args.write_docs:
+        fill(VARIANTS_PAGE, block, "outliers")
 
 
 if __name__ == "__main__":
