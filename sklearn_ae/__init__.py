@@ -7,13 +7,16 @@ from sklearn_ae._denoising import DenoisingAutoencoder
 from sklearn_ae._outlier import AutoencoderOutlierDetector
 from sklearn_ae._sparse import SparseAutoencoder
 from sklearn_ae._stacked import StackedAutoencoder
+from sklearn_ae._supervised import AutoencoderClassifier, AutoencoderRegressor
 from sklearn_ae._variational import VariationalAutoencoder
 
 __version__ = "0.1.0.dev0"
 
 __all__ = [
     "Autoencoder",
+    "AutoencoderClassifier",
     "AutoencoderOutlierDetector",
+    "AutoencoderRegressor",
     "ContractiveAutoencoder",
     "ConvolutionalAutoencoder",
     "ConvolutionalNetwork",

@@ -172,7 +172,127 @@ n_components_ : int
         Names of features seen during `fit`, where all of them are strings."""
 
 
-def document(cls: Class) -> Class:
+_SUPERVISED_PARAMETERS = """\
+autoencoder : autoencoder, FrozenEstimator or None, default=None
+        The autoencoder to start from. One that is not fitted is cloned and fitted to
+        all rows of `X`. One that is fitted, in a `FrozenEstimator` or not, is copied
+        and used as it is: `fit` leaves it alone, `sklearn.base.clone` keeps its
+        weights, and its parameters cannot be set. None is
+        ``DenoisingAutoencoder(256, corruption="masking", code_activation="silu",
+        init="random")``.
+
+    pretrain : bool, default=True
+        False leaves out the training of the autoencoder, and starts from its
+        weights as they are before the first step. Without effect where the
+        autoencoder is fitted already.
+
+    freeze : bool, default=False
+        Leave out the fine-tuning: the encoder stays as it was pretrained.
+
+    head_penalty : float, default=1.0
+        Weight of ``1/2 sum W^2`` of the head, beside the sum of the losses of the
+        rows, where the head is trained alone on the standardised codes ``u``: ``1 / C``
+        of `LogisticRegression` and ``alpha`` of `Ridge`.
+
+    l2_penalty : float, default=0.0
+        Weight of ``1/2 sum W^2`` over all weight matrices of encoder and head,
+        biases left out, in fine-tuning. Weights are those that see standardised
+        inputs and codes.
+
+    learning_rate : "auto" or float, default=0.001
+        The largest learning rate of the schedule. "auto" is what suits the
+        optimizer where a network starts from scratch.
+
+    learning_rate_schedule : {"one_cycle", "constant", "cosine", \
+"reduce_on_plateau"}, default="one_cycle"
+        How the learning rate moves in fine-tuning: up in the first tenth of the
+        steps and down to zero in the rest; not at all; down along a cosine; or down
+        by a factor of 10 after 5 epochs without an improvement.
+
+    batch_size : "auto" or int, default="auto"
+        The largest number of rows in a step. "auto" is 64, from 5,000 labelled rows
+        on 128, from 50,000 on 256.
+
+    max_epochs : "auto" or int, default="auto"
+        Passes over the labelled rows in fine-tuning. "auto" is about 100,000 divided
+        by their number, at least 10 and at most 300. 0 is the same as
+        ``freeze=True``.
+
+    early_stopping : bool, default=True
+        Hold out labelled rows in fine-tuning, stop when the loss on them no longer
+        falls, and keep the weights with the lowest loss on them. The head before
+        fine-tuning takes part: if nothing beats it, it is trained again on all
+        labelled rows. Where labels are few, False leaves them all to the training.
+
+    validation_fraction : float, default=0.1
+        Share of the labelled rows that is held out, in (0, 1). Used with
+        ``early_stopping=True``. Small tables hold out 30 rows, or a third of all.
+
+    device : str, default="cpu"
+        Where to fine-tune and to predict: "cpu", "cuda", "cuda:1", "mps", or "auto"
+        for a GPU if there is one. Pretraining runs on the autoencoder's own.
+
+    callbacks : list of skorch.callbacks.Callback or None, default=None
+        Called during fine-tuning with the skorch net.
+
+    random_state : int, RandomState instance or None, default=None
+        Rules the rows held out and the order of the rows and, where the
+        autoencoder's own `random_state` is None, its pretraining. Global generators
+        are never touched."""
+
+_SUPERVISED_ATTRIBUTES = """\
+autoencoder_ : autoencoder
+        The pretrained autoencoder, as it was before fine-tuning.
+
+    n_components_ : int
+        Width of the code.
+
+    module_ : torch.nn.Module
+        The fine-tuned encoder, ``encode``, and the head, ``decode``, in the units of
+        the data.
+
+    net_ : skorch.NeuralNet
+        The net that trained it, in standardised coordinates.
+
+    history_ : dict of str to ndarray of shape (n_iter_,)
+        One entry an epoch of fine-tuning: "epoch", "learning_rate", "train_loss" and
+        "valid_loss", and their terms such as "train_prediction" and "train_l2".
+        That of pretraining is ``autoencoder_.history_``.
+
+    loss_curve_ : ndarray of shape (n_iter_,)
+        Training loss of each epoch, averaged over its steps.
+
+    validation_loss_curve_ : ndarray of shape (n_iter_,) or None
+        Loss on the rows held out, after each epoch.
+
+    n_iter_ : int
+        Number of epochs of fine-tuning.
+
+    best_loss_ : float
+        Loss of the weights kept: on the rows held out or, without any, the last
+        training loss; infinite without fine-tuning.
+
+    device_ : str
+        Where the network lives.
+
+    n_features_in_ : int
+        Number of features seen during `fit`.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of features seen during `fit`, where all of them are strings."""
+
+
+def document_supervised(cls: Class) -> Class:
+    """As `document`, for estimators that train a head on an autoencoder."""
+    parameters = f"{_PARAMETERS}\n\n    {_SUPERVISED_PARAMETERS}"
+    return document(cls, parameters, _SUPERVISED_ATTRIBUTES)
+
+
+def document(
+    cls: Class,
+    shared_parameters: str = _PARAMETERS,
+    shared_attributes: str = _ATTRIBUTES,
+) -> Class:
     """Put the shared parameters and attributes in their places in a docstring.
 
     What the docstring documents itself is left out, defaults are the class's own, and
@@ -183,8 +303,8 @@ def document(cls: Class) -> Class:
     defaults = {field.name: field.default for field in fields(cls)}
     head, _, rest = cls.__doc__.partition("{shared_parameters}")
     head, own = _split_entries(head)
-    parameters = {**_entries(_PARAMETERS), **own}
-    for name in parameters.keys() - own.keys():
+    parameters = {**_entries(shared_parameters), **own}
+    for name in defaults.keys() - own.keys():
         default = defaults[name]
         shown = f'"{default}"' if isinstance(default, str) else repr(default)
         entry = re.sub(
@@ -194,7 +314,7 @@ def document(cls: Class) -> Class:
     head += _SEPARATOR.join(parameters[name] for name in defaults)
     middle, _, tail = rest.partition("{shared_attributes}")
     middle, own = _split_entries(middle)
-    attributes = {**own, **_entries(_ATTRIBUTES)} | own
+    attributes = {**own, **_entries(shared_attributes)} | own
     cls.__doc__ = head + middle + _SEPARATOR.join(attributes.values()) + tail
     return cls
 

@@ -108,7 +108,7 @@ class NetHolder:
         self.module_.to(self.device_).eval()
 
     def __getstate__(self) -> dict[str, Any]:
-        state = super().__getstate__().copy()  # type: ignore[misc]
+        state = super().__getstate__().copy()
         net = state.pop("net_", None)
         state.pop("module_", None)
         if net is not None:
@@ -121,7 +121,7 @@ class NetHolder:
         state = state.copy()
         net_state = state.pop("_net_state", None)
         version = state.pop("_sklearn_ae_version", None)
-        super().__setstate__(state)  # type: ignore[misc]
+        super().__setstate__(state)
         if net_state is None:
             return
         if version != _package_version():

@@ -7,7 +7,9 @@ from torch import nn
 
 from sklearn_ae import (
     Autoencoder,
+    AutoencoderClassifier,
     AutoencoderOutlierDetector,
+    AutoencoderRegressor,
     ContractiveAutoencoder,
     ConvolutionalAutoencoder,
     ConvolutionalNetwork,
@@ -96,6 +98,25 @@ MASKING_LAYER = DenoisingAutoencoder(corruption="masking", **FULL_BATCH)
 
 def _entry(reason=None, cls=Autoencoder, **params):
     return cls(**(CHEAP | params)), reason
+
+
+SUPERVISED_CODES = {
+    "max_epochs": 0,
+    "random_state": 0,
+    **FULL_BATCH,
+}
+
+
+def _supervised(reason, cls, **params):
+    defaults = {
+        # As good as the checks ask a classifier and a regressor to be.
+        "autoencoder": Autoencoder(0.99, **SUPERVISED_CODES),
+        "max_epochs": 3,
+        "optimizer": "momentum",
+        "random_state": 0,
+        **FULL_BATCH,
+    }
+    return cls(**defaults | params), reason
 
 
 # Name -> (estimator, why it fails WEIGHT_CHECKS or None).
@@ -321,6 +342,23 @@ _REGISTRY = {
         batch_size=4,
         early_stopping=False,
         **STACK,
+    ),
+    "classifier": _supervised(None, AutoencoderClassifier),
+    "classifier_frozen": _supervised(
+        None, AutoencoderClassifier, freeze=True, class_weight="balanced"
+    ),
+    "classifier_held_out": _supervised(
+        HELD_OUT_ROWS,
+        AutoencoderClassifier,
+        early_stopping=True,
+        max_epochs=20,
+        learning_rate=1e-2,
+    ),
+    "regressor": _supervised(None, AutoencoderRegressor),
+    "regressor_convolutional": _supervised(
+        None,
+        AutoencoderRegressor,
+        autoencoder=ConvolutionalAutoencoder(0.99, channels=(2, 3), **SUPERVISED_CODES),
     ),
     "outlier_detector": (
         AutoencoderOutlierDetector(Autoencoder(**CHEAP), random_state=0),

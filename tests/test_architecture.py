@@ -39,6 +39,7 @@ LAYERS = (
         "_variational",
         "_convolutional",
     },
+    {"_base_supervised"},
     {"_stacked", "_supervised", "_outlier"},
     {"model_selection"},
 )

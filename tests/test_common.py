@@ -110,11 +110,13 @@ def _difference_of_weighted_and_repeated(estimator):
     """Relative difference between the codes of both fits, on the check's own data."""
     rng = np.random.RandomState(42)
     X = rng.rand(15, 30)
-    rng.randint(0, 3, size=15)  # the check's y
+    y = rng.randint(0, 3, size=15)
     weight = rng.randint(0, 5, size=15)
-    repeated = clone(estimator).fit(X.repeat(weight, axis=0)).transform(X)
-    shuffled, weight = shuffle(X, weight, random_state=0)
-    weighted = clone(estimator).fit(shuffled, sample_weight=weight).transform(X)
+    repeated = clone(estimator).fit(X.repeat(weight, axis=0), y.repeat(weight))
+    repeated = repeated.transform(X)
+    order = shuffle(np.arange(15), random_state=0)
+    weighted = clone(estimator).fit(X[order], y[order], sample_weight=weight[order])
+    weighted = weighted.transform(X)
     return np.abs(repeated - weighted).max() / np.abs(repeated).max()
 
 
