@@ -115,6 +115,8 @@ def test_headed_network_holds_no_decoder(network, params, kept):
     parts = {name.split(".")[0] for name, _ in headed.network.named_parameters()}
     assert parts == kept
     whole = network(7, 2, **params)
+    if network is DenseNetwork:
+        whole.reset_parameters_from(torch.Generator().manual_seed(0))
     headed.start_from(whole.state_dict())
     headed.set_head(torch.ones(3, 2), torch.ones(3), torch.ones(2), torch.ones(2) * 2)
     x = torch.randn(5, 7, generator=torch.Generator().manual_seed(0))
@@ -291,8 +293,8 @@ def test_codes_that_hardly_vary_do_no_harm():
     model = AutoencoderRegressor(wide, **params).fit(X, y)
     variances = model.autoencoder_.explained_variance_
     assert variances.min() < 1e-6 * variances.max()
-    assert model.loss_curve_.max() <= 1.5 * model.loss_curve_[0]
-    assert model.score(X, y) > 0.95
+    assert model.loss_curve_.max() < 0.01 * y.var()
+    assert model.score(X, y) > 0.99
 
 
 # -- every autoencoder -----------------------------------------------------------------

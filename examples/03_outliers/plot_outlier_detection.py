@@ -64,8 +64,6 @@ print(
 # %%
 # On the left images that score in the middle of their digit, and below each the errors
 # of its pixels, in multiples of what is usual for the pixel. On the right the curves.
-import sys
-
 import matplotlib.pyplot as plt
 
 score = scores["Autoencoder"]
@@ -115,7 +113,4 @@ ax.set(
 )
 ax.legend(loc="lower right", fontsize=8, frameon=False)
 
-path = sys.argv[1] if len(sys.argv) > 1 else "outlier_detection.png"
-fig.savefig(path, dpi=120, facecolor="white")
-print(f"Wrote {path}")
 plt.show()

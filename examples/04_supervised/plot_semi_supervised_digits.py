@@ -66,8 +66,6 @@ assert (first.mean(axis=1) > second.mean(axis=1)).all()
 
 # %%
 # Means over five draws of the labels, and their range.
-import sys
-
 import matplotlib.pyplot as plt
 
 styles = {
@@ -93,7 +91,4 @@ ax.grid(alpha=0.3)
 ax.spines[["top", "right"]].set_visible(False)
 ax.legend(loc="lower right", frameon=False)
 
-path = sys.argv[1] if len(sys.argv) > 1 else "semi_supervised_digits.png"
-fig.savefig(path, dpi=120, facecolor="white")
-print(f"Wrote {path}")
 plt.show()
