@@ -191,7 +191,9 @@ _REGISTRY = {
     "sparse_as_it_comes": _entry(
         HELD_OUT_ROWS, SparseAutoencoder, n_components=256, max_epochs=20
     ),
-    "sparse_kl": _entry(None, SparseAutoencoder, n_components=4, **FULL_BATCH),
+    "sparse_kl": _entry(
+        None, SparseAutoencoder, n_components=4, optimizer="momentum", **FULL_BATCH
+    ),
     "sparse_kl_mini_batches": _entry(
         MINI_BATCHES,
         SparseAutoencoder,
@@ -214,7 +216,12 @@ _REGISTRY = {
         None, SparseAutoencoder, n_components=4, sparsity="topk", rho=0.5, **FULL_BATCH
     ),
     "sparse_convolutional": _entry(
-        None, SparseAutoencoder, n_components=3, network=NETWORK, **FULL_BATCH
+        None,
+        SparseAutoencoder,
+        n_components=3,
+        network=NETWORK,
+        optimizer="momentum",
+        **FULL_BATCH,
     ),
     "sparse_topk_convolutional": _entry(
         None,
