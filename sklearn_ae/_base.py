@@ -83,6 +83,14 @@ class BaseAutoencoder(NetHolder, ReconstructionMixin, BaseEstimator):
         """What `network` may be: None, a class, or a specification."""
         return self.network
 
+    def _resolved_code_activation(self) -> str:
+        """The activation of the code under its name in `ACTIVATIONS`."""
+        return self.code_activation
+
+    def _loss_name(self) -> str:
+        """The loss under its name in `LOSSES`."""
+        return self.loss
+
     def _penalties(self, n_components: int) -> Penalties:
         """The penalties by the names of their columns, in units of the data."""
         return {
@@ -397,13 +405,6 @@ default=None
             "hidden_layer_sizes": tuple(int(size) for size in np.atleast_1d(sizes)),
             "tied_weights": self.tied_weights,
         }
-
-    def _resolved_code_activation(self) -> str:
-        return self.code_activation
-
-    def _loss_name(self) -> str:
-        """The loss under its name in `LOSSES`."""
-        return self.loss
 
     def _dataset(self, data: TrainingData, rows: np.ndarray) -> ArrayDataset:
         return ArrayDataset(

@@ -143,7 +143,8 @@ def check_parameters(estimator: Any, data: TrainingData) -> None:
     if estimator.n_components > data.n_features and not estimator._allows_overcomplete:
         raise ValueError(
             f"n_components={estimator.n_components!r} must be at most "
-            f"n_features={data.n_features}."
+            f"n_features={data.n_features}; wider codes are for sparse, denoising and "
+            "contractive autoencoders."
         )
     sizes = estimator.hidden_layer_sizes
     if not isinstance(sizes, str):
