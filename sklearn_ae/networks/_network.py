@@ -92,19 +92,23 @@ class Network(nn.Module, ABC):
 
     def hidden(self, x: Tensor) -> Tensor:
         """What the code's layer sees: the last hidden layer, or the input itself."""
-        for layer in self.encoder[:-1]:
+        # Not a slice, which would be a new nn.Sequential in every pass.
+        *layers, _ = self.encoder
+        for layer in layers:
             x = layer(x)
         return x
 
     def code(self, hidden: Tensor, x: Tensor) -> Tensor:
         """The code from the last hidden layer and the input."""
-        code = self.encoder[-1](hidden)
+        return self._with_path(self.encoder[-1](hidden), x)
+
+    def _with_path(self, code: Tensor, x: Tensor) -> Tensor:
         if self.encoder_path is not None:
             code = code + self.encoder_path(x)
         return self.code_activation(code)
 
     def encode(self, x: Tensor) -> Tensor:
-        return self.code(self.hidden(x), x)
+        return self._with_path(self.encoder(x), x)
 
     def decode(self, z: Tensor) -> Tensor:
         output = self.decoder(z)
