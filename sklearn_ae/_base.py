@@ -406,17 +406,6 @@ default=None
             "tied_weights": self.tied_weights,
         }
 
-    def _dataset(self, data: TrainingData, rows: np.ndarray) -> ArrayDataset:
-        return ArrayDataset(
-            data.X,
-            rows,
-            standardize=self._recipe.standardize,
-            standardize_target=self._recipe.standardize_target,
-            target=data.target,
-            weight=data.weight,
-            device=self.device_,
-        )
-
     def _split(self, data: TrainingData) -> tuple[ArrayDataset, ArrayDataset | None]:
         if not self.early_stopping:
             return self._dataset(data, data.rows), None

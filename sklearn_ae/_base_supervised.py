@@ -27,7 +27,7 @@ from sklearn_ae._validation import (
 from sklearn_ae.networks._wrapper import around
 from sklearn_ae.networks.headed import HeadedNetwork
 from sklearn_ae.training import defaults
-from sklearn_ae.training.batches import Affine, ArrayDataset
+from sklearn_ae.training.batches import Affine
 from sklearn_ae.training.devices import resolve_device
 from sklearn_ae.training.inference import module_outputs
 from sklearn_ae.training.moments import mean_and_scale
@@ -61,7 +61,7 @@ class Labelled:
     ----------
     X, target : ndarray or CSR
         All rows; those of `target` that have no label are never looked at.
-    weight : ndarray of shape (n,) or None
+    given_weight : ndarray of shape (n,) or None
         As given, times the weights of the classes.
     rows : ndarray of int
         The rows with a label and a positive weight.
@@ -71,16 +71,17 @@ class Labelled:
 
     X: Any
     target: Any
-    weight: np.ndarray | None
+    given_weight: np.ndarray | None
     rows: np.ndarray
     strata: np.ndarray | None
 
     @property
-    def mean_weight(self) -> np.ndarray | None:
+    def weight(self) -> np.ndarray | None:
         """The weights with mean one over `rows`."""
-        if self.weight is None:
+        given = self.given_weight
+        if given is None:
             return None
-        return self.weight * (len(self.rows) / self.weight[self.rows].sum())
+        return given * (len(self.rows) / given[self.rows].sum())
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -250,7 +251,7 @@ class BaseSupervised(NetHolder, EncodingMixin, BaseEstimator, metaclass=ABCMeta)
         rows: np.ndarray,
     ) -> None:
         codes = codes[np.searchsorted(labelled.rows, rows)]
-        weight = None if labelled.weight is None else labelled.weight[rows]
+        weight = None if labelled.given_weight is None else labelled.given_weight[rows]
         # One scale for all codes: some of a wide code may hardly vary, and divided by
         # their own deviations they would be noise as large as the others.
         unit = None if weight is None else weight * (len(rows) / weight.sum())
@@ -271,17 +272,6 @@ class BaseSupervised(NetHolder, EncodingMixin, BaseEstimator, metaclass=ABCMeta)
         if labelled.strata is None:
             return rng.permutation(rows)[:n_valid]
         return rows[_stratified(labelled.strata[rows], n_valid, rng)]
-
-    def _dataset(self, labelled: Labelled, rows: np.ndarray) -> ArrayDataset:
-        return ArrayDataset(
-            labelled.X,
-            rows,
-            standardize=self._recipe.standardize,
-            standardize_target=self._recipe.standardize_target,
-            target=labelled.target,
-            weight=labelled.mean_weight,
-            device=self.device_,
-        )
 
     # -- predicting ----------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn_ae._base import BaseAutoencoder
 from sklearn_ae._docstrings import document
 from sklearn_ae._sklearn_compat import Interval
+from sklearn_ae._validation import is_positive_integer
 from sklearn_ae.networks.convolutional import Convolutions
 
 _CONSTRAINTS: dict[str, list] = {
@@ -90,7 +91,7 @@ class ConvolutionalNetwork(BaseEstimator):
         """
         self._validate_params()
         channels = tuple(self.channels)
-        if not channels or not all(_is_positive_integer(n) for n in channels):
+        if not channels or not all(is_positive_integer(n) for n in channels):
             raise ValueError(
                 f"channels={self.channels!r} must hold at least one integer, and "
                 "integers of at least 1."
@@ -118,7 +119,7 @@ class ConvolutionalNetwork(BaseEstimator):
             is_square = side**2 == n_features
             return (1, side, side) if is_square else (1, 1, n_features)
         shape = tuple(self.image_shape)
-        if len(shape) != 3 or not all(_is_positive_integer(n) for n in shape):
+        if len(shape) != 3 or not all(is_positive_integer(n) for n in shape):
             raise ValueError(
                 f"image_shape={self.image_shape!r} must be three integers of at least "
                 "1: channels, height and width."
@@ -129,10 +130,6 @@ class ConvolutionalNetwork(BaseEstimator):
                 f"({' x '.join(map(str, shape))}), but X has {n_features} features."
             )
         return tuple(int(n) for n in shape)
-
-
-def _is_positive_integer(value: Any) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool) and value >= 1
 
 
 @document

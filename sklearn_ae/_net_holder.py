@@ -70,6 +70,18 @@ class NetHolder:
             callbacks=self.callbacks, device=self.device_, verbose=self.verbose
         )
 
+    def _dataset(self, data: Any, rows: np.ndarray) -> ArrayDataset:
+        """Some rows of what has `X`, `target` and `weight`."""
+        return ArrayDataset(
+            data.X,
+            rows,
+            standardize=self._recipe.standardize,
+            standardize_target=self._recipe.standardize_target,
+            target=data.target,
+            weight=data.weight,
+            device=self.device_,
+        )
+
     @staticmethod
     def _train(
         net: AutoencoderNet,

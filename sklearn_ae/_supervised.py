@@ -379,9 +379,7 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
         return Labelled(X, target, weight, rows, None)
 
     def _target_affine(self, labelled: Labelled) -> Affine:
-        return Affine(
-            *mean_and_scale(labelled.target, labelled.rows, labelled.mean_weight)
-        )
+        return Affine(*mean_and_scale(labelled.target, labelled.rows, labelled.weight))
 
     def _fit_head(self, codes, labelled: Labelled, rows, weight):
         mean, scale = self._recipe.standardize_target

@@ -198,6 +198,11 @@ def check_start(estimator: Any) -> None:
         )
 
 
+def is_positive_integer(value: Any) -> bool:
+    """Whether it is an integer of at least 1; booleans are none."""
+    return isinstance(value, Integral) and not isinstance(value, bool) and value >= 1
+
+
 def check_training_parameters(estimator: Any) -> None:
     """Raise an error where what says how to train is not what it has to be."""
     for callback in estimator.callbacks or ():

@@ -3,7 +3,7 @@
 import warnings
 from dataclasses import dataclass
 from functools import partial
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_ae._base import BaseAutoencoder
 from sklearn_ae._docstrings import document
 from sklearn_ae._sklearn_compat import Interval, StrOptions
-from sklearn_ae._validation import TrainingData
+from sklearn_ae._validation import TrainingData, is_positive_integer
 from sklearn_ae.networks._wrapper import around
 from sklearn_ae.networks.variational import VariationalNetwork
 from sklearn_ae.training.likelihood import (
@@ -188,7 +188,7 @@ class VariationalAutoencoder(BaseAutoencoder):
             The means ``g(z)`` of the outputs given each code, without their noise.
         """
         check_is_fitted(self)
-        if not _is_positive_integer(n_samples):
+        if not is_positive_integer(n_samples):
             raise ValueError(
                 f"n_samples={n_samples!r} must be an integer of at least 1."
             )
@@ -219,7 +219,7 @@ class VariationalAutoencoder(BaseAutoencoder):
             Bounds in nats, of the density of `X` in its own units for Gaussian outputs.
             The same draws serve all rows and all calls.
         """
-        if n_importance_samples is not None and not _is_positive_integer(
+        if n_importance_samples is not None and not is_positive_integer(
             n_importance_samples
         ):
             raise ValueError(
@@ -238,10 +238,6 @@ class VariationalAutoencoder(BaseAutoencoder):
             bound = importance_weighted_bound
         apply = partial(_bound, bound, draws, self.net_.criterion_.surprise)
         return self._infer(X, apply, None)
-
-
-def _is_positive_integer(value):
-    return isinstance(value, Integral) and not isinstance(value, bool) and value >= 1
 
 
 def _bound(bound, draws, surprise, module, x):
