@@ -229,7 +229,7 @@ default=None
             net.listen(self.callbacks, self.verbose)
             net.schedule = "constant"
             dataset = self._dataset(data, data.rows)
-            interrupt = self._train(net, dataset, None, n_epochs=1)
+            interrupt = self._interrupt_of(net.train, dataset, None, 1)
             self._finish(net, dataset, rotate=False)
         if interrupt is not None:
             raise interrupt

@@ -1,7 +1,7 @@
 """What every estimator does that holds a trained net: keep it, copy it, pickle it."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state
 from sklearn_ae.networks.standardized import Standardized
 from sklearn_ae.training import defaults
 from sklearn_ae.training.batches import ArrayDataset
+from sklearn_ae.training.collecting import Training, carry_out
 from sklearn_ae.training.devices import is_available
 from sklearn_ae.training.net import AutoencoderNet
 from sklearn_ae.training.recipe import Recipe
@@ -83,18 +84,17 @@ class NetHolder:
         )
 
     @staticmethod
-    def _train(
-        net: AutoencoderNet,
-        train: ArrayDataset,
-        valid: ArrayDataset | None,
-        n_epochs: int,
-    ) -> KeyboardInterrupt | None:
+    def _interrupt_of(train: Callable[..., Any], *args: Any) -> BaseException | None:
         """Train; an interrupt is returned, to be raised once the rest is in order."""
         try:
-            net.train(train, valid, n_epochs)
+            train(*args)
         except KeyboardInterrupt as interrupt:
             return interrupt
         return None
+
+    def _train(self, *training: Any) -> BaseException | None:
+        """Do a `Training`, if need be together with others."""
+        return self._interrupt_of(carry_out, Training(*training))
 
     def _hold(self, net: AutoencoderNet) -> None:
         """Set the fitted attributes that tell of a net and of its training."""

@@ -1,11 +1,16 @@
-"""What the package's own networks share: a linear path, activations, initialisation."""
+"""What the package's own networks share: layers, a linear path, initialisation.
+
+Dense networks also compute as several at once: where the parameters of ``m`` of them
+are stacked along a first axis, inputs of shape (m, n, p) give outputs (m, n, q).
+"""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "identity": nn.Identity,
@@ -20,13 +25,42 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
 }
 
 
+Generators = torch.Generator | list[torch.Generator] | None
+
+
+def each_with_generator(
+    x: Tensor, generators: Generators
+) -> Iterator[tuple[Tensor, torch.Generator | None]]:
+    """What to fill with random numbers, and the generator that is to draw them."""
+    if isinstance(generators, list):
+        return zip(x, generators, strict=True)
+    return iter([(x, generators)])
+
+
+def affine(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """``x W^T + b``, or that of each of several networks."""
+    if weight.ndim == 2:
+        return F.linear(x, weight, bias)
+    if bias is None:
+        return torch.bmm(x, weight.mT)
+    return torch.baddbmm(bias.unsqueeze(1), x, weight.mT)
+
+
+class Linear(nn.Linear):
+    """A linear layer, also of several networks at once."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return affine(x, self.weight, self.bias)
+
+
 class SeededDropout(nn.Module):
     """Dropout that draws from a generator of its own, not from the global one.
 
-    `generator` lives on the device of the input and is set by whoever trains.
+    `generator` lives on the device of the input and is set by whoever trains; it is a
+    list of them, one each, for several networks at once.
     """
 
-    generator: torch.Generator | None = None
+    generator: Generators = None
 
     def __init__(self, p: float) -> None:
         super().__init__()
@@ -35,7 +69,9 @@ class SeededDropout(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             return x
-        keep = torch.empty_like(x).bernoulli_(1 - self.p, generator=self.generator)
+        keep = torch.empty_like(x)
+        for part, generator in each_with_generator(keep, self.generator):
+            part.bernoulli_(1 - self.p, generator=generator)
         return x * keep.div_(1 - self.p)
 
 

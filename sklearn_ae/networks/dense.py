@@ -6,10 +6,15 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.nn.utils import skip_init
 
-from sklearn_ae.networks._network import Network, SeededDropout, hidden_stack
+from sklearn_ae.networks._network import (
+    Linear,
+    Network,
+    SeededDropout,
+    affine,
+    hidden_stack,
+)
 
 
 class TransposedLinear(nn.Module):
@@ -23,10 +28,10 @@ class TransposedLinear(nn.Module):
 
     @property
     def weight(self) -> Tensor:
-        return self._source[0].weight.t()
+        return self._source[0].weight.mT
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.weight, self.bias)
+        return affine(x, self.weight, self.bias)
 
 
 class DenseNetwork(Network):
@@ -74,23 +79,23 @@ class DenseNetwork(Network):
         n_outputs = n_features if n_outputs is None else n_outputs
         encoder_widths = [n_features, *hidden_layer_sizes, n_components]
         decoder_widths = [n_components, *reversed(hidden_layer_sizes), n_outputs]
-        encoder = [skip_init(nn.Linear, *pair) for pair in pairwise(encoder_widths)]
+        encoder = [skip_init(Linear, *pair) for pair in pairwise(encoder_widths)]
         decoder: list[nn.Module]
         if tied_weights:
             decoder = [TransposedLinear(layer) for layer in reversed(encoder)]
         else:
-            decoder = [skip_init(nn.Linear, *pair) for pair in pairwise(decoder_widths)]
+            decoder = [skip_init(Linear, *pair) for pair in pairwise(decoder_widths)]
         self.encoder = hidden_stack(encoder, activation, dropout)
         self.decoder = hidden_stack(decoder, activation, dropout)
         self.encoder_path = None
         self.decoder_path = None
         if linear_path and len(hidden_layer_sizes) > 0:
-            path = skip_init(nn.Linear, n_features, n_components, bias=False)
+            path = skip_init(Linear, n_features, n_components, bias=False)
             self.encoder_path = path
             self.decoder_path = (
                 TransposedLinear(path, bias=False)
                 if tied_weights
-                else skip_init(nn.Linear, n_components, n_outputs, bias=False)
+                else skip_init(Linear, n_components, n_outputs, bias=False)
             )
         self.tied_weights = tied_weights
 
@@ -126,19 +131,26 @@ class DenseNetwork(Network):
         # Any factor of a row of the Jacobian can wait for the end.
         code_slope = _slope(self.code_activation, code).square()
         if not weights:
-            return code_slope @ code_layer.weight.square().sum(1)
+            squares = code_layer.weight.square().sum(-1, keepdim=True)
+            return (code_slope @ squares).squeeze(-1)
         # The Jacobian of the code by the last hidden layer, then by the one before ...
-        product = code_layer.weight * slopes.pop().unsqueeze(1)
+        product = code_layer.weight.unsqueeze(-3) * slopes.pop().unsqueeze(-2)
         while slopes:
-            product = (product @ weights.pop()) * slopes.pop().unsqueeze(1)
+            product = _times(product, weights.pop()) * slopes.pop().unsqueeze(-2)
         first = weights.pop()
-        gram = first @ first.T
-        squares = ((product @ gram) * product).sum(2)
+        squares = (_times(product, first @ first.mT) * product).sum(-1)
         if self.encoder_path is not None:
             path = self.encoder_path.weight
-            squares = squares + 2 * (product * (path @ first.T)).sum(2)
-            squares = squares + path.square().sum(1)
-        return (code_slope * squares).sum(1)
+            cross = (path @ first.mT).unsqueeze(-3)
+            squares = squares + 2 * (product * cross).sum(-1)
+            squares = squares + path.square().sum(-1).unsqueeze(-2)
+        return (code_slope * squares).sum(-1)
+
+
+def _times(rows: Tensor, matrix: Tensor) -> Tensor:
+    """``rows @ matrix`` of shape (..., n, k, h) as one product of n k rows."""
+    product = rows.flatten(-3, -2) @ matrix
+    return product.unflatten(-2, rows.shape[-3:-1])
 
 
 def _slope(activation: nn.Module, x: Tensor) -> Tensor:

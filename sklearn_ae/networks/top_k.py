@@ -15,8 +15,8 @@ def keep_largest(code: Tensor, k: int) -> Tensor:
     .. [1] Makhzani and Frey (2014). "k-sparse autoencoders". ICLR.
        :doi:`10.48550/arXiv.1312.5663`
     """
-    values, index = code.topk(k, dim=1, sorted=False)
-    return code.new_zeros(code.shape).scatter(1, index, values)
+    values, index = code.topk(k, dim=-1, sorted=False)
+    return code.new_zeros(code.shape).scatter(-1, index, values)
 
 
 class TopKNetwork(Wrapper):

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sklearn_ae.networks._network import Linear
 from sklearn_ae.networks._wrapper import Wrapper
 
 # Logarithms of variances are kept in here, lest a step should overflow.
@@ -27,7 +28,7 @@ class VariationalNetwork(Wrapper):
     def __init__(self, n_features: int, n_components: int, **params: Any) -> None:
         super().__init__(n_features, n_components, **params)
         n_hidden = getattr(self.network, "n_hidden", n_features)
-        self.log_variance_layer = nn.utils.skip_init(nn.Linear, n_hidden, n_components)
+        self.log_variance_layer = nn.utils.skip_init(Linear, n_hidden, n_components)
         self.log_noise_variance = nn.Parameter(torch.zeros(()))
 
     def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:

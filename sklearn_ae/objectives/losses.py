@@ -2,7 +2,8 @@
 
 Each takes the reconstruction and the target, both of shape (n, p), and returns
 a tensor of shape (n,), or with ``total=True`` its sum over the samples, which
-torch computes faster. Summing over features (not averaging) is what makes
+torch computes faster. Arguments of shape (m, n, p), of several networks, give (m, n)
+and (m,). Summing over features (not averaging) is what makes
 published weights of the penalties beside it carry over.
 """
 
@@ -21,9 +22,10 @@ def _reduced(
     total: bool,
     **params: float,
 ) -> Tensor:
-    if total:
+    if total and target.ndim == 2:
         return loss(reconstruction, target, reduction="sum", **params)
-    return loss(reconstruction, target, reduction="none", **params).sum(1)
+    losses = loss(reconstruction, target, reduction="none", **params)
+    return losses.sum((-2, -1) if total else -1)
 
 
 def squared_error(
@@ -89,7 +91,11 @@ def gaussian_surprise(
     before.
     """
     squares = squared_error(reconstruction, target, total)
-    n_entries = target.numel() if total else target.shape[1]
+    n_entries = target.shape[-1]
+    if total:
+        n_entries *= target.shape[-2]
+    else:
+        log_variance = log_variance.unsqueeze(-1)
     constant = log_variance + math.log(2 * math.pi * scale**2)
     return squares / log_variance.exp() + n_entries / 2 * constant
 

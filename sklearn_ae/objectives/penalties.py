@@ -1,4 +1,8 @@
-"""Penalties on weights, codes and the encoder's Jacobian."""
+"""Penalties on weights, codes and the encoder's Jacobian.
+
+Shapes are those of one network. With those of several along a first axis, penalties on
+weights and codes have it, too.
+"""
 
 from collections.abc import Callable, Iterable
 
@@ -9,17 +13,24 @@ from torch import Tensor
 MARGIN = 1e-6
 
 
-def l1_norm(weights: Iterable[Tensor]) -> Tensor:
+def _sum(tensors: Iterable[Tensor], stacked: bool) -> Tensor:
+    if not stacked:
+        return torch.stack([tensor.sum() for tensor in tensors]).sum()
+    sums = [tensor.sum(tuple(range(1, tensor.ndim))) for tensor in tensors]
+    return torch.stack(sums).sum(0)
+
+
+def l1_norm(weights: Iterable[Tensor], stacked: bool = False) -> Tensor:
     """``sum |W|`` over all entries of all weight matrices."""
-    return torch.stack([weight.abs().sum() for weight in weights]).sum()
+    return _sum((weight.abs() for weight in weights), stacked)
 
 
-def half_squared_l2_norm(weights: Iterable[Tensor]) -> Tensor:
+def half_squared_l2_norm(weights: Iterable[Tensor], stacked: bool = False) -> Tensor:
     """``1/2 sum W^2`` over all entries of all weight matrices."""
-    return torch.stack([weight.square().sum() for weight in weights]).sum() / 2
+    return _sum((weight.square() for weight in weights), stacked) / 2
 
 
-def kl_sparsity(mean_activation: Tensor, rho: float) -> Tensor:
+def kl_sparsity(mean_activation: Tensor, rho: float | Tensor) -> Tensor:
     """``sum_j rho log(rho / r_j) + (1 - rho) log((1 - rho) / (1 - r_j))`` [1]_.
 
     The divergence of Bernoulli variables, in nats, from mean activations ``r`` of
@@ -33,17 +44,17 @@ def kl_sparsity(mean_activation: Tensor, rho: float) -> Tensor:
     # Bounded in value only: a unit beyond the margin is to be drawn back.
     r = mean_activation + (bounded - mean_activation).detach()
     off = (1 - rho) * ((1 - rho) / (1 - r)).log()
-    return (rho * (rho / r).log() + off).sum()
+    return (rho * (rho / r).log() + off).sum(-1)
 
 
 def activation_l1(code: Tensor) -> Tensor:
     """``sum_j |h_j|`` of each row, shape (n,)."""
-    return code.abs().sum(1)
+    return code.abs().sum(-1)
 
 
 def activation_l2(code: Tensor) -> Tensor:
     """``sum_j h_j^2`` of each row, shape (n,)."""
-    return code.square().sum(1)
+    return code.square().sum(-1)
 
 
 def squared_jacobian_norm(encode: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
@@ -110,4 +121,4 @@ def gaussian_kl(mean: Tensor, log_variance: Tensor) -> Tensor:
        :doi:`10.48550/arXiv.1312.6114`
     """
     terms = mean.square() + log_variance.exp() - 1 - log_variance
-    return terms.sum(1) / 2
+    return terms.sum(-1) / 2

@@ -127,13 +127,17 @@ class AutoencoderNet(skorch.NeuralNet):
         seed = torch.randint(2**62, (), generator=self.generators_["foreign"])
         return isolated_global_generator(int(seed), torch.device(self.device))
 
+    def make_module(self) -> Any:
+        """A module as the net's own, with weights that nobody has set."""
+        params = self.get_params_for("module")
+        # By position: foreign modules may call their two widths what they like.
+        return self.module(
+            params.pop("n_features"), params.pop("n_components"), **params
+        )
+
     def initialize_module(self) -> "AutoencoderNet":
         with self._isolation():
-            params = self.get_params_for("module")
-            # By position: foreign modules may call their two widths what they like.
-            module = self.module(
-                params.pop("n_features"), params.pop("n_components"), **params
-            )
+            module = self.make_module()
         if hasattr(module, "reset_parameters_from"):
             module.reset_parameters_from(self.generators_["weights"])
         for part in module.modules():
@@ -192,18 +196,18 @@ class AutoencoderNet(skorch.NeuralNet):
 
     # -- one step ------------------------------------------------------------------
 
-    def _evaluation_noise(self) -> torch.Generator:
+    def evaluation_noise(self) -> torch.Generator:
         """The same noise for every pass over the rows held out, lest losses jump."""
         generator = torch.Generator(torch.device(self.device))
         return generator.manual_seed(self.seed)
 
-    def _corrupted(self, x: Tensor) -> Tensor:
+    def corrupted(self, x: Tensor) -> Tensor:
         return x if self.corruption is None else self.corruption(x, self.noise_)
 
     def _forward(self, batch: Any) -> dict[str, Any]:
         x, target, weight = unpack_batch(batch)
         terms, reconstruction = self.criterion_(
-            self.module_, self._corrupted(x), target, weight, self.noise_
+            self.module_, self.corrupted(x), target, weight, self.noise_
         )
         loss = reduce(add, terms.values())
         return {"loss": loss, "y_pred": reconstruction, "terms": terms}
@@ -259,7 +263,11 @@ class AutoencoderNet(skorch.NeuralNet):
     ) -> None:
         if iterator is None:
             return
-        for name, value in self._run(iterator, training, prefix, step_fn).items():
+        self.record(prefix, self._run(iterator, training, prefix, step_fn), training)
+
+    def record(self, prefix: str, means: dict[str, float], training: bool) -> None:
+        """Write the losses of a pass into the history; an error if they overflowed."""
+        for name, value in means.items():
             self.history.record(f"{prefix}_{name}", value)
         loss = self.history[-1][f"{prefix}_loss"]
         is_best = loss < self.lowest_losses_[prefix]
@@ -286,9 +294,7 @@ class AutoencoderNet(skorch.NeuralNet):
         if self.module_.training != training:
             self._set_training(training)
         self.stepped_ = self.stepped_ or training
-        self.noise_ = (
-            self.generators_["noise"] if training else self._evaluation_noise()
-        )
+        self.noise_ = self.generators_["noise"] if training else self.evaluation_noise()
         self.listening_ = self._any_batch_listener() and not quiet
         sizes: list[int] = []
         values: list[Tensor] = []
@@ -312,13 +318,13 @@ class AutoencoderNet(skorch.NeuralNet):
     def row_losses(self, iterator: TensorBatches) -> np.ndarray:
         """The weighted loss of each row, without penalties, in units of the data."""
         self._set_training(False)
-        self.noise_ = self._evaluation_noise()
+        self.noise_ = self.evaluation_noise()
         losses = []
         with torch.no_grad():
             for batch in iterator:
                 x, target, weight = unpack_batch(batch)
                 rows = self.criterion_.row_losses(
-                    self.module_, self._corrupted(x), target, self.noise_
+                    self.module_, self.corrupted(x), target, self.noise_
                 )
                 losses.append(rows if weight is None else rows * weight)
         return torch.cat(losses).double().cpu().numpy() * self.criterion_.unit
@@ -332,11 +338,13 @@ class AutoencoderNet(skorch.NeuralNet):
             "instance with StandardScaler)."
         )
 
-    def _check_end(self, train: ArrayDataset) -> None:
+    def check_end(self, train: ArrayDataset) -> None:
         """For the last step, after which no training loss is computed."""
+        if not self.stepped_:
+            return
         rows = np.arange(min(len(train), VALIDATION_BATCH_SIZE))
         x, target, _ = train.gather(rows)
-        self.noise_ = self._evaluation_noise()
+        self.noise_ = self.evaluation_noise()
         loss = self.validation_step((x, target))["loss"].item()
         self._check_finite(loss, self.optimizer_.param_groups[0]["lr"])
 
@@ -350,9 +358,7 @@ class AutoencoderNet(skorch.NeuralNet):
         A `KeyboardInterrupt` comes out of here, unlike out of skorch's `fit`:
         otherwise a grid search would go on with its next candidate.
         """
-        self.train_split = None if valid is None else predefined_split(valid)
-        self.validation_iterator_ = None if valid is None else self.get_iterator(valid)
-        self.n_epochs_ = n_epochs
+        self.prepare(train, valid, n_epochs)
         n_batches = len(self.get_iterator(train, training=True))
         self.schedule_ = Schedule(self.schedule, self.optimizer_, n_epochs, n_batches)
         try:
@@ -365,16 +371,28 @@ class AutoencoderNet(skorch.NeuralNet):
             if not _raised_by_early_stopping(interrupt):
                 raise
         finally:
-            # Not the epoch that was broken off.
-            del self.history[self.n_epochs_done_ :]
-            self.notify("on_train_end", X=train, y=None)
-            self._note_outcome()
-            self._set_training(False)
-            # The net outlives the data.
-            self.train_split = self.validation_iterator_ = None
-        if valid is None and self.stepped_:
-            self._check_end(train)
+            self.wind_up(train)
+        if valid is None:
+            self.check_end(train)
         return self
+
+    def prepare(
+        self, train: ArrayDataset, valid: ArrayDataset | None, n_epochs: int
+    ) -> None:
+        """Before a training: what the net and its callbacks are to know of it."""
+        self.train_split = None if valid is None else predefined_split(valid)
+        self.validation_iterator_ = None if valid is None else self.get_iterator(valid)
+        self.n_epochs_ = n_epochs
+
+    def wind_up(self, train: ArrayDataset) -> None:
+        """After a training, or where it broke off: the best weights, and order."""
+        # Not the epoch that was broken off.
+        del self.history[self.n_epochs_done_ :]
+        self.notify("on_train_end", X=train, y=None)
+        self._note_outcome()
+        self._set_training(False)
+        # The net outlives the data.
+        self.train_split = self.validation_iterator_ = None
 
     def _note_outcome(self) -> None:
         """Set `moved_`, whether the weights changed, and `best_loss_`, theirs."""

@@ -1,12 +1,13 @@
 """What is minimised: a reconstruction loss plus weighted penalties, term by term."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from sklearn_ae.networks._network import Generators, each_with_generator
 from sklearn_ae.objectives.losses import (
     HEAD_LOSSES,
     LOSSES,
@@ -14,7 +15,7 @@ from sklearn_ae.objectives.losses import (
     gaussian_surprise,
 )
 from sklearn_ae.objectives.penalties import gaussian_kl
-from sklearn_ae.training.terms import TERMS, Pass
+from sklearn_ae.training.terms import TERMS, Pass, stack_numbers
 
 # Column of the history -> (name in `TERMS`, coefficient, parameters of the term).
 Penalties = Mapping[str, tuple[str, float, Mapping[str, Any]]]
@@ -54,7 +55,7 @@ class Objective(nn.Module):
         function, degree = self.losses[loss]
         self.loss = partial(function, delta=1 / scale) if loss == "huber" else function
         self.unit = scale ** (degree or 0)
-        self.coefficients = {
+        self.coefficients: dict[str, Any] = {
             name: coefficient / self.unit
             for name, (_, coefficient, _) in penalties.items()
             if coefficient > 0
@@ -72,7 +73,7 @@ class Objective(nn.Module):
         x: Tensor,
         target: Tensor,
         weight: Tensor | None,
-        generator: torch.Generator | None = None,
+        generator: Generators = None,
     ) -> tuple[dict[str, Tensor], Tensor]:
         """The terms by name, whose sum is minimised, and the reconstruction."""
         code = module.encode(x)
@@ -80,8 +81,8 @@ class Objective(nn.Module):
         if weight is None:
             total = self.loss(reconstruction, target, total=True)
         else:
-            total = (self.loss(reconstruction, target) * weight).sum()
-        terms = {self.loss_column: total / len(target)}
+            total = (self.loss(reconstruction, target) * weight).sum(-1)
+        terms = {self.loss_column: total / target.shape[-2]}
         batch = Pass(module, x, code, weight, generator)
         return terms | self._penalty_terms(batch), reconstruction
 
@@ -91,12 +92,22 @@ class Objective(nn.Module):
             for name, penalty in self.penalties.items()
         }
 
+    def stack_numbers(self, parts: Sequence["Objective"]) -> None:
+        """Let the numbers of this copy of one of `parts` be those of all of them."""
+        self.coefficients = {
+            name: torch.tensor([part.coefficients[name] for part in parts])
+            for name in self.coefficients
+        }
+        for name, penalty in self.penalties.items():
+            # Beside codes, which have another axis.
+            stack_numbers(penalty, [part.penalties[name] for part in parts], n_axes=1)
+
     def row_losses(
         self,
         module: Any,
         x: Tensor,
         target: Tensor,
-        generator: torch.Generator | None = None,
+        generator: Generators = None,
     ) -> Tensor:
         """The loss of each row, without penalties, shape (n,)."""
         return self.loss(module.decode(module.encode(x)), target)
@@ -118,6 +129,8 @@ class VariationalObjective(Objective):
     learned, "bce" for Bernoulli outputs.
     """
 
+    numbers: ClassVar[tuple[str, ...]] = ("beta",)
+
     def __init__(
         self, loss: str, penalties: Penalties, scale: float = 1.0, beta: float = 1.0
     ) -> None:
@@ -128,6 +141,11 @@ class VariationalObjective(Objective):
         # The likelihood is that of the data in their own units already.
         self.coefficients = {k: v * self.unit for k, v in self.coefficients.items()}
         self.unit = 1.0
+
+    def stack_numbers(self, parts: Sequence[Objective]) -> None:
+        super().stack_numbers(parts)
+        # Beside divergences of single rows.
+        stack_numbers(self, parts, n_axes=1)
 
     def surprise(self, module: Any, reconstruction: Tensor, target: Tensor) -> Tensor:
         """``-log p(x | z)`` of each row, in nats, shape (n,)."""
@@ -141,11 +159,13 @@ class VariationalObjective(Objective):
         )
 
     def _rows(
-        self, module: Any, x: Tensor, target: Tensor, generator: torch.Generator | None
+        self, module: Any, x: Tensor, target: Tensor, generator: Generators
     ) -> tuple[dict[str, Tensor], Tensor, Tensor]:
         """Terms of each row, the mean codes, and the reconstructions of the draws."""
         mean, log_variance = module.posterior(x)
-        noise = torch.empty_like(mean).normal_(generator=generator)
+        noise = torch.empty_like(mean)
+        for part, own in each_with_generator(noise, generator):
+            part.normal_(generator=own)
         reconstruction = module.decode(mean + noise * (log_variance / 2).exp())
         terms = {
             "reconstruction": self.surprise(module, reconstruction, target),
@@ -159,7 +179,7 @@ class VariationalObjective(Objective):
         x: Tensor,
         target: Tensor,
         weight: Tensor | None,
-        generator: torch.Generator | None = None,
+        generator: Generators = None,
     ) -> tuple[dict[str, Tensor], Tensor]:
         rows, mean, reconstruction = self._rows(module, x, target, generator)
         batch = Pass(module, x, mean, weight, generator)
@@ -171,7 +191,7 @@ class VariationalObjective(Objective):
         module: Any,
         x: Tensor,
         target: Tensor,
-        generator: torch.Generator | None = None,
+        generator: Generators = None,
     ) -> Tensor:
         rows, _, _ = self._rows(module, x, target, generator)
         return rows["reconstruction"] + rows["kl"]

@@ -1,13 +1,19 @@
-"""Penalties as terms of an objective: what each of them looks at."""
+"""Penalties as terms of an objective: what each of them looks at.
 
-from collections.abc import Callable, Iterable
+Of several networks at once, stacked along a first axis, each term gives one value a
+network. Numbers that these do not share are tensors with that axis; `stack_numbers`
+makes them.
+"""
+
+from collections.abc import Callable, Sequence
 from functools import partial
 from math import exp
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from sklearn_ae.networks._network import Generators
 from sklearn_ae.objectives.penalties import (
     activation_l1,
     activation_l2,
@@ -23,31 +29,54 @@ MEMORY = 1000
 
 
 class Pass(NamedTuple):
-    """A batch on its way through a module."""
+    """A batch on its way through a module, or through several at once."""
 
     module: Any
     x: Tensor  # (n, p)
     code: Tensor  # (n, k)
     weight: Tensor | None  # (n,), with mean one over the training rows
-    generator: torch.Generator | None
+    generator: Generators
+
+    @property
+    def is_stacked(self) -> bool:
+        return self.x.ndim > 2
 
     def mean(self, values: Tensor) -> Tensor:
-        """The weighted mean over rows of values of shape (n,) or (n, k)."""
-        if self.weight is None:
-            return values.mean(0)
-        weight = self.weight if values.ndim == 1 else self.weight[:, None]
-        return (weight * values).mean(0)
+        """The weighted mean over rows of values of shape (n,)."""
+        return (values if self.weight is None else self.weight * values).mean(-1)
+
+    def mean_code(self) -> Tensor:
+        """The weighted mean of the codes over rows, shape (k,)."""
+        code = self.code
+        if self.weight is not None:
+            code = self.weight.unsqueeze(-1) * code
+        # Not `mean`, whose gradient is written out for every row.
+        return code.sum(-2) / code.shape[-2]
+
+
+def stack_numbers(part: Any, parts: Sequence[Any], n_axes: int = 0) -> None:
+    """Let numbers of `part`, a copy of one of `parts`, be those of all of them.
+
+    The numbers are those named in ``part.numbers``. Where they differ a tensor takes
+    their place, of shape (m,) with `n_axes` more axes of length one.
+    """
+    for name in getattr(part, "numbers", ()):
+        values = [getattr(one, name) for one in parts]
+        if any(value != values[0] for value in values):
+            shape = (len(values), *[1] * n_axes)
+            setattr(part, name, torch.tensor(values).view(shape))
 
 
 class WeightPenalty(nn.Module):
     """A function of all weight matrices, biases left out."""
 
-    def __init__(self, function: Callable[[Iterable[Tensor]], Tensor]) -> None:
+    def __init__(self, function: Callable[..., Tensor]) -> None:
         super().__init__()
         self.function = function
 
     def forward(self, batch: Pass) -> Tensor:
-        return self.function([p for p in batch.module.parameters() if p.ndim > 1])
+        weights = [p for p in batch.module.parameters() if p.ndim >= batch.x.ndim]
+        return self.function(weights, stacked=batch.is_stacked)
 
 
 class ActivationPenalty(nn.Module):
@@ -80,6 +109,7 @@ class KLSparsity(nn.Module):
         Width of the code.
     """
 
+    numbers: ClassVar[tuple[str, ...]] = ("rho",)
     weighted_sum: Tensor
     mass: Tensor
 
@@ -90,16 +120,16 @@ class KLSparsity(nn.Module):
         self.register_buffer("mass", torch.zeros(()))
 
     def forward(self, batch: Pass) -> Tensor:
-        mean = batch.mean(batch.code)
-        mass = mean.new_ones(()) if batch.weight is None else batch.weight.mean()
+        mean = batch.mean_code()
+        mass = mean.new_ones(()) if batch.weight is None else batch.weight.mean(-1)
         if not self.training:
-            return kl_sparsity(mean / mass, self.rho)
-        keep = exp(-len(batch.code) / MEMORY)
+            return kl_sparsity(mean / mass.unsqueeze(-1), self.rho)
+        keep = exp(-batch.code.shape[-2] / MEMORY)
         current = mean.detach()
         self.weighted_sum.mul_(keep).add_(current, alpha=1 - keep)
         self.mass.mul_(keep).add_(mass, alpha=1 - keep)
         # Worth the running mean, with the gradient of the batch's.
-        running = self.weighted_sum / self.mass + (mean - current)
+        running = self.weighted_sum / self.mass.unsqueeze(-1) + (mean - current)
         return kl_sparsity(running, self.rho)
 
 
@@ -129,8 +159,10 @@ class Contraction(nn.Module):
     def _of_rows(self, batch: Pass) -> Tensor:
         encode = batch.module.encode
         if self.n_projections is not None:
+            generator = batch.generator
+            assert not isinstance(generator, list)  # never stacked
             return projected_jacobian_norm(
-                encode, batch.x, self.n_projections, batch.generator
+                encode, batch.x, self.n_projections, generator
             )
         return exact_contraction(batch.module, batch.x)
 

@@ -1,0 +1,8 @@
+"""Searches that train candidates together."""
+
+from sklearn_ae.model_selection._search import (
+    BatchedGridSearchCV,
+    BatchedRandomizedSearchCV,
+)
+
+__all__ = ["BatchedGridSearchCV", "BatchedRandomizedSearchCV"]

@@ -1,0 +1,103 @@
+"""The batches of several trainings at once."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sklearn_ae.training.batches import ArrayDataset, TensorBatches, unpack_batch
+
+# Input, target and weight, each a list with an entry for every training.
+Batches = tuple[list[Tensor], list[Tensor], list[Any]]
+
+
+class Streams:
+    """The batches of several trainings; what these have in common is gathered once.
+
+    Parameters
+    ----------
+    datasets : sequence of ArrayDataset
+        Of the same number of rows.
+
+    batch_size : int
+        The largest number of rows in a batch.
+
+    generators : sequence of torch.Generator or of None
+        Draw the order of the rows. Copies of them do, they themselves stay as they are.
+    """
+
+    def __init__(
+        self,
+        datasets: Sequence[ArrayDataset],
+        batch_size: int,
+        generators: Sequence[torch.Generator | None],
+    ) -> None:
+        self._distinct: list[TensorBatches] = []
+        self._of: list[int] = []
+        for dataset, generator in zip(datasets, generators, strict=True):
+            for i, stream in enumerate(self._distinct):
+                if _equal_states(generator, stream.generator) and _equal_rows(
+                    dataset, stream.dataset
+                ):
+                    self._of.append(i)
+                    break
+            else:
+                self._of.append(len(self._distinct))
+                copy = _copy(generator)
+                self._distinct.append(TensorBatches(dataset, batch_size, copy))
+
+    def __iter__(self) -> Iterator[Batches]:
+        for batches in zip(*self._distinct, strict=True):
+            parts = [unpack_batch(batch) for batch in batches]
+            x, target, weight = zip(*(parts[i] for i in self._of), strict=True)
+            yield list(x), list(target), list(weight)
+
+    def state(self, i: int) -> Tensor:
+        """What the generator of training `i` would have come to by itself."""
+        generator = self._distinct[self._of[i]].generator
+        assert generator is not None
+        return generator.get_state()
+
+    def keep(self, staying: Sequence[int]) -> None:
+        """Go on with these trainings alone."""
+        of = [self._of[i] for i in staying]
+        used = sorted(set(of))
+        self._distinct = [self._distinct[i] for i in used]
+        self._of = [used.index(i) for i in of]
+
+
+def _copy(generator: torch.Generator | None) -> torch.Generator | None:
+    if generator is None:
+        return None
+    return torch.Generator(generator.device).set_state(generator.get_state())
+
+
+def _equal_states(a: torch.Generator | None, b: torch.Generator | None) -> bool:
+    return a is b or (
+        a is not None and b is not None and torch.equal(a.get_state(), b.get_state())
+    )
+
+
+def _equal_rows(a: ArrayDataset, b: ArrayDataset) -> bool:
+    """Whether two datasets give the same batches; sparse tables must be the same."""
+    return (
+        np.array_equal(a.rows, b.rows)
+        and _equal_tables(a.X, b.X)
+        and _equal_tables(a.target, b.target)
+        and _equal_tables(a.weight, b.weight)
+        and all(
+            getattr(a, name).scale == getattr(b, name).scale
+            and np.array_equal(getattr(a, name).mean, getattr(b, name).mean)
+            for name in ("standardize", "standardize_target")
+        )
+    )
+
+
+def _equal_tables(a: Any, b: Any) -> bool:
+    if a is b:
+        return True
+    if not (isinstance(a, np.ndarray) and isinstance(b, np.ndarray)):
+        return False
+    return a.dtype == b.dtype and np.array_equal(a, b)
