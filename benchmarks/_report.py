@@ -35,7 +35,7 @@ def cpu_seconds(call, *args):
     return time.process_time() - start
 
 
-def machine():
+def machine(threads="one thread used"):
     """One line: processor, system, versions."""
     model = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
@@ -47,7 +47,7 @@ def machine():
     versions = ", ".join(f"{name} {version(name)}" for name in packages)
     versions += f", sklearn-ae {__version__}"
     return (
-        f"{model}, {os.cpu_count()} cores (one thread used), {platform.system()}, "
+        f"{model}, {os.cpu_count()} cores ({threads}), {platform.system()}, "
         f"Python {platform.python_version()}, {versions}"
     )
 

@@ -181,9 +181,9 @@ def group_sizes(monkeypatch):
     """How many networks were trained at once, call by call."""
     sizes = []
 
-    def train_together(trainings):
+    def train_together(trainings, stop):
         sizes.append(len(trainings))
-        return together.train_together(trainings)
+        return together.train_together(trainings, stop)
 
     monkeypatch.setattr(_backend, "train_together", train_together)
     return sizes
@@ -277,6 +277,44 @@ def test_any_number_of_jobs(n_jobs, pre_dispatch, group_sizes):
     theirs = GridSearchCV(estimator, grid, cv=KFold(3)).fit(X)
     assert_same_scores(theirs, ours)
     assert max(group_sizes) == (pre_dispatch if pre_dispatch in (2, 7) else 12)
+    assert threading.active_count() == before
+
+
+@pytest.fixture
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_groups_are_shared_out_to_threads(two_threads, group_sizes):
+    estimator, _, _ = CASES["kl"]
+    grid = {"rho": [0.02, 0.05, 0.1, 0.2], "lambd": [0.1, 1.0]}
+    theirs, ours = searches(estimator, grid)
+    assert_same_scores(theirs, ours)
+    assert group_sizes == [12, 12]
+    assert torch.get_num_threads() == 2
+
+
+def test_an_error_in_one_thread_ends_the_others(two_threads, monkeypatch):
+    before = threading.active_count()
+    train, calls = Stack.train, []
+
+    def broken(self):
+        calls.append(self)
+        if len(calls) == 3:
+            raise MemoryError("no more")
+        return train(self)
+
+    monkeypatch.setattr(Stack, "train", broken)
+    estimator, _, _ = CASES["kl"]
+    grid = {"rho": [0.02, 0.05, 0.1, 0.2], "lambd": [0.1, 1.0]}
+    estimator = clone(estimator).set_params(max_epochs=500)
+    search = BatchedGridSearchCV(estimator, grid, cv=3)
+    with pytest.raises(MemoryError, match="no more"):
+        search.fit(X)
+    assert len(calls) < 100
     assert threading.active_count() == before
 
 

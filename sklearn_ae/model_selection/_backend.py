@@ -1,16 +1,20 @@
 """A joblib backend whose tasks train together."""
 
+import threading
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
 from typing import Any
 
+import torch
 from joblib import cpu_count
 from joblib.parallel import ParallelBackendBase
 
 from sklearn_ae.model_selection._rendezvous import run_together
 from sklearn_ae.training.collecting import Training
+from sklearn_ae.training.threads import limited_threads
 from sklearn_ae.training.together import Group, in_groups, train_together
 
 # As many jobs as joblib may ask for, so that it hands over all tasks at once.
@@ -104,15 +108,23 @@ class TogetherBackend(ParallelBackendBase):
         self, trainings: Sequence[Training]
     ) -> list[tuple[BaseException | None, float]]:
         outcomes: dict[int, tuple[BaseException | None, float]] = {}
-        groups = in_groups(trainings)
+        n_threads = torch.get_num_threads()
+        groups = in_groups(trainings, n_threads)
         if self._verbose:
             self._report(groups)
-        for group in groups:
+
+        def train(group: Group, stop: threading.Event | None = None) -> None:
             start = perf_counter()
-            errors = train_together([trainings[i] for i in group.members])
+            errors = train_together([trainings[i] for i in group.members], stop)
             seconds = (perf_counter() - start) / len(group.members)
             for i in group.members:
                 outcomes[i] = errors.get(trainings[i].net), seconds
+
+        side_by_side = [group for group in groups if len(group.members) > 1]
+        for group in groups:
+            if group not in side_by_side:
+                train(group)
+        in_threads(train, side_by_side, n_threads)
         return [outcomes[i] for i in range(len(trainings))]
 
     @staticmethod
@@ -123,6 +135,33 @@ class TogetherBackend(ParallelBackendBase):
         for group in groups:
             if not group.obstacle:
                 print(f"Training {len(group.members)} networks together")
+
+
+def in_threads(
+    train: Callable[[Group, threading.Event], None],
+    groups: Sequence[Group],
+    n_threads: int,
+) -> None:
+    """Train groups side by side, each in one thread, until an error or an interrupt.
+
+    Better than all threads at one group, since they need not wait for each other after
+    every operation.
+    """
+    stop = threading.Event()
+
+    def train_in_one_thread(group: Group) -> None:
+        with limited_threads(1):
+            train(group, stop)
+
+    with ThreadPoolExecutor(n_threads) as pool:
+        futures = [pool.submit(train_in_one_thread, group) for group in groups]
+        try:
+            for future in futures:
+                future.result()
+        except BaseException:
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 def _size(training: Training) -> int:

@@ -25,6 +25,7 @@ from sklearn_ae.training.corruption import Corruption
 from sklearn_ae.training.progress import ProgressBar
 from sklearn_ae.training.schedules import Schedule
 from sklearn_ae.training.seeding import isolated_global_generator, spawn_generators
+from sklearn_ae.training.threads import suitable_threads
 
 # Validation keeps no gradients, so that larger batches pay.
 VALIDATION_BATCH_SIZE = 1024
@@ -362,7 +363,7 @@ class AutoencoderNet(skorch.NeuralNet):
         n_batches = len(self.get_iterator(train, training=True))
         self.schedule_ = Schedule(self.schedule, self.optimizer_, n_epochs, n_batches)
         try:
-            with self._isolation():
+            with self._isolation(), suitable_threads(self.module_, self.batch_size):
                 self.notify("on_train_begin", X=train, y=None)
                 self.fit_loop(train, epochs=n_epochs)
         except StopTraining:

@@ -77,14 +77,14 @@ class Objective(nn.Module):
     ) -> tuple[dict[str, Tensor], Tensor]:
         """The terms by name, whose sum is minimised, and the reconstruction."""
         code = module.encode(x)
+        # Before the reconstruction, so that their gradients join its own in place.
+        penalties = self._penalty_terms(Pass(module, x, code, weight, generator))
         reconstruction = module.decode(code)
         if weight is None:
             total = self.loss(reconstruction, target, total=True)
         else:
             total = (self.loss(reconstruction, target) * weight).sum(-1)
-        terms = {self.loss_column: total / target.shape[-2]}
-        batch = Pass(module, x, code, weight, generator)
-        return terms | self._penalty_terms(batch), reconstruction
+        return {self.loss_column: total / target.shape[-2], **penalties}, reconstruction
 
     def _penalty_terms(self, batch: Pass) -> dict[str, Tensor]:
         return {

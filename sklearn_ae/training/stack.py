@@ -30,6 +30,7 @@ class Stack:
     """
 
     def __init__(self, trainings: Sequence[Training]) -> None:
+        _keep_freed_memory()
         first = trainings[0]
         n_batches = len(first.net.get_iterator(first.train, training=True))
         settings = [Settings(t.net, t.n_epochs, n_batches) for t in trainings]
@@ -184,6 +185,16 @@ class Stack:
         self.updaters = updaters
         for batches in filter(None, (self._train_batches, self._valid_batches)):
             batches.keep(staying)
+
+
+def _keep_freed_memory() -> None:
+    """Let the C library keep what a step has freed for the next one.
+
+    The one of GNU gives blocks back to the system, and takes them anew page by page,
+    unless a larger one has been freed before: 32 MB is the largest that counts. What is
+    not written to costs nothing.
+    """
+    torch.empty(2**25 - 2**16, dtype=torch.uint8)
 
 
 def _tensors(part: nn.Module) -> dict[str, Tensor]:

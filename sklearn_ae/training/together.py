@@ -1,5 +1,6 @@
 """Trainings of one kind at once, each with the outcome that it would have alone."""
 
+import threading
 from collections.abc import Sequence
 from itertools import count
 from typing import Any, NamedTuple
@@ -15,9 +16,12 @@ from sklearn_ae.training.optimizers import OPTIMIZERS
 from sklearn_ae.training.stack import Stack
 from sklearn_ae.training.terms import TERMS
 
-# Bytes of weights, gradients and moments that a group has at most: more do not stay
-# near the processor.
-WORKING_SET = 2**23
+# Bytes of weights, gradients and moments that a group has at most: steps of more are
+# no faster.
+WORKING_SET = 2**25
+
+# Fewer nets are not worth a thread of their own.
+SMALLEST = 8
 
 _OPTIMIZERS = tuple({cls for cls, _, _ in OPTIMIZERS.values()})
 
@@ -79,8 +83,11 @@ class Group(NamedTuple):
     obstacle: str | None
 
 
-def in_groups(trainings: Sequence[Training]) -> list[Group]:
-    """Which trainings are done together, by their numbers."""
+def in_groups(trainings: Sequence[Training], n_threads: int) -> list[Group]:
+    """Which trainings are done together, by their numbers.
+
+    Those of a kind are shared out to `n_threads`, if there are many of them.
+    """
     groups: list[Group] = []
     kinds: list[tuple[dict[str, Any], list[int]]] = []
     for i, training in enumerate(trainings):
@@ -96,7 +103,8 @@ def in_groups(trainings: Sequence[Training]) -> list[Group]:
         else:
             kinds.append((own, [i]))
     for _, members in kinds:
-        step = at_once(trainings[members[0]].net)
+        share = max(SMALLEST, -(-len(members) // n_threads))
+        step = min(share, at_once(trainings[members[0]].net))
         groups += [
             Group(members[start : start + step], None)
             for start in range(0, len(members), step)
@@ -111,11 +119,12 @@ def at_once(net: AutoencoderNet) -> int:
 
 
 def train_together(
-    trainings: Sequence[Training],
+    trainings: Sequence[Training], stop: threading.Event | None = None
 ) -> dict[AutoencoderNet, Exception]:
     """Train nets of one kind; what went wrong with which of them.
 
-    As with `AutoencoderNet.train`, the best weights stay, also when interrupted.
+    As with `AutoencoderNet.train`, the best weights stay, also when interrupted: by
+    `stop`, too, which is looked at after every epoch.
     """
     errors: dict[AutoencoderNet, Exception] = {}
     if len(trainings) == 1:
@@ -131,7 +140,7 @@ def train_together(
     try:
         _leave(stack, [t.net for t in trainings if t.n_epochs == 0], errors)
         for epoch in count(1):
-            if not stack.trainings:
+            if not stack.trainings or (stop is not None and stop.is_set()):
                 break
             _leave(stack, _epoch(stack, epoch, errors), errors)
     finally:

@@ -1,0 +1,199 @@
+"""Autoencoder and its peers behind one function each, for time_to_quality.py.
+
+``fit(X, code, epochs, seed)`` trains on the float32 rows of `X` and returns a function
+from rows to their reconstructions. What is set, and why, is in time_to_quality.py.
+"""
+
+import contextlib
+import importlib.util
+import io
+import logging
+import tempfile
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+
+import torch
+from sklearn.decomposition import PCA
+from sklearn.neural_network import MLPRegressor
+from sklearn.preprocessing import FunctionTransformer, MinMaxScaler
+from skorch import NeuralNet
+from torch import nn
+
+from sklearn_ae import Autoencoder
+from sklearn_ae.training import defaults
+
+WIDTH, BATCH_SIZE = 256, 128  # of the network and the loop written by hand
+
+
+def fit_pca(X, code, epochs, seed):
+    pca = PCA(code, random_state=seed).fit(X)
+    return lambda rows: pca.inverse_transform(pca.transform(rows))
+
+
+def fit_ours(X, code, epochs, seed):
+    return Autoencoder(code, max_epochs=epochs, random_state=seed).fit(X).reconstruct
+
+
+def fit_mlp(X, code, epochs, seed):
+    model = MLPRegressor(
+        hidden_layer_sizes=(128, code, 128), max_iter=epochs, random_state=seed
+    )
+    return model.fit(X, X).predict
+
+
+class Network(nn.Sequential):
+    """The layers of the Autoencoder without its linear path."""
+
+    def __init__(self, n_features, code):
+        super().__init__(
+            nn.Linear(n_features, WIDTH),
+            nn.SiLU(),
+            nn.Linear(WIDTH, code),
+            nn.Linear(code, WIDTH),
+            nn.SiLU(),
+            nn.Linear(WIDTH, n_features),
+        )
+
+
+def fit_skorch(X, code, epochs, seed):
+    torch.manual_seed(seed)
+    shape = {"module__n_features": X.shape[1], "module__code": code}
+    net = NeuralNet(Network, nn.MSELoss, max_epochs=epochs, verbose=0, **shape)
+    return net.fit(X, X).predict
+
+
+def fit_loop(X, code, epochs, seed):
+    torch.manual_seed(seed)
+    X = torch.from_numpy(X)
+    network = Network(X.shape[1], code)
+    optimizer = torch.optim.Adam(network.parameters(), fused=True)
+    for _ in range(epochs):
+        for rows in torch.randperm(len(X)).split(BATCH_SIZE):
+            x = X[rows]
+            loss = nn.functional.mse_loss(network(x), x)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    return arrays_through(network)
+
+
+def fit_pyod(X, code, epochs, seed):
+    from pyod.models.auto_encoder import AutoEncoder
+
+    detector = AutoEncoder(
+        hidden_neuron_list=[64, code],
+        preprocessing=False,
+        epoch_num=epochs,
+        random_state=seed,
+        verbose=0,
+    )
+    detector.fit(X)
+    return arrays_through(detector.model.eval())
+
+
+def fit_encdr(X, code, epochs, seed):
+    from encdr import ENCDR
+
+    quiet = {"enable_progress_bar": False, "enable_model_summary": False}
+    model = ENCDR(
+        latent_dim=code, max_epochs=epochs, random_state=seed, trainer_kwargs=quiet
+    )
+    return model.fit(X).predict
+
+
+def fit_pythae(X, code, epochs, seed):
+    from pythae.models import AE, AEConfig
+    from pythae.pipelines import TrainingPipeline
+    from pythae.trainers import BaseTrainerConfig
+
+    scaler = FunctionTransformer()  # leaves things as they are
+    if X.min() < 0 or X.max() > 1:
+        scaler = MinMaxScaler()
+    X = scaler.fit_transform(X)
+    torch.manual_seed(seed)
+    model = AE(AEConfig(input_dim=X.shape[1:], latent_dim=code))
+    with tempfile.TemporaryDirectory() as folder:
+        config = BaseTrainerConfig(output_dir=folder, num_epochs=epochs, seed=seed)
+        pipeline = TrainingPipeline(model, config)
+        pipeline(X)
+    # It keeps the best model on the training rows beside the last one.
+    best = pipeline.trainer._best_model.eval()
+    reconstruct = arrays_through(lambda x: best({"data": x}).recon_x)
+    return lambda rows: scaler.inverse_transform(reconstruct(scaler.transform(rows)))
+
+
+def arrays_through(network):
+    """`network` as a function from array to array, without gradients."""
+
+    def reconstruct(rows):
+        with torch.no_grad():
+            return network(torch.from_numpy(rows)).numpy()
+
+    return reconstruct
+
+
+def quarters(last):
+    """`last`, a quarter of it, and so on down to 1 at the least, in rising order."""
+    return [*quarters(last // 4), last] if last >= 4 else [last]
+
+
+def our_epochs(n_rows):
+    """0, the PCA start, then from 1 by doubling over the default to its fourfold."""
+    longest = 4 * defaults.max_epochs(n_rows)
+    return sorted({0, *(longest // 2**i for i in range(12))})
+
+
+@dataclass(frozen=True)
+class Method:
+    """How a method is fitted, and its numbers of epochs for a number of rows."""
+
+    fit: Callable
+    epochs: Callable[[int], list[int]]
+    package: str = "sklearn"  # that has to be there
+
+    @property
+    def is_installed(self):
+        return importlib.util.find_spec(self.package) is not None
+
+
+def _loop_epochs(n_rows):
+    return quarters(200 if n_rows < 5_000 else 50)
+
+
+METHODS = {
+    "PCA": Method(fit_pca, lambda n_rows: [0]),
+    "Autoencoder": Method(fit_ours, our_epochs),
+    "MLPRegressor": Method(fit_mlp, lambda n_rows: quarters(200)),
+    "skorch": Method(fit_skorch, lambda n_rows: quarters(10)),
+    "Adam loop": Method(fit_loop, _loop_epochs),
+    "PyOD": Method(fit_pyod, lambda n_rows: quarters(10), "pyod"),
+    "encdr": Method(fit_encdr, lambda n_rows: quarters(100), "encdr"),
+    "pythae": Method(fit_pythae, lambda n_rows: quarters(100), "pythae"),
+}
+
+
+def installed(names):
+    """Which of the peers with a package of their own are there, with versions."""
+    return [
+        f"{METHODS[name].package} {version(METHODS[name].package)}"
+        for name in names
+        if METHODS[name].package != "sklearn" and METHODS[name].is_installed
+    ]
+
+
+@contextlib.contextmanager
+def silence():
+    """No progress bars, logs and warnings of the peers."""
+    logging.disable(logging.WARNING)
+    try:
+        with (
+            warnings.catch_warnings(),
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()),
+        ):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(logging.NOTSET)
