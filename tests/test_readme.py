@@ -12,7 +12,7 @@ README = Path(__file__).parents[1] / "README.md"
 @pytest.mark.slow
 def test_python_blocks_run():
     blocks = re.findall(r"^```python\n(.*?)^```", README.read_text(), re.M | re.S)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     names = {}
     for block in blocks:
         exec(block, names)

@@ -4,7 +4,7 @@ import threading
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from time import perf_counter
 from typing import Any
 
@@ -156,7 +156,7 @@ def in_threads(
     with ThreadPoolExecutor(n_threads) as pool:
         futures = [pool.submit(train_in_one_thread, group) for group in groups]
         try:
-            for future in futures:
+            for future in wait(futures, return_when=FIRST_EXCEPTION).done:
                 future.result()
         except BaseException:
             stop.set()

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.linalg import eigh, qr, svd
+from scipy.linalg import eigh, qr
 
 from sklearn_ae.training.batches import dense_rows, rows_per_block
 
@@ -81,19 +81,25 @@ def principal_axes(
     elif n_components < largest // 4 and n_components >= 1:
         axes = _from_products(X, rows, weight, mean, int(n_components))
     else:
-        axes = _from_decomposition(X, rows, weight, mean)
+        axes = _from_decomposition(X, rows, weight, mean, n_components)
     components, variances = axes
     variances = np.maximum(variances, 0.0)
-    if n_components < 1:
-        # Of constant data one axis explains all there is.
-        total = variances.sum()
-        shares = np.cumsum(variances[:largest]) / total if total > 0 else np.ones(1)
-        n_components = int(np.searchsorted(shares, n_components, side="right")) + 1
-    n_components = min(int(n_components), len(components))
+    n_components = _number_of_axes(variances[:largest], n_components)
+    n_components = min(n_components, len(components))
     components = components[:n_components]
     extremes = np.abs(components).argmax(axis=1)
     signs = np.sign(components[np.arange(n_components), extremes])
     return PrincipalAxes(components * signs[:, np.newaxis], variances[:n_components])
+
+
+def _number_of_axes(variances: np.ndarray, n_components: int | float) -> int:
+    """How many axes explain more than a share of the variance; a number stays."""
+    if n_components >= 1:
+        return int(n_components)
+    # Of constant data one axis explains all there is.
+    total = variances.sum()
+    shares = np.cumsum(variances) / total if total > 0 else np.ones(1)
+    return int(np.searchsorted(shares, n_components, side="right")) + 1
 
 
 def _from_covariance(
@@ -103,6 +109,17 @@ def _from_covariance(
     mean: np.ndarray,
     n_components: int | float,
 ) -> tuple[np.ndarray, np.ndarray]:
+    covariance = _covariance(X, rows, weight, mean)
+    # A share of the variance needs all of the spectrum.
+    n_features = len(covariance)
+    first = n_features - int(n_components) if n_components >= 1 else 0
+    variances, vectors = eigh(covariance, subset_by_index=[first, n_features - 1])
+    return vectors.T[::-1], variances[::-1]
+
+
+def _covariance(
+    X: Any, rows: np.ndarray, weight: np.ndarray | None, mean: np.ndarray
+) -> np.ndarray:
     n_features = X.shape[1]
     covariance = np.zeros((n_features, n_features))
     for block, index in blocks(X, rows):
@@ -112,10 +129,7 @@ def _from_covariance(
             weighted = centred * weight[index, np.newaxis].astype(block.dtype)
         covariance += centred.T @ weighted
     covariance /= len(rows)
-    # A share of the variance needs all of the spectrum.
-    first = n_features - int(n_components) if n_components >= 1 else 0
-    variances, vectors = eigh(covariance, subset_by_index=[first, n_features - 1])
-    return vectors.T[::-1], variances[::-1]
+    return covariance
 
 
 def _from_products(
@@ -125,40 +139,78 @@ def _from_products(
     mean: np.ndarray,
     n_components: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Subspace iteration: products with the data only, never a copy of them.
+    """Subspace iteration: products with the data only, a block at a time.
 
-    Halko, Martinsson and Tropp (2011), algorithm 4.4. :doi:`10.1137/090771806`
+    Halko, Martinsson and Tropp (2011), algorithm 4.4, :doi:`10.1137/090771806`, but
+    for the basis of the range, which would have as many entries as there are codes:
+    the columns come sorted by variance, so that products with both sides in one pass
+    lose as little to rounding.
     """
-    root = np.sqrt(_weights(weight, rows))[:, np.newaxis]
+    n_rows, n_features = len(rows), X.shape[1]
 
-    def times(v: np.ndarray) -> np.ndarray:
-        parts = [block @ v.astype(block.dtype) for block, _ in blocks(X, rows)]
-        return root * (np.concatenate(parts) - mean @ v)
-
-    def transposed_times(u: np.ndarray) -> np.ndarray:
-        u, start = root * u, 0
-        out = -np.outer(mean, u.sum(axis=0))
-        for block, _ in blocks(X, rows):
-            part = u[start : start + len(block)]
-            out += block.T @ part.astype(block.dtype)
-            start += len(block)
-        return out
+    def products(basis: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """``A^T A basis`` and ``basis^T A^T A basis`` for the centred table A."""
+        outer = np.zeros(basis.shape)
+        inner = np.zeros((basis.shape[1], basis.shape[1]))
+        total = np.zeros(basis.shape[1])
+        shift = mean @ basis
+        for block, index in blocks(X, rows):
+            image = block @ basis.astype(block.dtype) - shift.astype(block.dtype)
+            weighted = image
+            if weight is not None:
+                weighted = image * weight[index, np.newaxis].astype(block.dtype)
+            outer += block.T @ weighted
+            inner += image.T @ weighted
+            total += weighted.sum(axis=0, dtype=np.float64)
+        return outer - np.outer(mean, total), inner
 
     generator = np.random.RandomState(0)
-    width = min(n_components + 10, len(rows))
-    basis, _ = qr(generator.normal(size=(X.shape[1], width)), mode="economic")
+    width = min(n_components + 10, n_rows)
+    basis, _ = qr(generator.normal(size=(n_features, width)), mode="economic")
     for _ in range(SUBSPACE_ITERATIONS):
-        range_basis, _ = qr(times(basis), mode="economic")
-        basis, _ = qr(transposed_times(range_basis), mode="economic")
-    _, singular, rotation = svd(times(basis), full_matrices=False)
-    return (basis @ rotation.T).T, singular**2 / len(rows)
+        basis, _ = qr(products(basis)[0], mode="economic")
+    variances, rotation = eigh(products(basis)[1])
+    return (basis @ rotation[:, ::-1]).T, variances[::-1] / n_rows
 
 
 def _from_decomposition(
-    X: Any, rows: np.ndarray, weight: np.ndarray | None, mean: np.ndarray
+    X: Any,
+    rows: np.ndarray,
+    weight: np.ndarray | None,
+    mean: np.ndarray,
+    n_components: int | float,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The decomposition of the whole table, for all of its spectrum."""
-    table = np.vstack([block - mean for block, _ in blocks(X, rows)])
-    table *= np.sqrt(_weights(weight, rows))[:, np.newaxis]
-    _, singular, components = svd(table, full_matrices=False)
-    return components, singular**2 / len(rows)
+    """All of the spectrum, from the smaller of the two matrices of products.
+
+    That of the rows is summed over blocks of columns.
+    """
+    n_rows, n_features = len(rows), X.shape[1]
+    if n_rows >= n_features:
+        variances, vectors = _spectrum(_covariance(X, rows, weight, mean))
+        return vectors[:, : _number_of_axes(variances, n_components)].T, variances
+    root = np.sqrt(_weights(weight, rows))[:, np.newaxis]
+    step = rows_per_block(n_rows)
+    columns = [slice(i, i + step) for i in range(0, n_features, step)]
+
+    def centred(part: slice) -> np.ndarray:
+        return root * (dense_rows(X[:, part], rows) - mean[part])
+
+    gram = np.zeros((n_rows, n_rows))
+    for part in columns:
+        table = centred(part)
+        gram += table @ table.T
+    variances, vectors = _spectrum(gram)
+    vectors = vectors[:, : _number_of_axes(variances, n_components)]
+    components = np.empty((n_features, vectors.shape[1]), order="F")
+    for part in columns:
+        components[part] = centred(part).T @ vectors
+    # Also where the variance is nothing but rounding axes are to be orthonormal.
+    components, _ = qr(components, mode="economic", overwrite_a=True)
+    return components.T, variances / n_rows
+
+
+def _spectrum(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Eigenvalues and eigenvectors in columns, largest first; `matrix` is lost."""
+    # Transposed it is in the order that needs no copy.
+    values, vectors = eigh(matrix.T, overwrite_a=True)
+    return np.maximum(values[::-1], 0.0), vectors[:, ::-1]

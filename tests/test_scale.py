@@ -1,0 +1,270 @@
+"""What size costs: memory beyond the data, threads, and the import of the package."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from threadpoolctl import threadpool_limits
+
+from sklearn_ae.networks.dense import DenseNetwork
+from sklearn_ae.training import moments, threads
+from sklearn_ae.training.batches import dense_rows
+from sklearn_ae.training.moments import principal_axes
+from sklearn_ae.training.threads import suitable_threads
+
+linux_only = pytest.mark.skipif(
+    not Path("/proc/self/clear_refs").exists(), reason="needs Linux's /proc"
+)
+
+
+def run(program, *args):
+    """What a program prints in a process of its own, read as JSON."""
+    command = [sys.executable, "-c", program, *map(str, args)]
+    # Of glibc: large blocks that are freed leave the process at once.
+    env = os.environ | {"MALLOC_MMAP_THRESHOLD_": "1000000"}
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=env)
+    assert done.returncode == 0
+    return json.loads(done.stdout)
+
+
+# -- memory ----------------------------------------------------------------------------
+
+PRELUDE = """
+import json, sys
+import numpy as np
+from scipy import sparse
+from sklearn_ae import Autoencoder
+
+
+def megabytes(key):
+    with open("/proc/self/status") as status:
+        line = next(line for line in status if line.startswith(f"{key}:"))
+    return int(line.split()[1]) / 1024
+
+
+def estimator():
+    return Autoencoder(
+        2, hidden_layer_sizes=(8,), batch_size=1024, max_epochs=1, random_state=0
+    )
+
+
+def use(X):
+    estimator().fit(X).transform(X)
+
+
+# What is imported late or set up once is no matter of the data.
+use(np.random.default_rng(0).random((100, 5)))
+"""
+
+EXTRA_MEMORY = """
+shape = 80_000, 500  # 160 MB in single precision
+
+
+def dense(dtype="float32", order="C", shape=shape):
+    X = np.empty(shape, dtype, order=order)
+    X[...] = np.sin(np.arange(shape[1]))
+    X[:, 0] = np.cos(np.arange(shape[0]))
+    return X
+
+
+def csr():
+    data = np.arange(shape[0], dtype=np.float32)
+    return sparse.csr_array((data, data.astype(int) % 500, np.arange(len(data) + 1)))
+
+
+tables = {
+    "float32": dense,
+    "float64": lambda: dense("float64"),
+    "Fortran order": lambda: dense(order="F"),
+    "some columns": lambda: dense(shape=(shape[0], 510))[:, 5:505],
+    "CSR": csr,
+}
+extra = {}
+for name, make in tables.items():
+    X = make()
+    assert X.shape == shape
+    before = megabytes("VmRSS")
+    with open("/proc/self/clear_refs", "w") as clear:
+        clear.write("5")  # the highest size so far is forgotten
+    use(X)
+    extra[name] = megabytes("VmHWM") - before
+    del X
+print(json.dumps(extra))
+"""
+
+
+@pytest.mark.slow
+@linux_only
+def test_tables_are_not_copied():
+    """A copy of the smallest dense one, or a dense one of the CSR, takes 160 MB."""
+    extra = run(PRELUDE + EXTRA_MEMORY)
+    assert len(extra) == 5
+    assert max(extra.values()) < 120, extra
+
+
+BEYOND_LIMIT = """
+import resource
+
+X = np.load(sys.argv[1], mmap_mode="r")
+limit = int(megabytes("VmData")) + 200
+hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+resource.setrlimit(resource.RLIMIT_DATA, (limit * 2**20, hard))
+try:
+    np.ones(X.shape, X.dtype)
+except MemoryError:
+    pass
+else:
+    raise AssertionError("there is memory for a copy")
+use(X)
+print(json.dumps({"limit": limit, "file": X.nbytes / 2**20}))
+"""
+
+
+@pytest.mark.slow
+@linux_only
+def test_a_memory_map_larger_than_the_memory(tmp_path):
+    path = tmp_path / "table.npy"
+    # What is not written takes no room on the disk.
+    X = np.lib.format.open_memmap(path, "w+", np.float32, shape=(400_000, 512))
+    X[::1000] = np.random.default_rng(0).random((400, 512))
+    X.flush()
+    found = run(PRELUDE + BEYOND_LIMIT, path)
+    assert found["limit"] < found["file"]
+
+
+def peak_bytes(call, *args):
+    """The most that NumPy allocates during a call."""
+    tracemalloc.start()
+    try:
+        call(*args)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("layout", ["C", "F", "some columns", "every other row"])
+def test_rows_are_gathered_without_a_copy_of_the_table(layout):
+    X = np.ones((40_000, 100), np.float32, order="F" if layout == "F" else "C")
+    if layout == "some columns":
+        X = X[:, 5:]
+    elif layout == "every other row":
+        X = X[::2]
+    rows = np.array([7, 3, 19_999])
+    assert peak_bytes(dense_rows, X, rows) < X.nbytes / 100
+    gathered = dense_rows(X, rows)
+    assert gathered.flags.c_contiguous
+    assert gathered.shape == (3, X.shape[1])
+
+
+@pytest.mark.parametrize(
+    ("shape", "n_components"),
+    [((50_000, 40), 3), ((50_000, 40), 20), ((50_000, 40), 0.9), ((200, 10_000), 3)],
+)
+@pytest.mark.parametrize("limit", [0, 2048])
+def test_axes_are_found_without_a_copy_of_the_table(
+    shape, n_components, limit, monkeypatch
+):
+    monkeypatch.setattr(moments, "COVARIANCE_LIMIT", limit)
+    monkeypatch.setattr(moments, "rows_per_block", lambda n: max(1, 50_000 // n))
+    X = np.random.default_rng(0).standard_normal(shape) ** 3
+    args = X, np.arange(len(X)), None, X.mean(axis=0), n_components
+    principal_axes(*args)  # what is imported late is left out
+    assert peak_bytes(principal_axes, *args) < X.nbytes / 2
+
+
+# -- import ----------------------------------------------------------------------------
+
+
+def test_import_brings_nothing_but_the_dependencies():
+    program = """
+import json, sys
+import skorch, skorch.helper, sklearn, torch, tqdm.auto
+before = set(sys.modules)
+import sklearn_ae
+print(json.dumps(sorted(set(sys.modules) - before)))
+"""
+    found = {name.partition(".")[0] for name in run(program)}
+    assert "sklearn_ae" in found
+    others = found - {"sklearn_ae", "sklearn", "scipy", *sys.stdlib_module_names}
+    assert others <= {"skorch", "threadpoolctl", "joblib"}
+    assert not others & {"matplotlib", "pandas"}
+
+
+# -- threads ---------------------------------------------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def torch_has_set_up_this_thread():
+    """Torch's first look in a thread sets the number to that of the cores at most."""
+    torch.get_num_threads()
+
+
+def dense(*hidden):
+    return DenseNetwork(64, 8, hidden_layer_sizes=hidden)
+
+
+def test_one_thread_for_a_small_net():
+    with threadpool_limits(4, user_api="openmp"):
+        with suitable_threads(dense(128), 64):
+            assert torch.get_num_threads() == 1
+        assert torch.get_num_threads() == 4
+
+
+def test_a_thread_for_every_share_of_the_work(monkeypatch):
+    work = 64 * sum(parameter.numel() for parameter in dense(128).parameters())
+    with threadpool_limits(4, user_api="openmp"):
+        for shares, expected in [(1, 1), (1.9, 1), (2, 2), (3.5, 3), (100, 4)]:
+            monkeypatch.setattr(threads, "WORK_PER_THREAD", int(work / shares))
+            with suitable_threads(dense(128), 64):
+                assert torch.get_num_threads() == expected
+
+
+def test_convolutions_take_all_there_are():
+    module = torch.nn.Conv2d(1, 4, kernel_size=3)
+    with threadpool_limits(4, user_api="openmp"), suitable_threads(module, 1):
+        assert torch.get_num_threads() == 4
+
+
+@pytest.mark.parametrize("limit", [1, 2])
+def test_never_more_threads_than_outside(monkeypatch, limit):
+    monkeypatch.setattr(threads, "WORK_PER_THREAD", 1)
+    with threadpool_limits(limit, user_api="openmp"):
+        with suitable_threads(dense(128), 64):
+            assert torch.get_num_threads() == limit
+        assert torch.get_num_threads() == limit
+
+
+def test_threads_come_back_after_an_error():
+    with threadpool_limits(4, user_api="openmp"):
+        with pytest.raises(ZeroDivisionError), suitable_threads(dense(128), 64):
+            raise ZeroDivisionError
+        assert torch.get_num_threads() == 4
+
+
+def test_other_threads_keep_theirs():
+    before, inside, seen = threading.Event(), threading.Event(), []
+
+    def other():
+        torch.get_num_threads()
+        with threadpool_limits(3, user_api="openmp"):
+            seen.append(torch.get_num_threads())
+            before.set()
+            inside.wait()
+            seen.append(torch.get_num_threads())
+
+    thread = threading.Thread(target=other)
+    with threadpool_limits(4, user_api="openmp"):
+        thread.start()
+        before.wait()
+        with suitable_threads(dense(128), 64):
+            inside.set()
+            thread.join()
+            assert torch.get_num_threads() == 1
+    assert seen == [3, 3]
