@@ -1,6 +1,6 @@
 """``import sklearn_ae`` beside the import of what it depends on.
 
-    python -m benchmarks.import_time [--repeats N]
+    python -m benchmarks.import_time [--repeats N] [--write-docs]
 
 Processes of their own that alternate, after one of each that fills the caches:
 
@@ -16,11 +16,13 @@ import argparse
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 
-from benchmarks._report import machine, markdown_table
+from benchmarks._report import fill, machine, markdown_table
 
+PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 DEPENDENCIES = "import sklearn, torch, skorch"
 # What the package imports of them that these three do not import themselves.
 FURTHER = "import sklearn.linear_model, sklearn.pipeline, skorch.helper, tqdm.auto"
@@ -45,6 +47,7 @@ def seconds(*statements):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=11, help="default 11")
+    parser.add_argument("--write-docs", action="store_true", help="fill in the page")
     args = parser.parse_args()
 
     cases = {
@@ -71,8 +74,12 @@ def main():
         [name, f"{1e3 * np.median(times):.0f}", f"{np.median(ratio):.3f}"]
         for name, times, ratio in rows
     ]
-    print(markdown_table(["import", "CPU ms", "ratio to the first"], rows))
-    print("", machine(), sep="\n")
+    table = markdown_table(["import", "CPU ms", "ratio to the first"], rows)
+    command = "Measured by `python -m benchmarks.import_time` on"
+    block = f"{table}\n\n{command} {machine()}."
+    print(block)
+    if args.write_docs:
+        fill(PAGE, block, "import")
 
 
 if __name__ == "__main__":

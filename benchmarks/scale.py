@@ -146,10 +146,9 @@ def measured_map(kind, n_rows, n_columns):
 
 
 def slopes(sizes, seconds):
-    """Slope over all sizes, and between the last two."""
+    """Slope over all sizes, and the steepest between neighbours."""
     logs = np.log(sizes), np.log(seconds)
-    last = (logs[1][-1] - logs[1][-2]) / (logs[0][-1] - logs[0][-2])
-    return np.polyfit(*logs, 1)[0], last
+    return np.polyfit(*logs, 1)[0], (np.diff(logs[1]) / np.diff(logs[0])).max()
 
 
 def main():
@@ -185,10 +184,10 @@ def main():
             print(*rows[-1], sep=" | ", flush=True)
         if group in ("rows", "columns"):
             sizes = [case[1 if group == "rows" else 2] for case in cases]
-            overall, last = slopes(sizes, medians)
+            overall, steepest = slopes(sizes, medians)
             notes.append(
                 f"Slope of log CPU time over log {group}: {overall:.2f}, and "
-                f"{last:.2f} between the last two."
+                f"{steepest:.2f} between neighbours at most."
             )
     notes.append(
         f"The first fit of a process, of 50 rows, takes {np.median(first):.2f} s of "
@@ -201,7 +200,7 @@ def main():
             f"The process with the memory map may have {MAP_LIMIT / MB:,.0f} MB of its "
             "own memory (`RLIMIT_DATA`), imports included."
         )
-    notes.append(machine())
+    notes.append(f"Measured by `python -m benchmarks.scale` on {machine()}.")
     block = "\n\n".join([markdown_table(header, rows), *notes])
     print("", block, sep="\n")
     if args.write_docs:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from joblib import cpu_count
 from joblib.parallel import ParallelBackendBase
+from threadpoolctl import threadpool_limits
 
 from sklearn_ae.model_selection._rendezvous import run_together
 from sklearn_ae.training.collecting import Training
@@ -88,7 +89,9 @@ class TogetherBackend(ParallelBackendBase):
         """Do all tasks that have been submitted."""
         jobs, self._pending = self._pending, []
         # Tasks of scikit-learn set the filters and put them back, each in its thread.
-        with warnings.catch_warnings():
+        # And as joblib does for its own workers, the calls share the processors.
+        n_threads = max(1, cpu_count() // self._n_jobs)
+        with warnings.catch_warnings(), threadpool_limits(n_threads, user_api="blas"):
             calls = run_together(
                 [job.task for job in jobs],
                 self._train,

@@ -18,6 +18,7 @@ from sklearn_ae.training.batches import (
     Affine,
     ArrayDataset,
     TensorBatches,
+    rows_per_block,
     unpack_batch,
 )
 from sklearn_ae.training.best_weights import BestWeights
@@ -181,7 +182,9 @@ class AutoencoderNet(skorch.NeuralNet):
     def get_iterator(self, dataset: ArrayDataset, training: bool = False) -> Any:
         if training:
             return TensorBatches(dataset, self.batch_size, self.generators_["order"])
-        return TensorBatches(dataset, VALIDATION_BATCH_SIZE)
+        # Of wide rows no more than fit into a block.
+        rows = min(VALIDATION_BATCH_SIZE, rows_per_block(dataset.X.shape[1]))
+        return TensorBatches(dataset, rows)
 
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:
         super().notify(method_name, **cb_kwargs)

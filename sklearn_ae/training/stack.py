@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from sklearn_ae.networks._network import SeededDropout
 from sklearn_ae.training.collecting import Training
-from sklearn_ae.training.net import VALIDATION_BATCH_SIZE, AutoencoderNet
+from sklearn_ae.training.net import AutoencoderNet
 from sklearn_ae.training.streams import Streams
 from sklearn_ae.training.updater import Settings, Updater, as_stored, in_runs
 
@@ -26,7 +26,7 @@ class Stack:
     Parameters
     ----------
     trainings : sequence of Training
-        Of one kind; see `sklearn_ae.training.together.Kind`.
+        Of one `sklearn_ae.training.together.kind`.
     """
 
     def __init__(self, trainings: Sequence[Training]) -> None:
@@ -57,7 +57,7 @@ class Stack:
         if first.valid is not None:
             self._valid_batches = Streams(
                 [t.valid for t in self.trainings if t.valid is not None],
-                VALIDATION_BATCH_SIZE,
+                first.net.get_iterator(first.valid).batch_size,
                 [None] * len(self.trainings),
             )
 
