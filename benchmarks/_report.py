@@ -12,8 +12,10 @@ from threadpoolctl import threadpool_limits
 
 from sklearn_ae import __version__
 
-# The page with the tables of the variants.
-VARIANTS_PAGE = Path(__file__).parents[1] / "docs" / "variants.md"
+_DOCS = Path(__file__).parents[1] / "docs"
+# The page with the tables of the variants, and that with time and memory.
+VARIANTS_PAGE = _DOCS / "variants.md"
+BENCHMARKS_PAGE = _DOCS / "benchmarks.md"
 
 
 @contextmanager

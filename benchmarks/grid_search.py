@@ -21,7 +21,6 @@ import json
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 from sklearn.datasets import load_digits
@@ -30,11 +29,10 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from benchmarks._report import fill, machine, markdown_table
+from benchmarks._report import BENCHMARKS_PAGE, fill, machine, markdown_table
 from sklearn_ae import DenoisingAutoencoder, SparseAutoencoder
 from sklearn_ae.model_selection import BatchedGridSearchCV
 
-PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 SEARCHES = {"GridSearchCV": GridSearchCV, "BatchedGridSearchCV": BatchedGridSearchCV}
 RHO = [0.01, 0.02, 0.05, 0.1, 0.2]
 LAMBD = [0.01, 0.03, 0.1, 0.3, 1.0, 3.0]
@@ -131,7 +129,7 @@ def main():
     block = f"{markdown_table(header, rows)}\n\n{note}"
     print("", block, sep="\n")
     if args.write_docs:
-        fill(PAGE, block, "grid_search")
+        fill(BENCHMARKS_PAGE, block, "grid_search")
 
 
 if __name__ == "__main__":

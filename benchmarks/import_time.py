@@ -16,13 +16,11 @@ import argparse
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 
-from benchmarks._report import fill, machine, markdown_table
+from benchmarks._report import BENCHMARKS_PAGE, fill, machine, markdown_table
 
-PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 DEPENDENCIES = "import sklearn, torch, skorch"
 # What the package imports of them that these three do not import themselves.
 FURTHER = "import sklearn.linear_model, sklearn.pipeline, skorch.helper, tqdm.auto"
@@ -79,7 +77,7 @@ def main():
     block = f"{table}\n\n{command} {machine()}."
     print(block)
     if args.write_docs:
-        fill(PAGE, block, "import")
+        fill(BENCHMARKS_PAGE, block, "import")
 
 
 if __name__ == "__main__":

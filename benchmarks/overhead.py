@@ -1,6 +1,6 @@
 """CPU time per epoch of ``Autoencoder.fit`` beside three other loops.
 
-    python -m benchmarks.overhead [--mnist PATH] [--repeats N]
+    python -m benchmarks.overhead [--mnist PATH] [--repeats N] [--write-docs]
 
 All train for a fixed number of epochs with the same batches, one thread, no early
 stopping and no schedule:
@@ -31,7 +31,14 @@ from skorch import NeuralNet
 from torch.nn import functional as F
 
 from benchmarks._data import N_MNIST, add_mnist_argument, load_mnist
-from benchmarks._report import cpu_seconds, machine, markdown_table, one_thread
+from benchmarks._report import (
+    BENCHMARKS_PAGE,
+    cpu_seconds,
+    fill,
+    machine,
+    markdown_table,
+    one_thread,
+)
 from sklearn_ae import Autoencoder
 
 LEARNING_RATE = 1e-3
@@ -157,6 +164,7 @@ def main():
     add_mnist_argument(parser)
     parser.add_argument("--repeats", type=int, default=7, help="default 7")
     parser.add_argument("--only", metavar="TEXT", help="cases whose name has TEXT")
+    parser.add_argument("--write-docs", action="store_true")
     args = parser.parse_args()
 
     digits = (load_digits().data / 16).astype(np.float32)
@@ -186,7 +194,10 @@ def main():
                 rows.append([*row, f"{1e3 * times.min():.2f}-{1e3 * times.max():.2f}"])
                 print(*rows[-1], flush=True)
     header = ["case", "loop", "CPU ms / epoch", "ratio to the torch loop", "range"]
-    print("", markdown_table(header, rows), machine(), sep="\n\n")
+    block = f"{markdown_table(header, rows)}\n\n{machine()}"
+    print("", block, sep="\n\n")
+    if args.write_docs:
+        fill(BENCHMARKS_PAGE, block, "overhead")
 
 
 if __name__ == "__main__":

@@ -30,10 +30,16 @@ from pathlib import Path
 import numpy as np
 from scipy import sparse
 
-from benchmarks._report import cpu_seconds, fill, machine, markdown_table, one_thread
+from benchmarks._report import (
+    BENCHMARKS_PAGE,
+    cpu_seconds,
+    fill,
+    machine,
+    markdown_table,
+    one_thread,
+)
 from sklearn_ae import Autoencoder
 
-PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 MB = 2**20
 MAP_LIMIT = 2**30
 
@@ -204,7 +210,7 @@ def main():
     block = "\n\n".join([markdown_table(header, rows), *notes])
     print("", block, sep="\n")
     if args.write_docs:
-        fill(PAGE, block, "scale")
+        fill(BENCHMARKS_PAGE, block, "scale")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,14 @@ import time
 import numpy as np
 import torch
 
-from benchmarks._report import cpu_seconds, machine, one_thread
+from benchmarks._report import (
+    BENCHMARKS_PAGE,
+    cpu_seconds,
+    fill,
+    machine,
+    markdown_table,
+    one_thread,
+)
 from sklearn_ae import Autoencoder
 
 N_FEATURES = 64
@@ -59,6 +66,7 @@ def main():
     parser.add_argument("--components", type=int, default=8)
     parser.add_argument("--batch-size", type=int, default=1024, help="of the bare loop")
     parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--write-docs", action="store_true")
     args = parser.parse_args()
 
     with one_thread():
@@ -85,12 +93,19 @@ def main():
 
     bare, ours = np.median(times, axis=0)
     ratio = np.median([bare / ours for bare, ours in times])
-    print(f"{len(X):,} rows x {N_FEATURES} float32 to {args.components} components")
-    print(f"bare module   {len(X) / bare / 1e6:.2f} million rows / CPU s")
-    print(f"transform     {len(X) / ours / 1e6:.2f} million rows / CPU s")
-    print(f"throughput of transform / bare module: {ratio:.3f}")
-    print(f"extra memory of transform beyond its output: {extra}")
-    print(machine())
+    rows = [
+        ["bare module", f"{len(X) / bare / 1e6:.2f}", "1.000"],
+        ["`transform`", f"{len(X) / ours / 1e6:.2f}", f"{ratio:.3f}"],
+    ]
+    table = markdown_table(["", "million rows / CPU s", "ratio"], rows)
+    note = (
+        f"{len(X):,} rows x {N_FEATURES} float32 to {args.components} components; "
+        f"medians of {args.repeats}. Memory of `transform` beyond its output: {extra}."
+    )
+    block = "\n\n".join([table, note, machine()])
+    print(block)
+    if args.write_docs:
+        fill(BENCHMARKS_PAGE, block, "throughput")
 
 
 if __name__ == "__main__":

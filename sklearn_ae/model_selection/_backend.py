@@ -171,6 +171,6 @@ def _size(training: Training) -> int:
     """Bytes of a training: its data twice, since a fold is a copy, and its net."""
     numbers = sum(p.numel() for p in training.net.module_.parameters())
     tables = (training.train.X, training.train.target)
-    data = sum(getattr(table, "nbytes", 0) for table in tables if table is not None)
+    data = sum(table.data.nbytes for table in tables if table is not None)
     # Weights, their gradients, two moments, and the best weights.
     return 2 * data + 5 * 4 * numbers

@@ -92,15 +92,12 @@ class Objective(nn.Module):
             for name, penalty in self.penalties.items()
         }
 
-    def stack_numbers(self, parts: Sequence["Objective"]) -> None:
+    def stack_numbers(self, parts: Sequence["Objective"], device: torch.device) -> None:
         """Let the numbers of this copy of one of `parts` be those of all of them."""
-        self.coefficients = {
-            name: torch.tensor([part.coefficients[name] for part in parts])
-            for name in self.coefficients
-        }
         for name, penalty in self.penalties.items():
-            # Beside codes, which have another axis.
-            stack_numbers(penalty, [part.penalties[name] for part in parts], n_axes=1)
+            values = [part.coefficients[name] for part in parts]
+            self.coefficients[name] = torch.tensor(values, device=device)
+            stack_numbers(penalty, [part.penalties[name] for part in parts], device)
 
     def row_losses(
         self,
@@ -142,10 +139,9 @@ class VariationalObjective(Objective):
         self.coefficients = {k: v * self.unit for k, v in self.coefficients.items()}
         self.unit = 1.0
 
-    def stack_numbers(self, parts: Sequence[Objective]) -> None:
-        super().stack_numbers(parts)
-        # Beside divergences of single rows.
-        stack_numbers(self, parts, n_axes=1)
+    def stack_numbers(self, parts: Sequence[Objective], device: torch.device) -> None:
+        super().stack_numbers(parts, device)
+        stack_numbers(self, parts, device)
 
     def surprise(self, module: Any, reconstruction: Tensor, target: Tensor) -> Tensor:
         """``-log p(x | z)`` of each row, in nats, shape (n,)."""

@@ -81,7 +81,8 @@ class Stack:
             for name, tensor in _tensors(whole).items():
                 for part, own in zip(parts, tensor.detach(), strict=True):
                     _view(part, name, own)
-        self.objective.stack_numbers([net.criterion_ for net in self.nets])
+        device = next(self.module.parameters()).device
+        self.objective.stack_numbers([net.criterion_ for net in self.nets], device)
         for part in self.module.modules():
             if isinstance(part, SeededDropout):
                 part.generator = [net.generators_["noise"] for net in self.nets]

@@ -54,17 +54,16 @@ class Pass(NamedTuple):
         return code.sum(-2) / code.shape[-2]
 
 
-def stack_numbers(part: Any, parts: Sequence[Any], n_axes: int = 0) -> None:
+def stack_numbers(part: Any, parts: Sequence[Any], device: torch.device) -> None:
     """Let numbers of `part`, a copy of one of `parts`, be those of all of them.
 
     The numbers are those named in ``part.numbers``. Where they differ a tensor takes
-    their place, of shape (m,) with `n_axes` more axes of length one.
+    their place, of shape (m, 1) to be beside codes or rows.
     """
     for name in getattr(part, "numbers", ()):
         values = [getattr(one, name) for one in parts]
         if any(value != values[0] for value in values):
-            shape = (len(values), *[1] * n_axes)
-            setattr(part, name, torch.tensor(values).view(shape))
+            setattr(part, name, torch.tensor(values, device=device).unsqueeze(1))
 
 
 class WeightPenalty(nn.Module):

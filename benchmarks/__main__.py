@@ -1,0 +1,38 @@
+"""All figures of docs/benchmarks.md, one script after the other.
+
+    python -m benchmarks [--mnist PATH]
+
+Takes some two hours; every script can also be run by itself.
+"""
+
+import argparse
+import subprocess
+import sys
+
+from benchmarks._data import add_mnist_argument
+
+# Script, and whether it looks at MNIST.
+SCRIPTS = {
+    "grid_search": False,
+    "overhead": True,
+    "time_to_quality": True,
+    "scale": False,
+    "transform_throughput": False,
+    "import_time": False,
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add_mnist_argument(parser)
+    mnist = parser.parse_args().mnist
+    for script, looks_at_mnist in SCRIPTS.items():
+        print(f"\n== {script}", flush=True)
+        command = [sys.executable, "-m", f"benchmarks.{script}", "--write-docs"]
+        if looks_at_mnist and mnist:
+            command += ["--mnist", mnist]
+        subprocess.run(command, check=True)
+
+
+if __name__ == "__main__":
+    main()
