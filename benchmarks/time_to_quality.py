@@ -64,23 +64,17 @@ from benchmarks._data import (
     load_labelled_mnist,
 )
 from benchmarks._peers import METHODS, installed, silence
-from benchmarks._report import fill, machine, markdown_table, one_thread
+from benchmarks._report import (
+    BENCHMARKS_PAGE,
+    fill,
+    machine,
+    markdown_table,
+    one_thread,
+)
 from sklearn_ae.training import defaults
 
-DOCS = Path(__file__).parents[1] / "docs"
-PAGE, PICTURE = DOCS / "benchmarks.md", DOCS / "images" / "time_to_quality.png"
+PICTURE = BENCHMARKS_PAGE.parent / "images" / "time_to_quality.png"
 OURS = "Autoencoder"
-NEW_PAGE = """# Benchmarks
-
-Time and memory of `sklearn_ae` beside those of others. Every section says which command
-measured it, on which machine and with which versions.
-"""
-NEW_SECTION = """
-## Time to quality
-
-<!-- time_to_quality:start -->
-<!-- time_to_quality:end -->
-"""
 
 
 def data_sets(mnist_path):
@@ -285,15 +279,6 @@ def panel(table, results):
     return title, lines
 
 
-def write_page(block):
-    if not PAGE.exists():
-        PAGE.write_text(NEW_PAGE)
-    if "<!-- time_to_quality:start -->" not in PAGE.read_text():
-        with PAGE.open("a") as file:
-            file.write(NEW_SECTION)
-    fill(PAGE, block, "time_to_quality")
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add_mnist_argument(parser)
@@ -336,7 +321,7 @@ def main():
         from benchmarks._time_to_quality_picture import draw
 
         draw(dict(map(panel, tables, results)), PICTURE)
-        write_page(block)
+        fill(BENCHMARKS_PAGE, block, "time_to_quality")
 
 
 if __name__ == "__main__":
