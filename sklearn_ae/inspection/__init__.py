@@ -1,0 +1,19 @@
+"""Displays of fitted autoencoders; they need matplotlib, the extra ``plot``."""
+
+from sklearn_ae.inspection._activation import ActivationDisplay
+from sklearn_ae.inspection._components import ComponentsDisplay
+from sklearn_ae.inspection._latent_space import LatentSpaceDisplay
+from sklearn_ae.inspection._loss_curve import LossCurveDisplay
+from sklearn_ae.inspection._reconstruction import ReconstructionDisplay
+from sklearn_ae.inspection._reconstruction_error import ReconstructionErrorDisplay
+from sklearn_ae.inspection._weights import WeightsDisplay
+
+__all__ = [
+    "ActivationDisplay",
+    "ComponentsDisplay",
+    "LatentSpaceDisplay",
+    "LossCurveDisplay",
+    "ReconstructionDisplay",
+    "ReconstructionErrorDisplay",
+    "WeightsDisplay",
+]

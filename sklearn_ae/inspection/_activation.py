@@ -1,0 +1,160 @@
+"""How active the units of a code are."""
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_ae.inspection._style import COLORS, make_axes
+
+
+class ActivationDisplay:
+    """Histogram of the units' mean activations, dead units apart.
+
+    It is recommended to use :meth:`from_estimator` to create an `ActivationDisplay`.
+    All parameters are stored as attributes.
+
+    Parameters
+    ----------
+    mean_activation : array-like of shape (n_units,)
+        Mean of each unit's code over the rows.
+
+    dead_units : array-like of bool of shape (n_units,), default=None
+        Units whose code hardly changes from row to row. None counts none.
+
+    rho : float, default=None
+        Mean activation that was aimed at.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes with the histogram.
+
+    figure_ : matplotlib Figure
+        Figure containing the histogram.
+
+    bars_ : dict of str to matplotlib BarContainer
+        ``"live"`` and ``"dead"`` units; those there are none of are missing.
+
+    line_ : matplotlib Line2D or None
+        Where `rho` is.
+
+    See Also
+    --------
+    WeightsDisplay : What the units look for.
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_ae import SparseAutoencoder
+    >>> from sklearn_ae.inspection import ActivationDisplay
+    >>> X, _ = load_digits(return_X_y=True)
+    >>> sparse = SparseAutoencoder(rho=0.1, random_state=0).fit(X / 16)
+    >>> display = ActivationDisplay.from_estimator(sparse)
+    >>> display.rho
+    0.1
+    >>> plt.show()
+    """
+
+    def __init__(self, *, mean_activation, dead_units=None, rho=None):
+        self.mean_activation = mean_activation
+        self.dead_units = dead_units
+        self.rho = rho
+
+    @classmethod
+    def from_estimator(cls, estimator, X=None, *, bins=30, ax=None, bar_kw=None):
+        """Draw the mean activations of a fitted autoencoder.
+
+        Parameters
+        ----------
+        estimator : estimator
+            Fitted, with `transform`. `rho` is that of an estimator with
+            ``sparsity="kl"``.
+
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), default=None
+            Rows to average over. None takes `mean_activation_` and `dead_units_`, which
+            a `SparseAutoencoder` has from its training rows.
+
+        bins : int or array-like, default=30
+            Number of bins, or their edges.
+
+        ax : matplotlib Axes, default=None
+            Axes to draw on; None makes new ones.
+
+        bar_kw : dict, default=None
+            Keyword arguments of matplotlib's `bar` for all bars.
+
+        Returns
+        -------
+        display : ActivationDisplay
+            The display with its histogram.
+        """
+        if X is None:
+            check_is_fitted(estimator, ["mean_activation_", "dead_units_"])
+            mean, dead = estimator.mean_activation_, estimator.dead_units_
+        else:
+            codes = np.asarray(estimator.transform(X))
+            mean, deviations = codes.mean(axis=0), codes.std(axis=0)
+            dead = deviations <= 1e-3 * deviations.max()
+        kl = getattr(estimator, "sparsity", None) == "kl"
+        display = cls(
+            mean_activation=mean,
+            dead_units=dead,
+            rho=estimator.rho if kl else None,
+        )
+        return display.plot(ax, bins=bins, bar_kw=bar_kw)
+
+    def plot(self, ax=None, *, bins=30, bar_kw=None):
+        """Draw the histogram.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on; None makes new ones.
+
+        bins : int or array-like, default=30
+            Number of bins, or their edges.
+
+        bar_kw : dict, default=None
+            Keyword arguments of matplotlib's `bar` for all bars.
+
+        Returns
+        -------
+        display : ActivationDisplay
+            The display with its histogram.
+        """
+        self.ax_ = make_axes(ax, "ActivationDisplay")
+        self.figure_ = self.ax_.figure
+        mean = np.asarray(self.mean_activation, dtype=float)
+        if self.dead_units is None:
+            dead = np.zeros(len(mean), dtype=bool)
+        else:
+            dead = np.asarray(self.dead_units, dtype=bool)
+        seen = mean if self.rho is None else np.append(mean, self.rho)
+        edges = np.histogram_bin_edges(seen, bins)
+        groups = {"live": (~dead, COLORS[0], None), "dead": (dead, COLORS[1], "///")}
+        self.bars_ = {}
+        bottom = np.zeros(len(edges) - 1)
+        for name, (units, color, hatch) in groups.items():
+            if not units.any():
+                continue
+            counts, _ = np.histogram(mean[units], edges)
+            style = {"color": color, "hatch": hatch, "edgecolor": "white"}
+            style["label"] = f"{units.sum()} {name} units"
+            self.bars_[name] = self.ax_.bar(
+                edges[:-1],
+                counts,
+                np.diff(edges),
+                bottom=bottom,
+                align="edge",
+                **style | (bar_kw or {}),
+            )
+            bottom = bottom + counts
+        self.line_ = None
+        if self.rho is not None:
+            self.line_ = self.ax_.axvline(
+                self.rho, color="black", linestyle="--", label=f"rho = {self.rho:g}"
+            )
+        self.ax_.set(xlabel="mean activation", ylabel="units")
+        self.ax_.yaxis.get_major_locator().set_params(integer=True)
+        self.ax_.legend()
+        return self

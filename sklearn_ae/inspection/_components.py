@@ -1,0 +1,197 @@
+"""Error against the number of components."""
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.decomposition import PCA
+from sklearn.model_selection import validation_curve
+
+from sklearn_ae.inspection._style import make_axes, next_color
+from sklearn_ae.inspection._tiles import as_rows
+
+
+class ComponentsDisplay:
+    """Reconstruction error against number of components: what a scree plot is to PCA.
+
+    It is recommended to use :meth:`from_estimator` to create a `ComponentsDisplay`.
+    All parameters are stored as attributes.
+
+    Parameters
+    ----------
+    n_components : array-like of shape (n_points,)
+        Numbers of components.
+
+    errors : dict of str to array-like of shape (n_points, n_splits)
+        By name of what was fitted, mean squared errors per entry of held-out rows.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes with the curves.
+
+    figure_ : matplotlib Figure
+        Figure containing the curves.
+
+    lines_ : dict of str to matplotlib Line2D
+        Mean errors by name.
+
+    bands_ : dict of str to matplotlib PolyCollection
+        From one standard deviation over the splits below the mean to one above.
+
+    See Also
+    --------
+    ReconstructionDisplay : What is lost, image by image.
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_ae import Autoencoder
+    >>> from sklearn_ae.inspection import ComponentsDisplay
+    >>> X, _ = load_digits(return_X_y=True)
+    >>> display = ComponentsDisplay.from_estimator(
+    ...     Autoencoder(max_epochs=20, random_state=0),
+    ...     X / 16,
+    ...     n_components=[2, 8],
+    ...     cv=2,
+    ... )
+    >>> means = {name: errors.mean(axis=1) for name, errors in display.errors.items()}
+    >>> bool((means["Autoencoder"] < means["PCA"]).all())
+    True
+    >>> plt.show()
+    """
+
+    def __init__(self, *, n_components, errors):
+        self.n_components = n_components
+        self.errors = errors
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator,
+        X,
+        *,
+        n_components=None,
+        param_name="n_components",
+        cv=None,
+        n_jobs=None,
+        ax=None,
+        line_kw=None,
+    ):
+        """Fit an estimator, and PCA, for several numbers of components.
+
+        Parameters
+        ----------
+        estimator : estimator
+            With `transform` and `inverse_transform`; clones of it are fitted.
+
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Data to split.
+
+        n_components : array-like of int, default=None
+            Numbers to try. None takes eight at most, each about as many times the one
+            before, from 1 to the number of features less one.
+
+        param_name : str, default="n_components"
+            The parameter that is varied, for instance ``"autoencoder__n_components"``
+            if `estimator` is a pipeline.
+
+        cv : int, cross-validation generator or iterable, default=None
+            How to split the rows. None is five folds.
+
+        n_jobs : int, default=None
+            How many fits run at the same time.
+
+        ax : matplotlib Axes, default=None
+            Axes to draw on; None makes new ones.
+
+        line_kw : dict, default=None
+            Keyword arguments of matplotlib's `plot` for all curves.
+
+        Returns
+        -------
+        display : ComponentsDisplay
+            The display with its curves.
+
+        Notes
+        -----
+        PCA sees the same rows in the units of `X`, without the other steps of a
+        pipeline.
+        """
+        if n_components is None:
+            most = max(X.shape[1] - 1, 1)
+            n_components = np.unique(np.geomspace(1, most, 8).round().astype(int))
+        n_components = np.asarray(n_components)
+        errors = {}
+        candidates = {
+            "PCA": (PCA(), "n_components"),
+            _name(estimator): (clone(estimator), param_name),
+        }
+        for name, (candidate, parameter) in candidates.items():
+            _, scores = validation_curve(
+                candidate,
+                X,
+                None,
+                param_name=parameter,
+                param_range=n_components.tolist(),
+                cv=cv,
+                scoring=_minus_error,
+                n_jobs=n_jobs,
+                error_score="raise",
+            )
+            errors[name] = -scores
+        return cls(n_components=n_components, errors=errors).plot(ax, line_kw=line_kw)
+
+    def plot(self, ax=None, *, line_kw=None):
+        """Draw the curves.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on; None makes new ones.
+
+        line_kw : dict, default=None
+            Keyword arguments of matplotlib's `plot` for all curves.
+
+        Returns
+        -------
+        display : ComponentsDisplay
+            The display with its curves.
+        """
+        self.ax_ = make_axes(ax, "ComponentsDisplay")
+        self.figure_ = self.ax_.figure
+        self.lines_, self.bands_ = {}, {}
+        for name, errors in self.errors.items():
+            mean, deviation = np.mean(errors, axis=1), np.std(errors, axis=1)
+            color = next_color(self.ax_)
+            style = {"color": color, "label": name}
+            style["marker"] = "os^Dv"[len(self.lines_) % 5]
+            style["linestyle"] = ("--", "-")[len(self.lines_) % 2]
+            (self.lines_[name],) = self.ax_.plot(
+                self.n_components, mean, **style | (line_kw or {})
+            )
+            self.bands_[name] = self.ax_.fill_between(
+                self.n_components,
+                mean - deviation,
+                mean + deviation,
+                color=color,
+                alpha=0.2,
+                linewidth=0,
+            )
+        self.ax_.set(
+            xlabel="number of components",
+            ylabel="mean squared error, held-out rows",
+            ylim=(0, None),
+        )
+        self.ax_.xaxis.get_major_locator().set_params(integer=True)
+        self.ax_.legend()
+        return self
+
+
+def _name(estimator):
+    last = estimator[-1] if hasattr(estimator, "steps") else estimator
+    return type(last).__name__
+
+
+def _minus_error(estimator, X, y=None):
+    reconstruction = as_rows(estimator.inverse_transform(estimator.transform(X)))
+    return -float(np.mean((as_rows(X) - reconstruction) ** 2))

@@ -1,0 +1,169 @@
+"""Loss against epoch."""
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_ae.inspection._style import GREY, make_axes, next_color
+
+PARTS = {"train": "training", "valid": "validation"}
+
+
+class LossCurveDisplay:
+    """Loss of each epoch, on training and on held-out rows.
+
+    It is recommended to use :meth:`from_estimator` to create a `LossCurveDisplay`.
+    All parameters are stored as attributes.
+
+    Parameters
+    ----------
+    history : dict of str to array-like of shape (n_epochs,)
+        As `history_` of a fitted estimator: ``"train_loss"``, where rows were held out
+        ``"valid_loss"``, and in the same way each term of the loss, such as
+        ``"train_reconstruction"``. Other columns are not drawn, but where ``"stage"``
+        changes there is a vertical line.
+
+    name : str, default=None
+        What the legend calls the estimator.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes with the curves.
+
+    figure_ : matplotlib Figure
+        Figure containing the curves.
+
+    lines_ : dict of str to matplotlib Line2D
+        The curves by their column of `history`.
+
+    See Also
+    --------
+    ReconstructionDisplay : What the trained estimator makes of single rows.
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_ae import SparseAutoencoder
+    >>> from sklearn_ae.inspection import LossCurveDisplay
+    >>> X, _ = load_digits(return_X_y=True)
+    >>> sparse = SparseAutoencoder(32, max_epochs=10, random_state=0).fit(X / 16)
+    >>> display = LossCurveDisplay.from_estimator(sparse)
+    >>> list(display.lines_)[:2]
+    ['train_loss', 'valid_loss']
+    >>> plt.show()
+    """
+
+    def __init__(self, *, history, name=None):
+        self.history = history
+        self.name = name
+
+    @classmethod
+    def from_estimator(
+        cls, estimator, *, ax=None, name=None, terms=True, yscale="auto", line_kw=None
+    ):
+        """Draw the loss curves of a fitted estimator.
+
+        Parameters
+        ----------
+        estimator : estimator
+            Fitted estimator with `history_`.
+
+        ax : matplotlib Axes, default=None
+            Axes to draw on, for instance those of another display; None makes new
+            ones.
+
+        name : str, default=None
+            What the legend calls the estimator.
+
+        terms : bool, default=True
+            Draw each term of the loss too, where there is more than one.
+
+        yscale : {"auto", "log", "linear"}, default="auto"
+            Scale of the loss. ``"auto"`` is logarithmic where all is positive.
+
+        line_kw : dict, default=None
+            Keyword arguments of matplotlib's `plot` for all curves.
+
+        Returns
+        -------
+        display : LossCurveDisplay
+            The display with its curves.
+        """
+        check_is_fitted(estimator, "history_")
+        display = cls(history=estimator.history_, name=name)
+        return display.plot(ax, terms=terms, yscale=yscale, line_kw=line_kw)
+
+    def plot(self, ax=None, *, terms=True, yscale="auto", line_kw=None):
+        """Draw the loss curves.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on, for instance those of another display; None makes new
+            ones.
+
+        terms : bool, default=True
+            Draw each term of the loss too, where there is more than one.
+
+        yscale : {"auto", "log", "linear"}, default="auto"
+            Scale of the loss. ``"auto"`` is logarithmic where all is positive.
+
+        line_kw : dict, default=None
+            Keyword arguments of matplotlib's `plot` for all curves.
+
+        Returns
+        -------
+        display : LossCurveDisplay
+            The display with its curves.
+
+        Raises
+        ------
+        ValueError
+            If `yscale` is unknown, or `history` has no loss.
+        """
+        if yscale not in ("auto", "log", "linear"):
+            raise ValueError(f"yscale={yscale!r} must be 'auto', 'log' or 'linear'.")
+        if "train_loss" not in self.history:
+            raise ValueError(
+                f"history has the columns {sorted(self.history)}, but a loss curve "
+                "needs 'train_loss'."
+            )
+        self.ax_ = make_axes(ax, "LossCurveDisplay")
+        self.figure_ = self.ax_.figure
+        epochs = np.arange(1, len(self.history["train_loss"]) + 1)
+        self.lines_ = {}
+        for term in self._terms() if terms else ["loss"]:
+            color = next_color(self.ax_)
+            for part, meaning in PARTS.items():
+                column = f"{part}_{term}"
+                if column not in self.history:
+                    continue
+                label = f"{meaning}: {term}" if terms else f"{meaning} {term}"
+                style = {
+                    "color": color,
+                    "linestyle": "-" if part == "train" else "--",
+                    "marker": "." if len(epochs) == 1 else None,
+                    "label": f"{self.name}, {label}" if self.name else label,
+                }
+                (self.lines_[column],) = self.ax_.plot(
+                    epochs, self.history[column], **style | (line_kw or {})
+                )
+        stages = np.asarray(self.history.get("stage", np.zeros(len(epochs))))
+        for boundary in np.flatnonzero(np.diff(stages)):
+            self.ax_.axvline(boundary + 1.5, color=GREY, linestyle=":", linewidth=1)
+        if yscale == "auto":
+            lowest = min(np.nanmin(line.get_ydata()) for line in self.lines_.values())
+            yscale = "log" if lowest > 0 else "linear"
+        self.ax_.set(xlabel="epoch", ylabel="loss", yscale=yscale)
+        self.ax_.legend()
+        return self
+
+    def _terms(self):
+        """The loss, and its terms where it has several."""
+        terms = [
+            name.removeprefix("train_")
+            for name in self.history
+            if name.startswith("train_") and name != "train_loss"
+        ]
+        return ["loss", *terms] if len(terms) > 1 else ["loss"]

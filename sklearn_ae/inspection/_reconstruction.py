@@ -1,0 +1,254 @@
+"""Images beside their reconstructions."""
+
+import numpy as np
+
+from sklearn_ae.inspection._style import make_axes
+from sklearn_ae.inspection._tiles import (
+    as_images,
+    as_rows,
+    find_image_shape,
+    show,
+    tile,
+)
+
+# How wide a row of images may become, and how wide its label is.
+INCHES, LABEL = 8.0, 1.6
+
+
+class ReconstructionDisplay:
+    """Images, their reconstructions by one or more estimators, and the differences.
+
+    It is recommended to use :meth:`from_estimator` to create a
+    `ReconstructionDisplay`. All parameters are stored as attributes.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        Images, flattened channels first.
+
+    reconstructions : dict of str to ndarray of shape (n_samples, n_features)
+        Reconstructions by the name of what made them.
+
+    image_shape : tuple of int, default=None
+        ``(height, width)`` or ``(channels, height, width)``; None stands for squares of
+        one channel.
+
+    X_target : ndarray of shape (n_samples, n_features), default=None
+        What the reconstructions should be, where that is not `X`.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes with the images.
+
+    figure_ : matplotlib Figure
+        Figure containing the images.
+
+    images_ : dict of str to matplotlib AxesImage
+        What is drawn, from top to bottom: ``"X"``, ``"X_target"`` if there is one, and
+        by each name the reconstructions and, under ``"NAME - X"``, the differences.
+
+    errors_ : dict of str to float
+        Mean squared error of each reconstruction, over all rows and not only those
+        that are drawn.
+
+    See Also
+    --------
+    ReconstructionErrorDisplay : The errors of all rows.
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.decomposition import PCA
+    >>> from sklearn_ae import Autoencoder
+    >>> from sklearn_ae.inspection import ReconstructionDisplay
+    >>> X, _ = load_digits(return_X_y=True)
+    >>> X_train, X_test = X[::2] / 16, X[1::2] / 16
+    >>> estimators = {
+    ...     "PCA": PCA(8).fit(X_train),
+    ...     "Autoencoder": Autoencoder(8, random_state=0).fit(X_train),
+    ... }
+    >>> display = ReconstructionDisplay.from_estimator(estimators, X_test)
+    >>> display.errors_["Autoencoder"] < display.errors_["PCA"]
+    True
+    >>> plt.show()
+    """
+
+    def __init__(self, *, X, reconstructions, image_shape=None, X_target=None):
+        self.X = X
+        self.reconstructions = reconstructions
+        self.image_shape = image_shape
+        self.X_target = X_target
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimators,
+        X,
+        *,
+        X_target=None,
+        image_shape=None,
+        n_items=10,
+        difference=True,
+        names=None,
+        ax=None,
+        im_kw=None,
+    ):
+        """Reconstruct images and draw them.
+
+        Parameters
+        ----------
+        estimators : estimator, sequence or dict of str to estimator
+            Fitted, with `transform` and `inverse_transform`: autoencoders, PCA,
+            pipelines of such.
+
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Images, flattened channels first.
+
+        X_target : array-like of shape (n_samples, n_features), default=None
+            What the reconstructions should be, where that is not `X`: the clean images
+            of noisy ones.
+
+        image_shape : tuple of int, default=None
+            ``(height, width)`` or ``(channels, height, width)``. None takes that of an
+            estimator, or squares of one channel.
+
+        n_items : int, default=10
+            Draw so many images, the first of `X`.
+
+        difference : bool, default=True
+            Draw differences as well.
+
+        names : sequence of str, default=None
+            Names of the estimators. None takes the keys of the dict or the names of the
+            classes.
+
+        ax : matplotlib Axes, default=None
+            Axes to draw on; None makes new ones.
+
+        im_kw : dict, default=None
+            Keyword arguments of matplotlib's `imshow` for images of one channel, such
+            as ``{"cmap": "gray"}``. The default draws the lowest value of the originals
+            white and the highest black.
+
+        Returns
+        -------
+        display : ReconstructionDisplay
+            The display with its images.
+        """
+        if isinstance(estimators, dict):
+            names = estimators.keys() if names is None else names
+            estimators = estimators.values()
+        elif hasattr(estimators, "inverse_transform"):
+            estimators = [estimators]
+        estimators = list(estimators)
+        if names is None:
+            names = [type(estimator).__name__ for estimator in estimators]
+        names = list(names)
+        if len(set(names)) != len(names) or len(names) != len(estimators):
+            raise ValueError(
+                f"names={names!r} must be one name for each of the {len(estimators)} "
+                "estimators, all different."
+            )
+        rows = as_rows(X)
+        if image_shape is None:
+            for estimator in estimators:
+                image_shape = find_image_shape(rows.shape[1], None, estimator)
+                if image_shape != find_image_shape(rows.shape[1]):
+                    break
+        display = cls(
+            X=rows,
+            reconstructions={
+                name: as_rows(estimator.inverse_transform(estimator.transform(X)))
+                for name, estimator in zip(names, estimators, strict=True)
+            },
+            image_shape=image_shape,
+            X_target=None if X_target is None else as_rows(X_target),
+        )
+        return display.plot(ax, n_items=n_items, difference=difference, im_kw=im_kw)
+
+    def plot(self, ax=None, *, n_items=10, difference=True, im_kw=None):
+        """Draw the images in rows, one column for each.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on; None makes new ones.
+
+        n_items : int, default=10
+            Draw so many images, the first of `X`.
+
+        difference : bool, default=True
+            Draw differences as well: blue where the reconstruction is lower than what
+            it should be, red where it is higher; for coloured images, their mean over
+            the channels.
+
+        im_kw : dict, default=None
+            Keyword arguments of matplotlib's `imshow` for images of one channel, such
+            as ``{"cmap": "gray"}``. The default draws the lowest value of the originals
+            white and the highest black.
+
+        Returns
+        -------
+        display : ReconstructionDisplay
+            The display with its images.
+        """
+        X = np.asarray(self.X)
+        shape = find_image_shape(X.shape[1], self.image_shape)
+        target = X if self.X_target is None else np.asarray(self.X_target)
+        self.errors_ = {
+            name: float(np.mean((reconstruction - target) ** 2))
+            for name, reconstruction in self.reconstructions.items()
+        }
+        images = {"X": X}
+        labels = {"X": "original" if self.X_target is None else "input"}
+        if self.X_target is not None:
+            images["X_target"], labels["X_target"] = target, "target"
+        for name, reconstruction in self.reconstructions.items():
+            images[name] = reconstruction
+            labels[name] = f"{name}\nMSE {self.errors_[name]:.3g}"
+            if difference:
+                images[f"{name} - X"] = reconstruction - target
+                labels[f"{name} - X"] = "difference"
+        n_items = min(n_items, len(X))
+        images = {key: as_images(rows[:n_items], shape) for key, rows in images.items()}
+        differences = [key for key in images if key.endswith(" - X")]
+        for key in differences:
+            if shape[0] == 3:
+                images[key] = images[key].mean(axis=-1)
+        height, width = shape[1] + 1, shape[2] + 1
+        size = min(INCHES, n_items * 1.0)
+        figsize = (
+            size + LABEL,
+            max(size * len(images) * height / n_items / width, 0.6),
+        )
+        self.ax_ = make_axes(ax, "ReconstructionDisplay", figsize)
+        self.figure_ = self.ax_.figure
+        low = min(np.min(X[:n_items]), np.min(target[:n_items]))
+        high = max(np.max(X[:n_items]), np.max(target[:n_items]))
+        most = max((np.abs(images[key]).max() for key in differences), default=0)
+        self.images_ = {}
+        for row, (key, items) in enumerate(images.items()):
+            if key in differences:
+                style = {"cmap": "RdBu_r", "vmin": -most, "vmax": most}
+            else:
+                style = {"cmap": "gray_r", "vmin": low, "vmax": high} | (im_kw or {})
+            top = row * height
+            self.images_[key] = show(
+                self.ax_,
+                tile(items, n_items),
+                extent=(0, n_items * width - 1, top + height - 1, top),
+                **style,
+            )
+        self.ax_.set(
+            xlim=(-0.5, n_items * width - 0.5),
+            ylim=(len(images) * height - 0.5, -0.5),
+            xticks=[],
+            yticks=np.arange(len(images)) * height + (height - 1) / 2,
+            yticklabels=[labels[key] for key in images],
+            aspect="equal",
+        )
+        self.ax_.tick_params(length=0)
+        self.ax_.spines[:].set_visible(False)
+        return self

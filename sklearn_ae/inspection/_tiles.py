@@ -1,0 +1,106 @@
+"""Rows of a table as images, and many images as one."""
+
+import math
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_array
+
+
+def find_image_shape(n_features, image_shape=None, estimator=None):
+    """Channels, height and width of the images that rows are.
+
+    Parameters
+    ----------
+    n_features : int
+        Length of a row.
+
+    image_shape : tuple of int, default=None
+        ``(height, width)`` or ``(channels, height, width)`` with 1 or 3 channels.
+        None takes that of `estimator` or of its network, or else squares of one
+        channel.
+
+    estimator : estimator, default=None
+        Where to look for a shape.
+
+    Returns
+    -------
+    shape : tuple of int
+        ``(channels, height, width)``.
+
+    Raises
+    ------
+    ValueError
+        If the shape does not fit the rows, or none is given and they are no squares.
+    """
+    if image_shape is None and isinstance(estimator, BaseEstimator):
+        parameters = estimator.get_params()
+        given = [
+            value for name, value in parameters.items() if name.endswith("image_shape")
+        ]
+        image_shape = next((value for value in given if value is not None), None)
+    if image_shape is None:
+        side = math.isqrt(n_features)
+        if side**2 != n_features:
+            raise ValueError(
+                f"image_shape=None needs square images, but {n_features} features are "
+                "no square; set image_shape=(height, width) or (channels, height, "
+                "width)."
+            )
+        return 1, side, side
+    shape = tuple(image_shape)
+    shape = (1, *shape) if len(shape) == 2 else shape
+    if len(shape) != 3 or shape[0] not in (1, 3) or math.prod(shape) != n_features:
+        raise ValueError(
+            f"image_shape={image_shape!r} does not fit {n_features} features; it must "
+            "be (height, width) or (channels, height, width) with 1 or 3 channels, and "
+            f"multiply to {n_features}."
+        )
+    return shape
+
+
+def as_rows(X):
+    """`X` as a dense array of finite numbers; data frames and sparse tables too."""
+    X = X.toarray() if hasattr(X, "toarray") else X
+    return check_array(X, dtype=[np.float64, np.float32])
+
+
+def as_images(rows, shape):
+    """Rows of shape (n, n_features), channels first, as (n, height, width[, 3])."""
+    images = np.reshape(rows, (len(rows), *shape))
+    return images[:, 0] if shape[0] == 1 else np.moveaxis(images, 1, -1)
+
+
+def tile(images, n_columns):
+    """Images side by side and row under row, one pixel apart.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, height, width) or (n, height, width, 3)
+        What to lay out, row by row.
+
+    n_columns : int
+        Images in a row.
+
+    Returns
+    -------
+    picture : ndarray of shape (n_rows * (height + 1) - 1, n_columns * (width + 1) - 1)
+        With a last axis of 3 for coloured images. What no image covers is NaN.
+    """
+    height, width, *channels = images.shape[1:]
+    n_rows = -(-len(images) // n_columns)
+    picture = np.full(
+        (n_rows * (height + 1) - 1, n_columns * (width + 1) - 1, *channels), np.nan
+    )
+    for i, image in enumerate(images):
+        row, column = divmod(i, n_columns)
+        top, left = row * (height + 1), column * (width + 1)
+        picture[top : top + height, left : left + width] = image
+    return picture
+
+
+def show(ax, picture, **options):
+    """``ax.imshow`` without interpolation; gaps of coloured pictures are white."""
+    if picture.ndim == 3:
+        picture = np.clip(np.nan_to_num(picture, nan=1.0), 0, 1)
+    return ax.imshow(picture, **{"interpolation": "nearest"} | options)
