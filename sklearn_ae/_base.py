@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 
+from sklearn_ae._doc_link import DocLinkMixin
 from sklearn_ae._net_holder import NetHolder
 from sklearn_ae._reconstruction import ReconstructionMixin
 from sklearn_ae._sklearn_compat import fit_context
@@ -37,7 +38,7 @@ from sklearn_ae.training.state import dump_state, load_state
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class BaseAutoencoder(NetHolder, ReconstructionMixin, BaseEstimator):
+class BaseAutoencoder(NetHolder, ReconstructionMixin, DocLinkMixin, BaseEstimator):
     """Base of all autoencoders: parameters, training and persistence.
 
     A variant adds its docstring, its parameters with their constraints, and

@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_ae._base import BaseAutoencoder
 from sklearn_ae._denoising import DenoisingAutoencoder
+from sklearn_ae._doc_link import DocLinkMixin
 from sklearn_ae._net_holder import NetHolder
 from sklearn_ae._reconstruction import EncodingMixin
 from sklearn_ae._sklearn_compat import Interval
@@ -85,7 +86,9 @@ class Labelled:
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class BaseSupervised(NetHolder, EncodingMixin, BaseEstimator, metaclass=ABCMeta):
+class BaseSupervised(
+    NetHolder, EncodingMixin, DocLinkMixin, BaseEstimator, metaclass=ABCMeta
+):
     """Base of classifier and regressor: the three steps."""
 
     autoencoder: Any = field(default=None, kw_only=False)

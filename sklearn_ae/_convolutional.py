@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from sklearn.base import BaseEstimator
 
 from sklearn_ae._base import BaseAutoencoder
+from sklearn_ae._doc_link import DocLinkMixin
 from sklearn_ae._docstrings import document
 from sklearn_ae._sklearn_compat import Interval
 from sklearn_ae._validation import is_positive_integer
@@ -21,7 +22,7 @@ _CONSTRAINTS: dict[str, list] = {
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class ConvolutionalNetwork(BaseEstimator):
+class ConvolutionalNetwork(DocLinkMixin, BaseEstimator):
     """A convolutional network, as a value of the parameter `network`.
 
     The encoder consists of convolutions that halve height and width, and of a linear

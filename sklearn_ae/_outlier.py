@@ -15,6 +15,7 @@ from sklearn.utils.validation import (
 )
 
 from sklearn_ae._autoencoder import Autoencoder
+from sklearn_ae._doc_link import DocLinkMixin
 from sklearn_ae._sklearn_compat import (
     HasMethods,
     Interval,
@@ -41,7 +42,7 @@ _QUARTILE = 0.6744897501960817
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
+class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, BaseEstimator):
     """Outlier detector by the reconstruction error of an autoencoder.
 
     An autoencoder that is fitted to usual rows reconstructs unusual ones badly. The

@@ -211,13 +211,18 @@ class VariationalAutoencoder(BaseAutoencoder):
             None gives the evidence lower bound, ``E log p(x | z) - KL``, whatever
             `beta`. A number gives the importance-weighted bound with that many draws,
             ``log mean_l p(x, z_l) / q(z_l | x)``, which comes the nearer to the
-            log-likelihood the more there are [4]_.
+            log-likelihood the more there are [1]_.
 
         Returns
         -------
         scores : ndarray of shape (n_samples,)
             Bounds in nats, of the density of `X` in its own units for Gaussian outputs.
             The same draws serve all rows and all calls.
+
+        References
+        ----------
+        .. [1] Burda, Grosse and Salakhutdinov (2016). "Importance weighted
+           autoencoders". ICLR. :doi:`10.48550/arXiv.1509.00519`
         """
         if n_importance_samples is not None and not is_positive_integer(
             n_importance_samples

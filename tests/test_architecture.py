@@ -26,7 +26,7 @@ PACKAGE = Path(__file__).parents[1] / ROOT
 
 LAYERS = (
     {"objectives", "networks"},
-    {"_docstrings", "_sklearn_compat"},
+    {"_doc_link", "_docstrings", "_sklearn_compat"},
     {"training"},
     {"_validation"},
     {"_net_holder", "_reconstruction", "_unseen_errors"},

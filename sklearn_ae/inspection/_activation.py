@@ -129,8 +129,9 @@ class ActivationDisplay:
             dead = np.zeros(len(mean), dtype=bool)
         else:
             dead = np.asarray(self.dead_units, dtype=bool)
-        seen = mean if self.rho is None else np.append(mean, self.rho)
-        edges = np.histogram_bin_edges(seen, bins)
+        # A fifth of rho to either side, lest deviations of a hundredth look large.
+        around = [] if self.rho is None else [0.8 * self.rho, 1.2 * self.rho]
+        edges = np.histogram_bin_edges(np.append(mean, around), bins)
         groups = {"live": (~dead, COLORS[0], None), "dead": (dead, COLORS[1], "///")}
         self.bars_ = {}
         bottom = np.zeros(len(edges) - 1)

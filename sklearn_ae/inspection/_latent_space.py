@@ -210,7 +210,7 @@ class LatentSpaceDisplay:
 
     def _scatter(self, codes, options):
         # Points of a thousand rows still show where they are dense.
-        size = float(np.clip(8000 / max(len(codes), 1), 4, 40))
+        size = float(np.clip(20_000 / max(len(codes), 1), 4, 40))
         style = {"s": size, "linewidths": 0}
         if self.y is None:
             points = self.ax_.scatter(*codes.T, **style | {"c": COLORS[0]} | options)
@@ -226,7 +226,7 @@ class LatentSpaceDisplay:
         for i, label in enumerate(classes):
             # Colours repeat after seven classes, the pairs with markers after 49.
             marker = MARKERS[(i + i // len(COLORS)) % len(MARKERS)]
-            if len(str(label)) == 1:
+            if len(str(label)) == 1:  # its own legend
                 marker, style["s"] = f"${label}$", 2.5 * size
             points = self.ax_.scatter(
                 *codes[y == label].T,
@@ -235,7 +235,8 @@ class LatentSpaceDisplay:
                 | options,
             )
             self.points_[str(label)] = points
-        self.ax_.legend(loc="center left", bbox_to_anchor=(1, 0.5), markerscale=2)
+        if any(len(str(label)) > 1 for label in classes):
+            self.ax_.legend(loc="center left", bbox_to_anchor=(1, 0.5), markerscale=2)
 
     def _show_grid(self, codes, options):
         images = np.asarray(self.images)

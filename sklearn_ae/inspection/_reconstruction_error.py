@@ -105,7 +105,7 @@ class ReconstructionErrorDisplay:
         kind="histogram",
         threshold=None,
         feature_names=None,
-        bins=40,
+        bins=20,
         n_rows=20,
         ax=None,
         hist_kw=None,
@@ -136,7 +136,7 @@ class ReconstructionErrorDisplay:
         feature_names : array-like of str of shape (n_features,), default=None
             Names of the features. None takes those that the estimator has seen.
 
-        bins : int or array-like, default=40
+        bins : int or array-like, default=20
             Number of bins of the histogram, equal on a logarithmic axis, or their
             edges.
 
@@ -183,7 +183,7 @@ class ReconstructionErrorDisplay:
         ax=None,
         *,
         kind="histogram",
-        bins=40,
+        bins=20,
         n_rows=20,
         hist_kw=None,
         im_kw=None,
@@ -198,7 +198,7 @@ class ReconstructionErrorDisplay:
         kind : {"histogram", "heatmap"}, default="histogram"
             What to draw.
 
-        bins : int or array-like, default=40
+        bins : int or array-like, default=20
             Number of bins of the histogram, equal on a logarithmic axis, or their
             edges.
 
@@ -282,6 +282,11 @@ class ReconstructionErrorDisplay:
     def _draw_heatmap(self, errors, options):
         n_rows, n_features = errors.shape
         style = {"cmap": "cividis", "aspect": "auto", "interpolation": "nearest"}
+        most = errors.max()
+        if most > 0:
+            # One row far out would leave the others without a difference.
+            style |= {"norm": "log", "vmin": most / 100, "vmax": most}
+            errors = np.maximum(errors, most / 100)
         self.image_ = self.ax_.imshow(errors, **style | options)
         self.figure_.colorbar(self.image_, ax=self.ax_, label=self.error_name)
         self.ax_.set(ylabel="row", xlabel="feature")

@@ -12,6 +12,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import Pipeline
 
+from sklearn_ae._doc_link import DocLinkMixin
 from sklearn_ae.model_selection._backend import TogetherBackend
 from sklearn_ae.model_selection._rendezvous import current_call
 
@@ -123,7 +124,7 @@ class StepsBefore:
         return cached
 
 
-class _TogetherMixin:
+class _TogetherMixin(DocLinkMixin):
     """A search of scikit-learn, as it is, on another backend of joblib."""
 
     def fit(self, X, y=None, **params):
