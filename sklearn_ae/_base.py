@@ -283,7 +283,7 @@ default=None
             x, _, _ = self._dataset(data, some).gather(np.arange(len(some)))
             codes = checked_codes(net.module_, x, self.n_components_, data.n_outputs)
             self._check_codes(codes)
-        except (TypeError, RuntimeError, ValueError) as error:
+        except (AttributeError, TypeError, RuntimeError, ValueError) as error:
             raise ValueError(
                 f"network={self.network!r} does not serve as a network of "
                 f"n_features={data.n_features} and n_components={self.n_components_}: "

@@ -10,6 +10,7 @@ from sklearn_ae._docstrings import document
 from sklearn_ae._sklearn_compat import Interval, StrOptions
 from sklearn_ae._validation import TrainingData
 from sklearn_ae.objectives.corruptions import CORRUPTIONS
+from sklearn_ae.training.moments import blocks
 
 
 @document
@@ -124,6 +125,7 @@ default="gaussian"
             return None
         params = {"level": level}
         if self.corruption == "salt_and_pepper":
-            X = data.X[data.rows]
-            params |= {"low": float(X.min()), "high": float(X.max())}
+            ranges = [(X.min(), X.max()) for X, _ in blocks(data.X, data.rows)]
+            lows, highs = zip(*ranges, strict=True)
+            params |= {"low": float(min(lows)), "high": float(max(highs))}
         return self.corruption, params

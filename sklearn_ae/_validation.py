@@ -154,11 +154,7 @@ def check_parameters(estimator: Any, data: TrainingData) -> None:
                     f"hidden_layer_sizes={sizes!r} must hold integers of at least 1."
                 )
     network = estimator._resolved_network()
-    if isinstance(network, type) and not (
-        issubclass(network, torch.nn.Module)
-        and hasattr(network, "encode")
-        and hasattr(network, "decode")
-    ):
+    if isinstance(network, type) and not issubclass(network, torch.nn.Module):
         raise ValueError(
             f"network={network!r} must be a subclass of torch.nn.Module that takes "
             "(n_features, n_components) and has encode and decode."

@@ -39,6 +39,15 @@ class WrongWidth(OwnNetwork):
         super().__init__(n_features, n_components + 1)
 
 
+class LayersAsMethods(nn.Module):
+    """`encode` and `decode` are there once it is made, not in the class."""
+
+    def __init__(self, n_features, n_components):
+        super().__init__()
+        self.encode = nn.Linear(n_features, n_components)
+        self.decode = nn.Linear(n_components, n_features)
+
+
 # Parameter -> values of a wrong type and values out of range.
 WRONG_TYPE = {
     "n_components": [None, "two", [2], (2,), 2 + 0j],
@@ -459,3 +468,8 @@ def test_errors_of_unlike_outputs_are_not_computed(X):
     for method in ("reconstruction_error", "score", "score_samples"):
         with pytest.raises(ValueError, match="3 columns and X has 7"):
             getattr(model, method)(X)
+
+
+def test_network_may_have_layers_for_methods(X):
+    model = Autoencoder(2, network=LayersAsMethods, **CHEAP).fit(X)
+    assert model.reconstruct(X).shape == X.shape
