@@ -1,0 +1,62 @@
+"""The code of the user guide runs, and its tables say what the code says."""
+
+import doctest
+import re
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from sklearn_ae.training.optimizers import OPTIMIZERS
+
+GUIDE = Path(__file__).parents[1] / "docs" / "user_guide"
+PAGES = sorted(GUIDE.glob("*.rst"))
+
+
+def test_every_page_is_in_the_contents():
+    contents = (GUIDE / "index.rst").read_text()
+    listed = re.findall(r"^   (\w+)$", contents, re.M)
+    assert sorted([*listed, "index"]) == [page.stem for page in PAGES]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_code_of_page(page, request):
+    flags = request.config.getini("doctest_optionflags")
+    failed, attempted = doctest.testfile(
+        str(page),
+        module_relative=False,
+        encoding="utf-8",
+        optionflags=sum(doctest.OPTIONFLAGS_BY_NAME[flag] for flag in flags),
+    )
+    assert attempted > 0
+    assert failed == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "page",
+    [page for page in PAGES if ".. plot::" in page.read_text()],
+    ids=lambda page: page.stem,
+)
+def test_pictures_of_page(page):
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    blocks = re.findall(
+        r"^\.\. plot::\n(?:   :.*\n)*\n((?:   .*\n|\n)+)", page.read_text(), re.M
+    )
+    names = {}
+    try:
+        for block in blocks:
+            exec(textwrap.dedent(block), names)
+            assert pyplot.gcf().axes
+            pyplot.close("all")
+    finally:
+        pyplot.close("all")
+
+
+def test_optimizers_of_the_training_page():
+    text = (GUIDE / "training.rst").read_text()
+    rows = re.findall(r'^   \* - ``"(\w+)"``\n     - .*\n     - ([\d.]+)$', text, re.M)
+    assert {name: float(rate) for name, rate in rows} == {
+        name: rate for name, (_, _, rate) in OPTIMIZERS.items()
+    }
