@@ -7,14 +7,21 @@ from numpydoc.docscrape import ClassDoc
 from numpydoc.validate import validate
 
 import sklearn_ae
+from sklearn_ae import inspection, model_selection
 
-ESTIMATORS = [
-    getattr(sklearn_ae, name)
-    for name in sklearn_ae.__all__
-    if inspect.isclass(getattr(sklearn_ae, name))
-]
 
+def public_classes(module):
+    members = map(vars(module).get, module.__all__)
+    return [member for member in members if inspect.isclass(member)]
+
+
+ESTIMATORS = public_classes(sklearn_ae)
 FITTED = [cls for cls in ESTIMATORS if hasattr(cls, "fit")]
+CLASSES = [
+    *ESTIMATORS,
+    *public_classes(model_selection),
+    *public_classes(inspection),
+]
 
 # numpydoc's checks that scikit-learn does not follow either.
 IGNORED = {
@@ -23,13 +30,18 @@ IGNORED = {
     "SA01",  # methods without "See Also"
     "EX01",  # and without examples: the class has both
 }
+# Of single classes, and why.
+EXCUSED = {
+    # What both searches share comes in one block, `random_state` of one after it.
+    ("sklearn_ae.model_selection.BatchedRandomizedSearchCV", "PR03"),
+}
 
 
-@pytest.mark.parametrize("estimator", ESTIMATORS)
-def test_parameters_are_documented(estimator):
-    doc = ClassDoc(estimator)
+@pytest.mark.parametrize("cls", CLASSES)
+def test_parameters_are_documented(cls):
+    doc = ClassDoc(cls)
     documented = [parameter.name for parameter in doc["Parameters"]]
-    assert sorted(documented) == sorted(inspect.signature(estimator).parameters)
+    assert sorted(documented) == sorted(inspect.signature(cls).parameters)
 
 
 def make_small(estimator):
@@ -49,25 +61,32 @@ def test_attributes_are_documented(estimator):
     assert attributes - {"feature_names_in_"} == public
 
 
-@pytest.mark.parametrize("estimator", ESTIMATORS)
-def test_defaults_are_documented_as_they_are(estimator):
-    documented = {p.name: p.type for p in ClassDoc(estimator)["Parameters"]}
-    for name, parameter in inspect.signature(estimator).parameters.items():
+@pytest.mark.parametrize("cls", CLASSES)
+def test_defaults_are_documented_as_they_are(cls):
+    documented = {p.name: p.type for p in ClassDoc(cls)["Parameters"]}
+    for name, parameter in inspect.signature(cls).parameters.items():
+        if parameter.default is parameter.empty:
+            assert "default" not in documented[name], name
+            continue
         default = str(parameter.default).replace("'", "")
         assert f"default={default}" in documented[name].replace('"', ""), name
 
 
-@pytest.mark.parametrize("estimator", ESTIMATORS)
-def test_numpydoc_finds_nothing(estimator):
-    path = f"sklearn_ae.{estimator.__name__}"
+@pytest.mark.parametrize("cls", CLASSES)
+def test_numpydoc_finds_nothing(cls):
+    path = f"{cls.__module__.partition('._')[0]}.{cls.__name__}"
     own = [
         name
-        for name, method in inspect.getmembers(estimator, callable)
+        for name, method in inspect.getmembers(cls, callable)
         if not name.startswith("_") and method.__module__.startswith("sklearn_ae")
     ]
     assert own
-    found = []
-    for name in [path, *(f"{path}.{name}" for name in own)]:
-        errors = validate(name)["errors"]
-        found += [(name, *error) for error in errors if error[0] not in IGNORED]
-    assert not found
+    found = {
+        (name, *error)
+        for name in [path, *(f"{path}.{name}" for name in own)]
+        for error in validate(name)["errors"]
+        if error[0] not in IGNORED
+    }
+    excused = {error for error in found if error[:2] in EXCUSED}
+    assert len(excused) == sum(name == path for name, _ in EXCUSED)
+    assert not found - excused
