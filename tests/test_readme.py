@@ -1,6 +1,7 @@
 """The README's code runs as it stands there."""
 
 import re
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,14 @@ import pytest
 README = Path(__file__).parents[1] / "README.md"
 
 
+def python_blocks():
+    return re.findall(r"^```python\n(.*?)^```", README.read_text(), re.M | re.S)
+
+
 @pytest.mark.slow
 def test_python_blocks_run():
-    blocks = re.findall(r"^```python\n(.*?)^```", README.read_text(), re.M | re.S)
-    assert len(blocks) == 4
+    blocks = python_blocks()
+    assert len(blocks) == 5
     names = {}
     for block in blocks:
         exec(block, names)
@@ -21,3 +26,12 @@ def test_python_blocks_run():
     assert names["search"].best_params_ == {"n_components": 8}
     assert np.isfinite(names["search"].best_score_)
     assert names["sparse_search"].best_score_ > 0.85
+    assert {*names["display"].images_} >= {"X", "PCA", "Autoencoder"}
+
+
+def test_front_page_of_the_site_has_the_same_lines():
+    page = (README.parent / "docs/index.rst").read_text()
+    (block,) = re.findall(
+        r"^\.\. code-block:: python\n\n((?: {3}.*\n|\n)+)", page, re.M
+    )
+    assert textwrap.dedent(block).strip() == python_blocks()[0].strip()
