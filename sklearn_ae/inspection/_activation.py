@@ -3,7 +3,19 @@
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_ae.inspection._style import COLORS, make_axes
+from sklearn_ae.inspection._checks import check_has
+from sklearn_ae.inspection._style import (
+    COLORS,
+    bin_edges,
+    check_matplotlib,
+    count_in_integers,
+    make_axes,
+    override,
+)
+from sklearn_ae.inspection._tiles import as_rows
+
+# As for `dead_units_`: this share of the largest standard deviation.
+DEAD = 1e-3
 
 
 class ActivationDisplay:
@@ -71,8 +83,10 @@ class ActivationDisplay:
             ``sparsity="kl"``.
 
         X : {array-like, sparse matrix} of shape (n_samples, n_features), default=None
-            Rows to average over. None takes `mean_activation_` and `dead_units_`, which
-            a `SparseAutoencoder` has from its training rows.
+            Rows to average over. Dead are the units whose standard deviation is at
+            most a thousandth of the largest one, for a single row none. None takes
+            `mean_activation_` and `dead_units_`, which a `SparseAutoencoder` has from
+            its training rows.
 
         bins : int or array-like, default=30
             Number of bins, or their edges.
@@ -87,14 +101,27 @@ class ActivationDisplay:
         -------
         display : ActivationDisplay
             The display with its histogram.
+
+        Raises
+        ------
+        ValueError
+            If `estimator` has no `transform`, or without `X` no `mean_activation_`.
         """
+        check_matplotlib(cls.__name__)
         if X is None:
-            check_is_fitted(estimator, ["mean_activation_", "dead_units_"])
+            check_is_fitted(estimator)
+            if not hasattr(estimator, "mean_activation_"):
+                raise ValueError(
+                    f"X=None needs an estimator with mean_activation_, which "
+                    f"{type(estimator).__name__} has not; pass X."
+                )
             mean, dead = estimator.mean_activation_, estimator.dead_units_
         else:
-            codes = np.asarray(estimator.transform(X))
+            check_has(estimator, "transform")
+            codes = as_rows(estimator.transform(X)).astype(float)
             mean, deviations = codes.mean(axis=0), codes.std(axis=0)
-            dead = deviations <= 1e-3 * deviations.max()
+            # A single row does not tell.
+            dead = (deviations <= DEAD * deviations.max()) & (len(codes) > 1)
         kl = getattr(estimator, "sparsity", None) == "kl"
         display = cls(
             mean_activation=mean,
@@ -131,7 +158,7 @@ class ActivationDisplay:
             dead = np.asarray(self.dead_units, dtype=bool)
         # A fifth of rho to either side, lest deviations of a hundredth look large.
         around = [] if self.rho is None else [0.8 * self.rho, 1.2 * self.rho]
-        edges = np.histogram_bin_edges(np.append(mean, around), bins)
+        edges = bin_edges(np.append(mean, around), bins)
         groups = {"live": (~dead, COLORS[0], None), "dead": (dead, COLORS[1], "///")}
         self.bars_ = {}
         bottom = np.zeros(len(edges) - 1)
@@ -147,7 +174,7 @@ class ActivationDisplay:
                 np.diff(edges),
                 bottom=bottom,
                 align="edge",
-                **style | (bar_kw or {}),
+                **override(style, bar_kw),
             )
             bottom = bottom + counts
         self.line_ = None
@@ -156,6 +183,6 @@ class ActivationDisplay:
                 self.rho, color="black", linestyle="--", label=f"rho = {self.rho:g}"
             )
         self.ax_.set(xlabel="mean activation", ylabel="units")
-        self.ax_.yaxis.get_major_locator().set_params(integer=True)
+        count_in_integers(self.ax_.yaxis)
         self.ax_.legend()
         return self

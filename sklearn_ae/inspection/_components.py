@@ -3,9 +3,16 @@
 import numpy as np
 from sklearn.base import clone
 from sklearn.decomposition import PCA
-from sklearn.model_selection import validation_curve
+from sklearn.model_selection import check_cv, validation_curve
 
-from sklearn_ae.inspection._style import make_axes, next_color
+from sklearn_ae.inspection._checks import check_has, reconstruct
+from sklearn_ae.inspection._style import (
+    check_matplotlib,
+    count_in_integers,
+    make_axes,
+    next_color,
+    override,
+)
 from sklearn_ae.inspection._tiles import as_rows
 
 
@@ -89,14 +96,16 @@ class ComponentsDisplay:
 
         n_components : array-like of int, default=None
             Numbers to try. None takes eight at most, each about as many times the one
-            before, from 1 to the number of features less one.
+            before, from 1 to the number of features or, if fewer, of rows that are
+            fitted to, less one.
 
         param_name : str, default="n_components"
             The parameter that is varied, for instance ``"autoencoder__n_components"``
             if `estimator` is a pipeline.
 
         cv : int, cross-validation generator or iterable, default=None
-            How to split the rows. None is five folds.
+            How to split the rows. None is five folds. PCA and the estimator see the
+            same splits.
 
         n_jobs : int, default=None
             How many fits run at the same time.
@@ -112,20 +121,32 @@ class ComponentsDisplay:
         display : ComponentsDisplay
             The display with its curves.
 
+        Raises
+        ------
+        ValueError
+            If `estimator` cannot reconstruct, or cannot be fitted with one of
+            `n_components`.
+
         Notes
         -----
         PCA sees the same rows in the units of `X`, without the other steps of a
         pipeline.
         """
+        check_matplotlib(cls.__name__)
+        check_has(estimator, "transform", "inverse_transform")
+        # A list, since a generator gives its splits but once and random splits change.
+        splits = list(check_cv(cv).split(X))
         if n_components is None:
-            most = max(X.shape[1] - 1, 1)
-            n_components = np.unique(np.geomspace(1, most, 8).round().astype(int))
-        n_components = np.asarray(n_components)
+            n_rows = min(len(train) for train, _ in splits)
+            most = max(min(np.shape(X)[1], n_rows) - 1, 1)
+            n_components = np.geomspace(1, most, 8).round().astype(int)
+        n_components = np.unique(n_components)
         errors = {}
-        candidates = {
-            "PCA": (PCA(), "n_components"),
-            _name(estimator): (clone(estimator), param_name),
-        }
+        candidates = {"PCA": (PCA(random_state=0), "n_components")}
+        name = _name(estimator)
+        if name in candidates and type(estimator) is not PCA:
+            name = type(estimator).__name__  # a pipeline that ends in PCA
+        candidates[name] = clone(estimator), param_name
         for name, (candidate, parameter) in candidates.items():
             _, scores = validation_curve(
                 candidate,
@@ -133,7 +154,7 @@ class ComponentsDisplay:
                 None,
                 param_name=parameter,
                 param_range=n_components.tolist(),
-                cv=cv,
+                cv=splits,
                 scoring=_minus_error,
                 n_jobs=n_jobs,
                 error_score="raise",
@@ -162,18 +183,17 @@ class ComponentsDisplay:
         self.lines_, self.bands_ = {}, {}
         for name, errors in self.errors.items():
             mean, deviation = np.mean(errors, axis=1), np.std(errors, axis=1)
-            color = next_color(self.ax_)
-            style = {"color": color, "label": name}
+            style = {"color": next_color(self.ax_), "label": name}
             style["marker"] = "os^Dv"[len(self.lines_) % 5]
             style["linestyle"] = ("--", "-")[len(self.lines_) % 2]
             (self.lines_[name],) = self.ax_.plot(
-                self.n_components, mean, **style | (line_kw or {})
+                self.n_components, mean, **override(style, line_kw)
             )
             self.bands_[name] = self.ax_.fill_between(
                 self.n_components,
                 mean - deviation,
                 mean + deviation,
-                color=color,
+                color=self.lines_[name].get_color(),
                 alpha=0.2,
                 linewidth=0,
             )
@@ -182,7 +202,7 @@ class ComponentsDisplay:
             ylabel="mean squared error, held-out rows",
             ylim=(0, None),
         )
-        self.ax_.xaxis.get_major_locator().set_params(integer=True)
+        count_in_integers(self.ax_.xaxis)
         self.ax_.legend()
         return self
 
@@ -193,5 +213,4 @@ def _name(estimator):
 
 
 def _minus_error(estimator, X, y=None):
-    reconstruction = as_rows(estimator.inverse_transform(estimator.transform(X)))
-    return -float(np.mean((as_rows(X) - reconstruction) ** 2))
+    return -float(np.mean((as_rows(X) - reconstruct(estimator, X)) ** 2))

@@ -1,15 +1,27 @@
 """Codes in the plane, and what points of that plane decode to."""
 
 import numpy as np
+from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import type_of_target
-from sklearn.utils.validation import check_is_fitted
 
-from sklearn_ae.inspection._style import COLORS, make_axes
-from sklearn_ae.inspection._tiles import as_images, find_image_shape, show, tile
+from sklearn_ae.inspection._checks import check_count, check_has, check_option
+from sklearn_ae.inspection._style import (
+    COLORS,
+    check_matplotlib,
+    make_axes,
+    override,
+)
+from sklearn_ae.inspection._tiles import (
+    as_images,
+    as_rows,
+    find_image_shape,
+    show,
+    tile,
+)
 
 KINDS = ("scatter", "grid")
 MARKERS = "osD^vP*"
-# Classes that a legend can name; a colour bar serves more of them better.
+# Classes in a column of the legend; more numbers than that are no classes.
 MANY = 20
 
 
@@ -124,7 +136,7 @@ class LatentSpaceDisplay:
             Columns of the codes.
 
         n_grid : int, default=15
-            Points of the grid along each axis.
+            Points of the grid along each axis. A single one is at the medians.
 
         image_shape : tuple of int, default=None
             ``(height, width)`` or ``(channels, height, width)``. None takes that of
@@ -147,33 +159,34 @@ class LatentSpaceDisplay:
         Raises
         ------
         ValueError
-            If `kind` is unknown, or the codes have no such `components`.
+            If `kind` is unknown, the codes have no such `components`, or `estimator`
+            cannot encode, or cannot decode for a grid.
         """
-        check_is_fitted(estimator)
-        if kind not in KINDS:
-            raise ValueError(f"kind={kind!r} must be one of {KINDS}.")
-        codes = np.asarray(estimator.transform(X))
-        first, second = components
-        if not all(0 <= column < codes.shape[1] for column in components):
+        check_matplotlib(cls.__name__)
+        check_option("kind", kind, KINDS)
+        check_has(estimator, "transform")
+        codes = as_rows(estimator.transform(X))
+        chosen, columns = np.ravel(components).tolist(), range(codes.shape[1])
+        if len(chosen) != 2 or chosen[0] == chosen[1] or not set(chosen) <= {*columns}:
             raise ValueError(
                 f"components={components!r} must be two columns of the codes, which "
-                f"have {codes.shape[1]}."
+                f"have {len(columns)}."
             )
+        first, second = chosen
         names = [f"code {first}", f"code {second}"]
         if kind == "scatter":
             display = cls(codes=codes[:, [first, second]], y=y, names=names)
             return display.plot(ax, scatter_kw=scatter_kw)
-        low, high = np.percentile(codes[:, [first, second]], [2, 98], axis=0)
-        across = np.linspace(low[0], high[0], n_grid)
-        down = np.linspace(high[1], low[1], n_grid)
-        grid = np.tile(np.median(codes, axis=0), (n_grid**2, 1)).astype(codes.dtype)
-        grid[:, first] = np.tile(across, n_grid)
-        grid[:, second] = np.repeat(down, n_grid)
-        images = np.asarray(estimator.inverse_transform(grid))
+        check_count("n_grid", n_grid)
+        check_has(estimator, "inverse_transform")
+        grid = np.tile(np.median(codes.astype(float), axis=0), (n_grid**2, 1))
+        grid[:, first] = np.tile(_across(codes[:, first], n_grid), n_grid)
+        grid[:, second] = np.repeat(_across(codes[:, second], n_grid)[::-1], n_grid)
+        images = as_rows(estimator.inverse_transform(grid.astype(codes.dtype)))
         display = cls(
             codes=grid[:, [first, second]],
             images=images,
-            image_shape=find_image_shape(images.shape[1], image_shape, estimator),
+            image_shape=find_image_shape(images.shape[1], image_shape, [estimator]),
             names=names,
         )
         return display.plot(ax, im_kw=im_kw)
@@ -196,6 +209,12 @@ class LatentSpaceDisplay:
         -------
         display : LatentSpaceDisplay
             The display with its picture.
+
+        Raises
+        ------
+        ValueError
+            If there is not one of `y` for each row of `codes`, or the points of
+            `images` are no grid.
         """
         self.ax_ = make_axes(ax, "LatentSpaceDisplay", (6, 6))
         self.figure_ = self.ax_.figure
@@ -213,35 +232,45 @@ class LatentSpaceDisplay:
         size = float(np.clip(20_000 / max(len(codes), 1), 4, 40))
         style = {"s": size, "linewidths": 0}
         if self.y is None:
-            points = self.ax_.scatter(*codes.T, **style | {"c": COLORS[0]} | options)
-            self.points_["all"] = points
+            style |= {"color": COLORS[0]}
+            self.points_["all"] = self.ax_.scatter(*codes.T, **override(style, options))
             return
-        y = np.asarray(self.y)
+        y = column_or_1d(np.asarray(self.y))
+        check_consistent_length(codes, y)
         classes = np.unique(y)
-        if type_of_target(y).startswith("continuous") or len(classes) > MANY:
+        is_number = np.issubdtype(y.dtype, np.number)
+        if type_of_target(y) == "continuous" or (is_number and len(classes) > MANY):
             style |= {"c": y, "cmap": "cividis"}
-            self.points_["all"] = self.ax_.scatter(*codes.T, **style | options)
+            self.points_["all"] = self.ax_.scatter(*codes.T, **override(style, options))
             self.figure_.colorbar(self.points_["all"], ax=self.ax_)
             return
-        for i, label in enumerate(classes):
+        names = [str(label) for label in classes]
+        for i, (label, name) in enumerate(zip(classes, names, strict=True)):
+            style |= {"s": size, "color": COLORS[i % len(COLORS)], "label": name}
             # Colours repeat after seven classes, the pairs with markers after 49.
-            marker = MARKERS[(i + i // len(COLORS)) % len(MARKERS)]
-            if len(str(label)) == 1:  # its own legend
-                marker, style["s"] = f"${label}$", 2.5 * size
-            points = self.ax_.scatter(
-                *codes[y == label].T,
-                **style
-                | {"c": COLORS[i % len(COLORS)], "marker": marker, "label": str(label)}
-                | options,
+            style["marker"] = MARKERS[(i + i // len(COLORS)) % len(MARKERS)]
+            if _is_own_legend(name):
+                style |= {"marker": f"${name}$", "s": 2.5 * size}
+            self.points_[name] = self.ax_.scatter(
+                *codes[y == label].T, **override(style, options)
             )
-            self.points_[str(label)] = points
-        if any(len(str(label)) > 1 for label in classes):
-            self.ax_.legend(loc="center left", bbox_to_anchor=(1, 0.5), markerscale=2)
+        if not all(_is_own_legend(name) for name in names):
+            self.ax_.legend(
+                loc="center left",
+                bbox_to_anchor=(1, 0.5),
+                markerscale=2,
+                ncols=-(-len(names) // MANY),
+            )
 
     def _show_grid(self, codes, options):
         images = np.asarray(self.images)
         shape = find_image_shape(images.shape[1], self.image_shape)
         across, down = np.unique(codes[:, 0]), np.unique(codes[:, 1])
+        if not len(across) * len(down) == len(codes) == len(images):
+            raise ValueError(
+                f"images: the {len(images)} images and {len(codes)} codes are no grid "
+                f"of {len(down)} by {len(across)} points."
+            )
         # Half a step beyond the outermost points, so that each lies in its image.
         extent = [
             edge
@@ -257,5 +286,20 @@ class LatentSpaceDisplay:
         self.ax_.set_box_aspect(picture.shape[0] / picture.shape[1])
 
 
+def _across(values, n_points):
+    """Points across the bulk of the values, or across 1 where they are all equal."""
+    if n_points == 1:
+        return np.array([np.median(values)])
+    low, high = np.percentile(values.astype(float), [2, 98])
+    if low == high:
+        low, high = low - 0.5, high + 0.5
+    return np.linspace(low, high, n_points)
+
+
 def _half_step(values):
     return (values[1] - values[0]) / 2 if len(values) > 1 else 0.5
+
+
+def _is_own_legend(name):
+    """Whether points can be drawn as what they are."""
+    return len(name) == 1 and name.isascii() and name.isalnum()

@@ -3,9 +3,18 @@
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_ae.inspection._style import GREY, make_axes, next_color
+from sklearn_ae.inspection._checks import check_has, check_option
+from sklearn_ae.inspection._style import (
+    GREY,
+    check_matplotlib,
+    count_in_integers,
+    make_axes,
+    next_color,
+    override,
+)
 
 PARTS = {"train": "training", "valid": "validation"}
+SCALES = ("auto", "log", "linear")
 
 
 class LossCurveDisplay:
@@ -80,7 +89,8 @@ class LossCurveDisplay:
             Draw each term of the loss too, where there is more than one.
 
         yscale : {"auto", "log", "linear"}, default="auto"
-            Scale of the loss. ``"auto"`` is logarithmic where all is positive.
+            Scale of the loss. ``"auto"`` is logarithmic where all on the axes is
+            positive.
 
         line_kw : dict, default=None
             Keyword arguments of matplotlib's `plot` for all curves.
@@ -89,8 +99,17 @@ class LossCurveDisplay:
         -------
         display : LossCurveDisplay
             The display with its curves.
+
+        Raises
+        ------
+        ValueError
+            If `estimator` has no `history_`, as pipelines and outlier detectors have
+            none, though their autoencoders have; if no epoch was trained; or if
+            `yscale` is unknown.
         """
-        check_is_fitted(estimator, "history_")
+        check_matplotlib(cls.__name__)
+        check_is_fitted(estimator)
+        check_has(estimator, "history_")
         display = cls(history=estimator.history_, name=name)
         return display.plot(ax, terms=terms, yscale=yscale, line_kw=line_kw)
 
@@ -107,7 +126,8 @@ class LossCurveDisplay:
             Draw each term of the loss too, where there is more than one.
 
         yscale : {"auto", "log", "linear"}, default="auto"
-            Scale of the loss. ``"auto"`` is logarithmic where all is positive.
+            Scale of the loss. ``"auto"`` is logarithmic where all on the axes is
+            positive.
 
         line_kw : dict, default=None
             Keyword arguments of matplotlib's `plot` for all curves.
@@ -122,8 +142,7 @@ class LossCurveDisplay:
         ValueError
             If `yscale` is unknown, or `history` has no loss.
         """
-        if yscale not in ("auto", "log", "linear"):
-            raise ValueError(f"yscale={yscale!r} must be 'auto', 'log' or 'linear'.")
+        check_option("yscale", yscale, SCALES)
         if "train_loss" not in self.history:
             raise ValueError(
                 f"history has the columns {sorted(self.history)}, but a loss curve "
@@ -133,13 +152,14 @@ class LossCurveDisplay:
         self.figure_ = self.ax_.figure
         epochs = np.arange(1, len(self.history["train_loss"]) + 1)
         self.lines_ = {}
-        for term in self._terms() if terms else ["loss"]:
+        shown = self._terms() if terms else ["loss"]
+        for term in shown:
             color = next_color(self.ax_)
             for part, meaning in PARTS.items():
                 column = f"{part}_{term}"
                 if column not in self.history:
                     continue
-                label = f"{meaning}: {term}" if terms else f"{meaning} {term}"
+                label = f"{meaning}: {term}" if len(shown) > 1 else f"{meaning} {term}"
                 style = {
                     "color": color,
                     "linestyle": "-" if part == "train" else "--",
@@ -147,15 +167,16 @@ class LossCurveDisplay:
                     "label": f"{self.name}, {label}" if self.name else label,
                 }
                 (self.lines_[column],) = self.ax_.plot(
-                    epochs, self.history[column], **style | (line_kw or {})
+                    epochs, self.history[column], **override(style, line_kw)
                 )
         stages = np.asarray(self.history.get("stage", np.zeros(len(epochs))))
         for boundary in np.flatnonzero(np.diff(stages)):
             self.ax_.axvline(boundary + 1.5, color=GREY, linestyle=":", linewidth=1)
         if yscale == "auto":
-            lowest = min(np.nanmin(line.get_ydata()) for line in self.lines_.values())
-            yscale = "log" if lowest > 0 else "linear"
+            # Of everything there, lest another display's curves should vanish.
+            yscale = "log" if self.ax_.dataLim.ymin > 0 else "linear"
         self.ax_.set(xlabel="epoch", ylabel="loss", yscale=yscale)
+        count_in_integers(self.ax_.xaxis)
         self.ax_.legend()
         return self
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from sklearn_ae.inspection._style import make_axes
+from sklearn_ae.inspection._checks import check_count, reconstruct
+from sklearn_ae.inspection._style import LETTER, check_matplotlib, make_axes
 from sklearn_ae.inspection._tiles import (
     as_images,
     as_rows,
@@ -11,8 +12,9 @@ from sklearn_ae.inspection._tiles import (
     tile,
 )
 
-# How wide a row of images may become, and how wide its label is.
-INCHES, LABEL = 8.0, 1.6
+# Inches: the width of ten images and that of however many, what an image and its label
+# need at least, and the height of an image at most.
+INCHES, WIDEST, LOWEST, HIGHEST = 8.0, 24.0, 0.4, 2.0
 
 
 class ReconstructionDisplay:
@@ -118,7 +120,9 @@ class ReconstructionDisplay:
             Draw so many images, the first of `X`.
 
         difference : bool, default=True
-            Draw differences as well.
+            Draw differences as well: blue where the reconstruction is lower than what
+            it should be, red where it is higher; for coloured images, their mean over
+            the channels.
 
         names : sequence of str, default=None
             Names of the estimators. None takes the keys of the dict or the names of the
@@ -130,17 +134,25 @@ class ReconstructionDisplay:
         im_kw : dict, default=None
             Keyword arguments of matplotlib's `imshow` for images of one channel, such
             as ``{"cmap": "gray"}``. The default draws the lowest value of the originals
-            white and the highest black.
+            white and the highest black. Coloured images are scaled in the same way
+            unless their originals lie in [0, 1].
 
         Returns
         -------
         display : ReconstructionDisplay
             The display with its images.
+
+        Raises
+        ------
+        ValueError
+            If an estimator cannot reconstruct, or `names`, `n_items`, `image_shape` or
+            `X_target` do not fit.
         """
+        check_matplotlib(cls.__name__)
         if isinstance(estimators, dict):
             names = estimators.keys() if names is None else names
             estimators = estimators.values()
-        elif hasattr(estimators, "inverse_transform"):
+        elif hasattr(estimators, "transform") or hasattr(estimators, "fit"):
             estimators = [estimators]
         estimators = list(estimators)
         if names is None:
@@ -152,18 +164,13 @@ class ReconstructionDisplay:
                 "estimators, all different."
             )
         rows = as_rows(X)
-        if image_shape is None:
-            for estimator in estimators:
-                image_shape = find_image_shape(rows.shape[1], None, estimator)
-                if image_shape != find_image_shape(rows.shape[1]):
-                    break
         display = cls(
             X=rows,
             reconstructions={
-                name: as_rows(estimator.inverse_transform(estimator.transform(X)))
+                name: reconstruct(estimator, X)
                 for name, estimator in zip(names, estimators, strict=True)
             },
-            image_shape=image_shape,
+            image_shape=find_image_shape(rows.shape[1], image_shape, estimators),
             X_target=None if X_target is None else as_rows(X_target),
         )
         return display.plot(ax, n_items=n_items, difference=difference, im_kw=im_kw)
@@ -187,53 +194,72 @@ class ReconstructionDisplay:
         im_kw : dict, default=None
             Keyword arguments of matplotlib's `imshow` for images of one channel, such
             as ``{"cmap": "gray"}``. The default draws the lowest value of the originals
-            white and the highest black.
+            white and the highest black. Coloured images are scaled in the same way
+            unless their originals lie in [0, 1].
 
         Returns
         -------
         display : ReconstructionDisplay
             The display with its images.
+
+        Raises
+        ------
+        ValueError
+            If `n_items` is no integer of at least 1, or the shapes do not correspond.
         """
+        check_count("n_items", n_items)
         X = np.asarray(self.X)
-        shape = find_image_shape(X.shape[1], self.image_shape)
+        _, height, width = find_image_shape(X.shape[1], self.image_shape)
         target = X if self.X_target is None else np.asarray(self.X_target)
-        self.errors_ = {
-            name: float(np.mean((reconstruction - target) ** 2))
-            for name, reconstruction in self.reconstructions.items()
-        }
         images = {"X": X}
         labels = {"X": "original" if self.X_target is None else "input"}
         if self.X_target is not None:
             images["X_target"], labels["X_target"] = target, "target"
+        differences, self.errors_ = {}, {}
         for name, reconstruction in self.reconstructions.items():
-            images[name] = reconstruction
+            residual = _difference(reconstruction, target, name)
+            self.errors_[name] = float(np.mean(residual**2))
+            if name in images:
+                raise ValueError(
+                    f"names: {name!r} cannot name an estimator, since something else "
+                    "in the picture has that name."
+                )
+            images[name] = np.asarray(reconstruction)
             labels[name] = f"{name}\nMSE {self.errors_[name]:.3g}"
             if difference:
-                images[f"{name} - X"] = reconstruction - target
-                labels[f"{name} - X"] = "difference"
+                key = f"{name} - X"
+                images[key] = differences[key] = residual
+                labels[key] = "difference"
         n_items = min(n_items, len(X))
-        images = {key: as_images(rows[:n_items], shape) for key, rows in images.items()}
-        differences = [key for key in images if key.endswith(" - X")]
-        for key in differences:
-            if shape[0] == 3:
-                images[key] = images[key].mean(axis=-1)
-        height, width = shape[1] + 1, shape[2] + 1
-        size = min(INCHES, n_items * 1.0)
-        figsize = (
-            size + LABEL,
-            max(size * len(images) * height / n_items / width, 0.6),
-        )
-        self.ax_ = make_axes(ax, "ReconstructionDisplay", figsize)
-        self.figure_ = self.ax_.figure
+        shown = {}
+        for key, rows in images.items():
+            # Targets may have other channels than what they are made from.
+            channels = rows.shape[1] // (height * width)
+            shape = find_image_shape(rows.shape[1], (channels, height, width))
+            shown[key] = as_images(rows[:n_items], shape)
+            if key in differences and channels == 3:
+                shown[key] = shown[key].mean(axis=-1)
         low = min(np.min(X[:n_items]), np.min(target[:n_items]))
         high = max(np.max(X[:n_items]), np.max(target[:n_items]))
-        most = max((np.abs(images[key]).max() for key in differences), default=0)
+        # Without any difference the middle of the colours is still 0.
+        most = max((np.abs(shown[key]).max() for key in differences), default=0) or 1.0
+        height, width = height + 1, width + 1
+        side = min(max(INCHES / n_items, LOWEST), 1.0, HIGHEST * width / height)
+        side = min(side, WIDEST / n_items)
+        above = side * height / width
+        longest = max(len(line) for key in shown for line in labels[key].split("\n"))
+        before = LETTER * (longest + 4)
+        figsize = n_items * side + before, len(shown) * max(above, LOWEST)
+        self.ax_ = make_axes(ax, "ReconstructionDisplay", figsize)
+        self.figure_ = self.ax_.figure
         self.images_ = {}
-        for row, (key, items) in enumerate(images.items()):
+        for row, (key, items) in enumerate(shown.items()):
             if key in differences:
                 style = {"cmap": "RdBu_r", "vmin": -most, "vmax": most}
             else:
                 style = {"cmap": "gray_r", "vmin": low, "vmax": high} | (im_kw or {})
+            if items.ndim == 4 and not 0 <= low <= high <= 1:
+                items = (items - low) / (high - low or 1.0)
             top = row * height
             self.images_[key] = show(
                 self.ax_,
@@ -243,12 +269,25 @@ class ReconstructionDisplay:
             )
         self.ax_.set(
             xlim=(-0.5, n_items * width - 0.5),
-            ylim=(len(images) * height - 0.5, -0.5),
+            ylim=(len(shown) * height - 0.5, -0.5),
             xticks=[],
-            yticks=np.arange(len(images)) * height + (height - 1) / 2,
-            yticklabels=[labels[key] for key in images],
-            aspect="equal",
+            yticks=np.arange(len(shown)) * height + (height - 1) / 2,
+            yticklabels=[labels[key] for key in shown],
+            # Flat images, such as rows of a spectrum, become bands.
+            aspect="equal" if above > 0.8 * LOWEST else "auto",
+            anchor="W",  # in the middle the layout would cut the labels
         )
         self.ax_.tick_params(length=0)
         self.ax_.spines[:].set_visible(False)
         return self
+
+
+def _difference(reconstruction, target, name):
+    """Reconstruction minus target; a ValueError where they do not correspond."""
+    reconstruction = np.asarray(reconstruction)
+    if reconstruction.shape != target.shape:
+        raise ValueError(
+            f"The reconstructions by {name!r} have the shape {reconstruction.shape}, "
+            f"but what they should be has {target.shape}; see X_target."
+        )
+    return reconstruction - target

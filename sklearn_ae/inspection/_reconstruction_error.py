@@ -1,9 +1,17 @@
 """Errors of rows, and of their features."""
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils import check_consistent_length, column_or_1d
 
-from sklearn_ae.inspection._style import COLORS, make_axes
+from sklearn_ae.inspection._checks import check_count, check_option, reconstruct
+from sklearn_ae.inspection._style import (
+    COLORS,
+    LETTER,
+    bin_edges,
+    check_matplotlib,
+    make_axes,
+    override,
+)
 from sklearn_ae.inspection._tiles import as_rows
 
 KINDS = ("histogram", "heatmap")
@@ -66,10 +74,11 @@ class ReconstructionErrorDisplay:
     >>> import matplotlib.pyplot as plt
     >>> from sklearn.datasets import load_wine
     >>> from sklearn.preprocessing import scale
-    >>> from sklearn_ae import AutoencoderOutlierDetector
+    >>> from sklearn_ae import Autoencoder, AutoencoderOutlierDetector
     >>> from sklearn_ae.inspection import ReconstructionErrorDisplay
     >>> X = scale(load_wine().data)
-    >>> detector = AutoencoderOutlierDetector(random_state=0).fit(X)
+    >>> autoencoder = Autoencoder(3, max_epochs=20)
+    >>> detector = AutoencoderOutlierDetector(autoencoder, random_state=0).fit(X)
     >>> display = ReconstructionErrorDisplay.from_estimator(detector, X)
     >>> beyond = display.errors_ > display.threshold
     >>> bool((beyond == (detector.predict(X) == -1)).all())
@@ -138,7 +147,7 @@ class ReconstructionErrorDisplay:
 
         bins : int or array-like, default=20
             Number of bins of the histogram, equal on a logarithmic axis, or their
-            edges.
+            edges. The axis is logarithmic where all on it is positive.
 
         n_rows : int, default=20
             Rows of the heat map, those of the greatest errors.
@@ -156,14 +165,26 @@ class ReconstructionErrorDisplay:
         -------
         display : ReconstructionErrorDisplay
             The display with its picture.
+
+        Raises
+        ------
+        ValueError
+            If `kind` is unknown, `estimator` cannot reconstruct, or another argument
+            does not fit.
         """
-        check_is_fitted(estimator)
+        check_matplotlib(cls.__name__)
+        check_option("kind", kind, KINDS)
         if hasattr(estimator, "feature_errors"):
             errors, error_name = estimator.feature_errors(X), "error / usual error"
             threshold = -estimator.offset_ if threshold is None else threshold
         else:
-            reconstruction = estimator.inverse_transform(estimator.transform(X))
-            errors = (as_rows(X) - as_rows(reconstruction)) ** 2
+            rows, reconstruction = as_rows(X), reconstruct(estimator, X)
+            if rows.shape != reconstruction.shape:
+                raise ValueError(
+                    f"X has the shape {rows.shape}, but its reconstruction "
+                    f"{reconstruction.shape}; they cannot be compared."
+                )
+            errors = (rows - reconstruction) ** 2
             error_name = "squared error"
         if feature_names is None:
             feature_names = getattr(estimator, "feature_names_in_", None)
@@ -200,7 +221,7 @@ class ReconstructionErrorDisplay:
 
         bins : int or array-like, default=20
             Number of bins of the histogram, equal on a logarithmic axis, or their
-            edges.
+            edges. The axis is logarithmic where all on it is positive.
 
         n_rows : int, default=20
             Rows of the heat map, those of the greatest errors.
@@ -219,11 +240,16 @@ class ReconstructionErrorDisplay:
         Raises
         ------
         ValueError
-            If `kind` is unknown.
+            If `kind` is unknown, `feature_errors` or `threshold` are not finite, or
+            another argument does not fit.
         """
-        if kind not in KINDS:
-            raise ValueError(f"kind={kind!r} must be one of {KINDS}.")
+        check_option("kind", kind, KINDS)
+        check_count("n_rows", n_rows)
         errors = np.asarray(self.feature_errors, dtype=float)
+        if not np.isfinite(errors).all():
+            raise ValueError("feature_errors must be finite, but has NaN or infinity.")
+        if self.threshold is not None and not np.isfinite(self.threshold):
+            raise ValueError(f"threshold={self.threshold!r} must be finite or None.")
         self.errors_ = errors.mean(axis=1)
         self.bars_, self.line_, self.image_, self.rows_ = {}, None, None, None
         if kind == "histogram":
@@ -232,7 +258,8 @@ class ReconstructionErrorDisplay:
             self._draw_histogram(bins, hist_kw or {})
         else:
             self.rows_ = np.argsort(-self.errors_, kind="stable")[:n_rows]
-            figsize = 8.0, 1.6 + 0.22 * len(self.rows_)
+            longest = max((len(name) for name in self._names()), default=0)
+            figsize = 8.0, 1.6 + 0.22 * len(self.rows_) + LETTER * longest
             self.ax_ = make_axes(ax, "ReconstructionErrorDisplay", figsize)
             self.figure_ = self.ax_.figure
             self._draw_heatmap(errors[self.rows_], im_kw or {})
@@ -240,26 +267,31 @@ class ReconstructionErrorDisplay:
 
     def _draw_histogram(self, bins, options):
         errors = self.errors_
-        positive = bool((errors > 0).all())
-        if isinstance(bins, int) and positive:
-            exponents = np.log10(errors if self.threshold is None else self._seen())
-            edges = 10 ** np.histogram_bin_edges(exponents, bins)
+        # The picture shows the threshold, too.
+        seen = errors if self.threshold is None else np.append(errors, self.threshold)
+        if np.ndim(bins) == 0 and (seen > 0).all():
+            edges = 10 ** bin_edges(np.log10(seen), bins)
+            # What rounding would leave out.
+            edges[0], edges[-1] = min(edges[0], seen.min()), max(edges[-1], seen.max())
         else:
-            edges = np.histogram_bin_edges(errors, bins)
-        groups = {"all": np.ones(len(errors), dtype=bool)}
+            edges = bin_edges(seen, bins)
+        groups = {f"{len(errors)} rows": errors}
         if self.y is not None:
-            y = np.asarray(self.y)
-            groups = {str(label): y == label for label in np.unique(y)}
-        for i, (name, rows) in enumerate(groups.items()):
-            counts, _ = np.histogram(errors[rows], edges)
+            y = column_or_1d(np.asarray(self.y))
+            check_consistent_length(errors, y)
+            groups = {str(label): errors[y == label] for label in np.unique(y)}
+        for i, (name, group) in enumerate(groups.items()):
+            counts, _ = np.histogram(group, edges)
             style = {
                 "color": COLORS[i % len(COLORS)],
                 "linestyle": ("-", "--", "-.", ":")[i % 4],
                 "linewidth": 1.5,
-                "label": name if self.y is not None else f"{len(errors)} rows",
+                "label": name,
             }
-            self.ax_.stairs(counts, edges, fill=True, color=style["color"], alpha=0.2)
-            self.bars_[name] = self.ax_.stairs(counts, edges, **style | options)
+            bars = self.ax_.stairs(counts, edges, **override(style, options))
+            within = {"color": bars.get_edgecolor(), "alpha": 0.2, "zorder": 0.9}
+            self.ax_.stairs(counts, edges, fill=True, **within)
+            self.bars_["all" if self.y is None else name] = bars
         if self.threshold is not None:
             beyond = np.mean(errors > self.threshold)
             self.line_ = self.ax_.axvline(
@@ -271,16 +303,12 @@ class ReconstructionErrorDisplay:
         self.ax_.set(
             xlabel=f"{self.error_name}, mean of a row",
             ylabel="rows",
-            xscale="log" if positive else "linear",
+            # Of everything there, lest another display's bars should vanish.
+            xscale="log" if self.ax_.dataLim.xmin > 0 else "linear",
         )
         self.ax_.legend()
 
-    def _seen(self):
-        """Errors with the threshold, which the picture shows too."""
-        return np.append(self.errors_, self.threshold)
-
     def _draw_heatmap(self, errors, options):
-        n_rows, n_features = errors.shape
         style = {"cmap": "cividis", "aspect": "auto", "interpolation": "nearest"}
         most = errors.max()
         if most > 0:
@@ -290,9 +318,19 @@ class ReconstructionErrorDisplay:
         self.image_ = self.ax_.imshow(errors, **style | options)
         self.figure_.colorbar(self.image_, ax=self.ax_, label=self.error_name)
         self.ax_.set(ylabel="row", xlabel="feature")
-        if n_rows <= MANY:
-            self.ax_.set_yticks(np.arange(n_rows), self.rows_.astype(str))
-        if self.feature_names is not None and n_features <= MANY:
-            names = [str(name) for name in self.feature_names]
-            self.ax_.set_xticks(np.arange(n_features), names, rotation=90)
+        if len(errors) <= MANY:
+            self.ax_.set_yticks(np.arange(len(errors)), self.rows_.astype(str))
+        if names := self._names():
+            self.ax_.set_xticks(np.arange(len(names)), names, rotation=90)
             self.ax_.set_xlabel("")
+
+    def _names(self):
+        """The names of the features, as far as the heat map has room for them."""
+        names, n_features = self.feature_names, np.shape(self.feature_errors)[1]
+        if names is not None and len(names) != n_features:
+            raise ValueError(
+                f"feature_names has {len(names)} names, but there are {n_features} "
+                "features."
+            )
+        few = names is not None and n_features <= MANY
+        return [str(name) for name in names] if few else []

@@ -1,13 +1,14 @@
 """Rows of a table as images, and many images as one."""
 
 import math
+from numbers import Integral
 
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array
 
 
-def find_image_shape(n_features, image_shape=None, estimator=None):
+def find_image_shape(n_features, image_shape=None, estimators=()):
     """Channels, height and width of the images that rows are.
 
     Parameters
@@ -17,10 +18,10 @@ def find_image_shape(n_features, image_shape=None, estimator=None):
 
     image_shape : tuple of int, default=None
         ``(height, width)`` or ``(channels, height, width)`` with 1 or 3 channels.
-        None takes that of `estimator` or of its network, or else squares of one
-        channel.
+        None takes the first of the `estimators` or of their parts that fits, or else
+        squares of one channel.
 
-    estimator : estimator, default=None
+    estimators : sequence of estimators, default=()
         Where to look for a shape.
 
     Returns
@@ -33,12 +34,16 @@ def find_image_shape(n_features, image_shape=None, estimator=None):
     ValueError
         If the shape does not fit the rows, or none is given and they are no squares.
     """
-    if image_shape is None and isinstance(estimator, BaseEstimator):
-        parameters = estimator.get_params()
+    if image_shape is None:
         given = [
-            value for name, value in parameters.items() if name.endswith("image_shape")
+            value
+            for estimator in estimators
+            if isinstance(estimator, BaseEstimator)
+            for name, value in estimator.get_params().items()
+            if name.endswith("image_shape") and value is not None
         ]
-        image_shape = next((value for value in given if value is not None), None)
+        fitting = (shape for shape in given if math.prod(shape) == n_features)
+        image_shape = next(fitting, None)
     if image_shape is None:
         side = math.isqrt(n_features)
         if side**2 != n_features:
@@ -48,15 +53,17 @@ def find_image_shape(n_features, image_shape=None, estimator=None):
                 "width)."
             )
         return 1, side, side
-    shape = tuple(image_shape)
-    shape = (1, *shape) if len(shape) == 2 else shape
-    if len(shape) != 3 or shape[0] not in (1, 3) or math.prod(shape) != n_features:
+    sides = np.array(image_shape, dtype=object).ravel().tolist()
+    shape = (1, *sides) if len(sides) == 2 else tuple(sides)
+    whole = all(isinstance(side, Integral) and side > 0 for side in shape)
+    fits = whole and math.prod(shape) == n_features
+    if not fits or len(shape) != 3 or shape[0] not in (1, 3):
         raise ValueError(
             f"image_shape={image_shape!r} does not fit {n_features} features; it must "
             "be (height, width) or (channels, height, width) with 1 or 3 channels, and "
             f"multiply to {n_features}."
         )
-    return shape
+    return tuple(int(side) for side in shape)
 
 
 def as_rows(X):

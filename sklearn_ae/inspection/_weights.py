@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_ae.inspection._style import make_axes
+from sklearn_ae.inspection._checks import check_has, check_option
+from sklearn_ae.inspection._style import check_matplotlib, make_axes
 from sklearn_ae.inspection._tiles import as_images, find_image_shape, show, tile
 
 KINDS = ("encoder", "decoder", "activating")
@@ -47,10 +48,14 @@ class WeightsDisplay:
 
     Notes
     -----
-    The input of norm r around `mean_` that activates a unit most is the limit of
-    ``d <- g / ||g||`` with ``g`` the gradient of the unit's code at
-    ``mean_ + r d``, and ``r`` the norm of `scale_`, which is about that of a centred
-    row. Where the code is a monotone function of ``w @ x`` it is ``w / ||w||`` [1]_.
+    The input of norm r around `mean_` that activates a unit most is sought by
+    ``d <- g / ||g||`` with ``g`` the gradient of the unit's code at ``mean_ + r d``
+    [1]_. Of the directions ``d`` that this passes through, the best is taken; where
+    there is no gradient, it goes on in a random direction. The norm
+    ``r = scale_ * sqrt(n_features)`` is that of a usual centred row, unless `scale_` is
+    1, as it is for data that a penalty or a sigmoid output leaves in their units. Where
+    the code is an increasing function of ``w @ x`` the result is ``w / ||w||``,
+    whatever r.
 
     References
     ----------
@@ -91,21 +96,23 @@ class WeightsDisplay:
         Parameters
         ----------
         estimator : estimator
-            Fitted, with `module_` and `inverse_transform`.
+            Fitted, with `module_`, and `inverse_transform` for ``kind="decoder"``.
 
         kind : {"encoder", "decoder", "activating"}, default="encoder"
             ``"encoder"``: weights of the encoder's first layer, those of its filters
-            if it is a convolution. ``"decoder"``: what the reconstruction gains when a
-            unit of the code goes from 0 to 1 and the others are 0, which for a decoder
-            of one linear layer are its weights. ``"activating"``: the input of given
-            norm that activates each unit of the code most.
+            if it is a convolution; the linear path that ``init="pca"`` puts beside
+            hidden layers is not in them. ``"decoder"``: what the reconstruction gains
+            when a unit of the code goes from 0 to 1 and the others are 0, which for a
+            decoder of one linear layer are its weights. ``"activating"``: the input of
+            given norm that activates each unit of the code most, divided by that norm;
+            0 for units that nothing activates.
 
         units : array-like of int, default=None
-            Which units to draw. None draws all.
+            Which units to draw, of the first layer or of the code. None draws all.
 
         image_shape : tuple of int, default=None
             ``(height, width)`` or ``(channels, height, width)``. None takes that of
-            `estimator` or squares of one channel.
+            `estimator` or squares of one channel. Filters have their own.
 
         ax : matplotlib Axes, default=None
             Axes to draw on; None makes new ones.
@@ -121,28 +128,30 @@ class WeightsDisplay:
         Raises
         ------
         ValueError
-            If `kind` is unknown, or the encoder begins with neither a linear layer nor
-            a convolution.
+            If `kind` is unknown, there are no such `units`, `estimator` has no
+            `module_`, or its encoder begins with neither a linear layer nor a
+            convolution.
         """
-        check_is_fitted(estimator, "module_")
+        check_matplotlib(cls.__name__)
+        check_option("kind", kind, KINDS)
+        check_is_fitted(estimator)
+        check_has(estimator, "module_")
+        filter_shape = None
         if kind == "encoder":
-            weights, filter_shape = _first_layer(estimator.module_, kind)
+            weights, filter_shape = _first_layer(estimator)
         elif kind == "decoder":
-            zero = np.zeros((1, estimator.n_components_))
+            check_has(estimator, "inverse_transform")
             ones = np.eye(estimator.n_components_)
             weights = estimator.inverse_transform(ones)
-            weights = weights - estimator.inverse_transform(zero)
-            filter_shape = None
-        elif kind == "activating":
-            weights, filter_shape = _activating_inputs(estimator), None
+            weights = weights - estimator.inverse_transform(0 * ones[:1])
         else:
-            raise ValueError(f"kind={kind!r} must be one of {KINDS}.")
+            weights = _activating_inputs(estimator)
         if filter_shape is None:
-            image_shape = find_image_shape(weights.shape[1], image_shape, estimator)
+            image_shape = find_image_shape(weights.shape[1], image_shape, [estimator])
         else:
             image_shape = filter_shape
         if units is not None:
-            weights = weights[np.asarray(units)]
+            weights = weights[_positions(units, len(weights))]
         return cls(weights=weights, image_shape=image_shape).plot(ax, im_kw=im_kw)
 
     def plot(self, ax=None, *, im_kw=None):
@@ -185,37 +194,69 @@ class WeightsDisplay:
         return self
 
 
-def _first_layer(module, kind):
+def _positions(units, n_units):
+    """The chosen units, as an array of at least one index."""
+    try:
+        positions = np.ravel(np.arange(n_units)[np.asarray(units)])
+    except IndexError:
+        positions = []
+    if len(positions) == 0:
+        raise ValueError(
+            f"units={units!r} must be one or more of the {n_units} units, "
+            f"0 to {n_units - 1}."
+        )
+    return positions
+
+
+def _first_layer(estimator):
     """Weights of the first layer as rows, and the shape of filters or None."""
-    for layer in module.modules():
-        if isinstance(layer, torch.nn.Conv2d):
-            weight = layer.weight.detach().cpu().numpy()
-            return weight.reshape(len(weight), -1), weight.shape[1:]
-        weight = getattr(layer, "weight", None)
-        if isinstance(weight, torch.Tensor) and weight.ndim == 2:
-            return weight.detach().cpu().numpy(), None
-    raise ValueError(
-        f"kind={kind!r} needs an encoder whose first layer is linear or a Conv2d, but "
-        f"{type(module).__name__} has neither; take kind='activating'."
-    )
+    module, called = estimator.module_, []
+    # What a module calls first need not be what it has first.
+    hooks = [
+        layer.register_forward_pre_hook(lambda layer, _: called.append(layer))
+        for layer in module.modules()
+        if getattr(layer, "weight", None) is not None and layer.weight.ndim > 1
+    ]
+    try:
+        with torch.no_grad():
+            x = torch.zeros(1, estimator.n_features_in_, device=estimator.device_)
+            module.encode(x)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    if not called or not isinstance(called[0], torch.nn.Linear | torch.nn.Conv2d):
+        raise ValueError(
+            "kind='encoder' needs an encoder whose first layer is linear or a Conv2d, "
+            f"which that of {estimator!r} is not; take kind='activating'."
+        )
+    weight = called[0].weight.detach().cpu().numpy().copy()
+    filter_shape = None if weight.ndim == 2 else weight.shape[1:]
+    return weight.reshape(len(weight), -1), filter_shape
 
 
 def _activating_inputs(estimator):
     """Unit vectors from the mean that activate each unit of the code most."""
     module, device = estimator.module_, estimator.device_
-    mean = torch.as_tensor(estimator.mean_, device=device, dtype=torch.float32)
-    radius = float(np.linalg.norm(np.broadcast_to(estimator.scale_, mean.shape)))
-    n_units = estimator.n_components_
-    directions = torch.zeros(n_units, len(mean), device=device)
-    best = torch.full((n_units,), -torch.inf, device=device)
-    found = directions
-    with torch.enable_grad():
-        for _ in range(STEPS):
+    mean = module.input_mean.to(torch.float32)
+    radius = module.input_scale * math.sqrt(len(mean))
+    shape = estimator.n_components_, len(mean)
+    generator = torch.Generator().manual_seed(0)
+    directions = found = torch.zeros(shape, device=device)
+    best = torch.full((len(directions), 1), -torch.inf, device=device)
+    responds = torch.zeros_like(best, dtype=torch.bool)
+    for step in range(STEPS + 1):
+        with torch.enable_grad():
             x = (mean + radius * directions).requires_grad_()
-            codes = module.encode(x).diagonal()
-            better = (codes.detach() > best)[:, None]
-            found = torch.where(better, directions, found)
-            best = torch.maximum(best, codes.detach())
+            codes = module.encode(x).diagonal()[:, None]
             (gradient,) = torch.autograd.grad(codes.sum(), x)
-            directions = torch.nn.functional.normalize(gradient, dim=1)
-    return found.cpu().numpy()
+        codes = codes.detach()
+        if step > 0:  # at first the directions are 0, the mean itself
+            found = torch.where(codes > best, directions, found)
+            best = torch.maximum(best, codes)
+        slope = gradient.abs().amax(dim=1, keepdim=True)
+        responds |= slope > 0
+        anywhere = torch.randn(shape, generator=generator).to(device)
+        # Divided by the slope first, lest squares of small gradients should vanish.
+        ascent = torch.where(slope > 0, gradient / slope, anywhere)
+        directions = torch.nn.functional.normalize(ascent, dim=1)
+    return torch.where(responds, found, 0.0).cpu().numpy()
