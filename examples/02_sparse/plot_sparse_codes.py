@@ -36,28 +36,45 @@ for name, model in models.items():
         f"held-out variance explained {model.score(X_test):.3f}"
     )
 
+deviations = {
+    lambd: np.abs(models[lambd].mean_activation_ / rho - 1).max()
+    for lambd in (0.0, 0.01, 1.0)
+}
+assert deviations[1.0] < deviations[0.01] < deviations[0.0]
+assert deviations[1.0] < 0.1
+
 # %%
-# On the left the mean activations. In the middle and on the right the codes of 100
-# held-out images, one image a row. The divergence makes activations small on average,
-# but hardly any of them zero; with ``k=10`` all but ten are, and images of one digit
-# share those that are not.
+# The means as histograms. Without the penalty, codes are several times as active.
 import matplotlib.pyplot as plt
 
-fig, axes = plt.subplots(1, 3, figsize=(13, 4.4), layout="constrained")
-bins = np.linspace(0, 0.3, 61)
-for lambd in (0.0, 0.01, 1.0):
-    axes[0].hist(models[lambd].mean_activation_, bins=bins, label=f"lambd = {lambd:g}")
-axes[0].axvline(rho, color="black", linestyle="--", label=f"rho = {rho}")
-axes[0].set(xlabel="mean activation", ylabel="number of codes")
-axes[0].set_title('sparsity="kl"')
-axes[0].legend(frameon=False)
+from sklearn_ae.inspection import ActivationDisplay
 
+fig, axes = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained", sharex=True)
+for ax, lambd in zip(axes, (0.0, 1.0), strict=True):
+    ActivationDisplay.from_estimator(models[lambd], ax=ax, bins=np.linspace(0, 0.3, 61))
+    ax.set_title(f"lambd = {lambd:g}")
+
+# %%
+# The codes of 100 held-out images, one image a row. The divergence makes activations
+# small on average, but hardly any of them zero; with ``k=10`` all but ten are, and
+# images of one digit share those that are not. Some codes are never among the ten:
+# ``dead_units_`` says which.
+fig, axes = plt.subplots(1, 2, figsize=(9, 4.2), layout="constrained", sharey=True)
 chosen = np.concatenate([np.flatnonzero(y_test == digit)[:10] for digit in range(10)])
 titles = {1.0: 'sparsity="kl", rho=0.05, lambd=1', "topk": 'sparsity="topk", k=10'}
-for ax, (name, title) in zip(axes[1:], titles.items(), strict=True):
+for ax, (name, title) in zip(axes, titles.items(), strict=True):
     codes = models[name].transform(X_test[chosen])
     codes = codes[:, np.argsort(codes.argmax(axis=0))]  # by the image it likes best
-    ax.imshow(codes / codes.max(), vmin=0, vmax=1, cmap="Blues", aspect="auto")
-    ax.set(xlabel="code", ylabel="image, by digit", title=title)
-    ax.set(yticks=np.arange(5, 100, 10), yticklabels=range(10))
+    image = ax.imshow(codes / codes.max(), vmin=0, vmax=1, cmap="Blues", aspect="auto")
+    ax.set(xlabel="code", title=title, yticks=np.arange(5, 100, 10))
+    ax.set_yticklabels(range(10))
+axes[0].set_ylabel("image, by digit")
+fig.colorbar(image, ax=axes, label="relative to the largest code")
+
+active = (models["topk"].transform(X_test) > 0).sum(axis=1)
+assert active.max() <= 10
+assert (models[1.0].transform(X_test) > 0).all()
+dead = models["topk"].dead_units_.sum()
+print(f"{dead} of 200 codes are dead with k=10")
+assert 0 < dead < 100
 plt.show()

@@ -50,6 +50,13 @@ for name, detector in detectors.items():
     print(f"{name:24} area under the ROC curve {areas[name]:.3f}")
 
 # %%
+# It is level with the better ones of scikit-learn's. What it has beside a score is the
+# share of each pixel in it.
+theirs = [areas[name] for name in detectors if not name.startswith("Autoencoder")]
+assert areas["Autoencoder"] > max(theirs) - 0.03
+assert areas["Autoencoder"] > areas["IsolationForest"]
+
+# %%
 # The autoencoder left out what stood out of its training rows. Since we know that one
 # in ten is odd, we move the threshold there, which takes no second fit.
 detector = detectors["Autoencoder"].set_threshold(0.1)
@@ -74,15 +81,15 @@ for digit in (8, 3, 5, 0, 6, 4):
 errors = detector.feature_errors(X_test[shown])
 labels = detector.predict(X_test[shown])
 
-fig = plt.figure(figsize=(11, 3.3), layout="constrained")
-left, right = fig.subfigures(1, 2, width_ratios=[2, 1])
+fig = plt.figure(figsize=(10, 3.2), layout="constrained")
+left, right = fig.subfigures(1, 2, width_ratios=[3, 2])
 axes = left.subplots(2, len(shown))
 for column, index, error, label in zip(axes.T, shown, errors, labels, strict=True):
     image, blame = column
     image.imshow(X_test[index].reshape(8, 8), cmap="gray_r", vmin=0, vmax=1)
     drawn = blame.imshow(error.reshape(8, 8), cmap="Reds", vmin=0, vmax=20)
     verdict = "usual" if label == 1 else "outlier"
-    color = "C0" if label == 1 else "C3"
+    color = "#0072B2" if label == 1 else "#D55E00"
     image.set_title(f"{verdict}\nscore {score[index]:.1f}", fontsize=10, color=color)
     for ax in column:
         ax.set(xticks=[], yticks=[])
@@ -93,16 +100,16 @@ left.colorbar(drawn, ax=axes, label="times the usual", extend="max")
 left.suptitle("Trained on eights, and on a few images that are none")
 
 ax = right.subplots()
-for name in detectors:
+colors = ["#D55E00", "#D55E00", "#0072B2", "#009E73", "#CC79A7"]
+styles = ["-", "--", "-", "-.", ":"]
+for name, color, style in zip(detectors, colors, styles, strict=True):
     false_alarms, found, _ = roc_curve(~is_eight, -scores[name])
-    ours = name.startswith("Autoencoder")
     ax.plot(
         false_alarms,
         found,
         label=f"{name} ({areas[name]:.3f})",
-        linewidth=2.2 if ours else 1.2,
-        linestyle="--" if "trimming" in name else "-",
-        color="C3" if ours else None,
+        color=color,
+        linestyle=style,
     )
 ax.set(
     xlabel="eights taken for outliers",

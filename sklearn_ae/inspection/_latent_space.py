@@ -130,7 +130,8 @@ class LatentSpaceDisplay:
 
         kind : {"scatter", "grid"}, default="scatter"
             ``"grid"`` decodes points between the 2nd and the 98th percentile of both
-            columns of the codes of `X`, the other columns at their medians.
+            columns of the codes of `X`, the other columns at their medians, and draws
+            the lowest value of `X` white and the highest black.
 
         components : tuple of two int, default=(0, 1)
             Columns of the codes.
@@ -189,7 +190,10 @@ class LatentSpaceDisplay:
             image_shape=find_image_shape(images.shape[1], image_shape, [estimator]),
             names=names,
         )
-        return display.plot(ax, im_kw=im_kw)
+        # As in X, lest a few outputs below all of X should turn the background grey.
+        rows = as_rows(X)
+        limits = {"vmin": rows.min(), "vmax": rows.max()}
+        return display.plot(ax, im_kw=limits | (im_kw or {}))
 
     def plot(self, ax=None, *, scatter_kw=None, im_kw=None):
         """Draw the scatter or the grid.

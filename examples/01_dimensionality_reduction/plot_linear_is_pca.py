@@ -1,0 +1,135 @@
+"""
+A linear autoencoder is PCA
+===========================
+
+Without nonlinear layers and without penalties an autoencoder can do no better than
+:class:`~sklearn.decomposition.PCA`, and it ends up at PCA whatever it starts from. We
+start a linear :class:`~sklearn_ae.Autoencoder` with random weights, train it, and
+compare subspace, components, codes and errors.
+"""
+
+# %%
+# The data: the digits, half of them held out.
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+
+X_train, X_test = train_test_split(
+    load_digits().data / 16, test_size=0.5, random_state=0
+)
+
+# %%
+# ``hidden_layer_sizes=()`` leaves one matrix to the code and one back. Longer networks
+# with ``activation="identity"`` are linear, too. ``tied_weights=True`` makes the second
+# matrix the first one, transposed. The optimizer is "adam" since the default's weight
+# decay would pull the weights away from PCA, the rate of 0.02 is four times its usual
+# one, and no row is held out so that PCA sees the same.
+import numpy as np
+from scipy.linalg import subspace_angles
+from sklearn.decomposition import PCA
+
+from sklearn_ae import Autoencoder
+
+n_components = 8
+pca = PCA(n_components, svd_solver="full").fit(X_train)
+linear = Autoencoder(
+    n_components,
+    hidden_layer_sizes=(),
+    tied_weights=True,
+    init="random",
+    optimizer="adam",
+    learning_rate=0.02,
+    early_stopping=False,
+    random_state=0,
+)
+
+
+def mean_error(model, X):
+    return np.mean((X - model.inverse_transform(model.transform(X))) ** 2)
+
+
+def directions(model):
+    """What one unit of each code adds to the output, one row a code."""
+    origin = np.zeros((1, n_components))
+    steps = model.inverse_transform(np.eye(n_components))
+    return steps - model.inverse_transform(origin)
+
+
+def largest_angle(model):
+    """Between the subspaces that the model and PCA reconstruct in, in degrees."""
+    angles = subspace_angles(directions(model).T, pca.components_.T)
+    return np.degrees(angles.max())
+
+
+epochs = [0, 3, 10, 30, 100]
+angles, ratios = [], []
+for max_epochs in epochs:
+    linear.set_params(max_epochs=max_epochs).fit(X_train)
+    angles.append(largest_angle(linear))
+    ratios.append(mean_error(linear, X_test) / mean_error(pca, X_test))
+    print(
+        f"{max_epochs:3} epochs: {angles[-1]:5.2f} degrees from PCA's subspace, "
+        f"{ratios[-1]:.4f} of PCA's held-out error"
+    )
+assert angles[-1] < 1
+assert abs(ratios[-1] - 1) < 1e-3
+
+# %%
+# Not only the subspace, the components are PCA's as well. The error does not mind
+# a rotation of the code; `fit` ends with the one that makes the codes uncorrelated
+# and sorts them by variance. Signs are a matter of convention, here the same.
+found = directions(linear)
+cosines = np.sum(found * pca.components_, axis=1) / np.linalg.norm(found, axis=1)
+variances = linear.explained_variance_ / pca.explained_variance_
+print("cosines with PCA's components: ", cosines.round(4))
+print("variances by PCA's:            ", variances.round(4))
+assert np.abs(cosines).min() > 0.99
+assert np.allclose(variances, 1, rtol=1e-2)
+
+# %%
+# Two matrices of their own reach the same subspace and the same error. But what the
+# encoder multiplies the decoder may divide by, so that the lengths of the codes, and
+# with them the components, are left to chance.
+free = Autoencoder(**linear.get_params()).set_params(tied_weights=False).fit(X_train)
+found = directions(free)
+free_cosines = np.sum(found * pca.components_, axis=1) / np.linalg.norm(found, axis=1)
+ratio = mean_error(free, X_train) / mean_error(pca, X_train)
+print(f"free weights: {ratio:.4f} of PCA's error on the training rows")
+print("cosines with PCA's components: ", free_cosines.round(4))
+assert abs(ratio - 1) < 1e-3
+assert np.abs(free_cosines).min() < 0.9
+
+# %%
+# None of this takes training, if you ask for the default start: it *is* PCA.
+start = Autoencoder(n_components, max_epochs=0).fit(X_train)
+assert np.allclose(start.transform(X_test), pca.transform(X_test), atol=1e-4)
+
+# %%
+# The way to PCA, and the components at its end.
+import matplotlib.pyplot as plt
+
+fig = plt.figure(figsize=(9, 2.8), layout="constrained")
+left, right = fig.subfigures(1, 2, width_ratios=[1, 2])
+ax = left.subplots()
+ax.plot(epochs, angles, "o-", color="#0072B2")
+ax.set(xscale="symlog", xticks=epochs, xticklabels=epochs, ylim=(0, 95))
+ax.set(xlabel="epochs", ylabel="largest angle in degrees", title="Distance from PCA")
+axes = right.subplots(2, n_components)
+for row, (name, components) in zip(
+    axes,
+    {"PCA": pca.components_, "linear\nautoencoder": directions(linear)}.items(),
+    strict=True,
+):
+    for ax, component in zip(row, components, strict=True):
+        most = np.abs(component).max()
+        ax.imshow(component.reshape(8, 8), cmap="RdBu_r", vmin=-most, vmax=most)
+        ax.set(xticks=[], yticks=[])
+    row[0].set_ylabel(name)
+for ax, variance in zip(axes[1], linear.explained_variance_, strict=True):
+    ax.set_xlabel(f"{variance:.2f}")
+right.suptitle("Components, and the variances of their codes", fontsize=11)
+
+plt.show()
+
+# %%
+# So whatever :class:`~sklearn_ae.Autoencoder` gains over PCA comes from its nonlinear
+# layers. If a linear model is what you want, take PCA: it is exact, and faster.
