@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes a virtual environment and installs the project into it, editable.
-#   scripts/setup.sh [EXTRAS]      for instance scripts/setup.sh plot,test
+#   scripts/setup.sh [EXTRAS]      for instance scripts/setup.sh dev,docs
 # Settings: VENV (.venv), CONSTRAINTS (constraints.txt), PYTHON (python3).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

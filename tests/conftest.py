@@ -1,10 +1,13 @@
 """Fixtures that several test files share."""
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
+
+plt.switch_backend("agg")  # no test needs a screen
 
 
 @pytest.fixture(params=[0, 1, 42], ids=lambda seed: f"seed{seed}")
@@ -41,6 +44,12 @@ def table():
 def seeded_table(seed):
     """Another table for every seed."""
     return draw_table(seed)
+
+
+@pytest.fixture
+def close_figures():
+    yield
+    plt.close("all")
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import itertools
 import warnings
 
-import matplotlib as mpl
 import numpy as np
 import pytest
 import torch
@@ -32,14 +31,7 @@ from sklearn_ae.inspection import (
     WeightsDisplay,
 )
 
-mpl.use("Agg")
-plt = pytest.importorskip("matplotlib.pyplot")
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("close_figures")
 
 
 @pytest.fixture(scope="module")

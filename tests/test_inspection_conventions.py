@@ -5,7 +5,7 @@ import pickle
 import sys
 import warnings
 
-import matplotlib as mpl
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from numpydoc.docscrape import ClassDoc, FunctionDoc
@@ -18,8 +18,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn_ae import Autoencoder, AutoencoderOutlierDetector, SparseAutoencoder
 from sklearn_ae import inspection as displays
 
-mpl.use("Agg")
-plt = pytest.importorskip("matplotlib.pyplot")
+pytestmark = pytest.mark.usefixtures("close_figures")
 
 SMALL = Autoencoder(2, max_epochs=1, random_state=0)
 SPARSE = SparseAutoencoder(5, max_epochs=1, random_state=0)
@@ -47,12 +46,6 @@ CASES = {
         {"n_components": [1, 2], "cv": 2},
     ),
 }
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
 
 
 @pytest.fixture(scope="module")

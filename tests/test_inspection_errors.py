@@ -1,6 +1,6 @@
 """The displays of errors: what they draw, against other ways to get it."""
 
-import matplotlib as mpl
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -14,14 +14,7 @@ from sklearn.preprocessing import StandardScaler, scale
 from sklearn_ae import Autoencoder, AutoencoderOutlierDetector
 from sklearn_ae.inspection import ComponentsDisplay, ReconstructionErrorDisplay
 
-mpl.use("Agg")
-plt = pytest.importorskip("matplotlib.pyplot")
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("close_figures")
 
 
 @pytest.fixture(scope="module")

@@ -68,11 +68,11 @@ assert final["momentum"] < 0.9 * final["sgd"]
 assert final["adam"] < 0.9 * final["sgd"]
 
 # %%
-# No other method does better here than Nesterov's momentum and Adam. One rate too high on the
-# grid costs Adam some loss, and Nesterov's method the training: the steps of adaptive
-# methods do not grow with the gradients. The decay of the weights in "adamw", the
-# default, costs some training loss. What it is there for is rows not seen, which are no
-# part of this comparison.
+# No other method does better here than Nesterov's momentum and Adam. One rate too high
+# on the grid costs Adam some loss, and Nesterov's method the training: the steps of
+# adaptive methods do not grow with the gradients. The decay of the weights in "adamw",
+# the default, costs some training loss. What it is there for is rows not seen, which
+# are no part of this comparison.
 leaders = {"nesterov", "adam"}
 behind = min(final[optimizer] for optimizer in grids.keys() - leaders)
 assert max(final[optimizer] for optimizer in leaders) < 1.03 * behind
