@@ -1,5 +1,6 @@
 """The pages in `docs`: nothing public is missing, and their code runs."""
 
+import ast
 import importlib
 import inspect
 import pkgutil
@@ -138,3 +139,17 @@ def test_code_of_the_extension_guide_runs(tmp_path, monkeypatch):
         for names, kept in zip((TERMS, LOSSES), before, strict=True):
             names.clear()
             names.update(kept)
+
+
+def test_examples_assert_what_they_claim():
+    examples = sorted((ROOT / "examples").glob("*/plot_*.py"))
+    assert len(examples) > 20
+    silent = [
+        path.name
+        for path in examples
+        if not any(
+            isinstance(node, ast.Assert)
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        )
+    ]
+    assert silent == []

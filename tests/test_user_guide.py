@@ -19,8 +19,20 @@ def test_every_page_is_in_the_contents():
     assert sorted([*listed, "index"]) == [page.stem for page in PAGES]
 
 
+def pages_with(code):
+    pages = [page for page in PAGES if code in page.read_text()]
+    return pytest.mark.parametrize("page", pages, ids=lambda page: page.stem)
+
+
+def test_every_page_has_code():
+    text = {page.stem: page.read_text() for page in PAGES}
+    assert [
+        n for n, t in text.items() if ">>> " not in t and ".. plot::" not in t
+    ] == []
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pages_with(">>> ")
 def test_code_of_page(page, request):
     flags = request.config.getini("doctest_optionflags")
     failed, attempted = doctest.testfile(
@@ -34,11 +46,7 @@ def test_code_of_page(page, request):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "page",
-    [page for page in PAGES if ".. plot::" in page.read_text()],
-    ids=lambda page: page.stem,
-)
+@pages_with(".. plot::")
 def test_pictures_of_page(page):
     pyplot = pytest.importorskip("matplotlib.pyplot")
     blocks = re.findall(
