@@ -8,6 +8,7 @@ from numpydoc.validate import validate
 
 import sklearn_ae
 from sklearn_ae import inspection, model_selection
+from sklearn_ae.objectives import corruptions, losses, penalties
 
 
 def public_classes(module):
@@ -23,12 +24,19 @@ CLASSES = [
     *public_classes(inspection),
 ]
 
+FUNCTIONS = [
+    f"{module.__name__}.{name}"
+    for module in (losses, penalties, corruptions)
+    for name, function in inspect.getmembers(module, inspect.isfunction)
+    if function.__module__ == module.__name__ and not name.startswith("_")
+]
+
 # numpydoc's checks that scikit-learn does not follow either.
 IGNORED = {
     "ES01",  # no extended summary where the summary says it all
     "RT02",  # returned values have names
     "SA01",  # methods without "See Also"
-    "EX01",  # and without examples: the class has both
+    "EX01",  # and without examples: the class has both, the guide those of functions
 }
 # Of single classes, and why.
 EXCUSED = {
@@ -90,3 +98,9 @@ def test_numpydoc_finds_nothing(cls):
     excused = {error for error in found if error[:2] in EXCUSED}
     assert len(excused) == sum(name == path for name, _ in EXCUSED)
     assert not found - excused
+
+
+@pytest.mark.parametrize("path", FUNCTIONS)
+def test_numpydoc_finds_nothing_in_building_blocks(path):
+    found = {error for error in validate(path)["errors"] if error[0] not in IGNORED}
+    assert not found

@@ -16,12 +16,46 @@ from torch import Tensor
 
 
 def gaussian(x: Tensor, generator: torch.Generator | None, *, level: float) -> Tensor:
-    """Add normal noise of standard deviation `level`."""
+    """Add normal noise.
+
+    Parameters
+    ----------
+    x : tensor of shape (n, p)
+        A batch; it is left as it is.
+
+    generator : torch.Generator or None
+        Draws the noise, on the device of `x`; None takes torch's global one.
+
+    level : float
+        Standard deviation, in the units of `x`.
+
+    Returns
+    -------
+    corrupted : tensor of shape (n, p)
+        The batch with noise on every entry.
+    """
     return x + level * torch.empty_like(x).normal_(generator=generator)
 
 
 def masking(x: Tensor, generator: torch.Generator | None, *, level: float) -> Tensor:
-    """Set a random share `level` of the entries to zero."""
+    """Set random entries to zero.
+
+    Parameters
+    ----------
+    x : tensor of shape (n, p)
+        A batch; it is left as it is.
+
+    generator : torch.Generator or None
+        Draws the noise, on the device of `x`; None takes torch's global one.
+
+    level : float
+        Probability of an entry to be zeroed, in [0, 1].
+
+    Returns
+    -------
+    corrupted : tensor of shape (n, p)
+        The batch with about that share of zeros.
+    """
     return x * torch.empty_like(x).bernoulli_(1 - level, generator=generator)
 
 
@@ -33,7 +67,30 @@ def salt_and_pepper(
     low: float,
     high: float,
 ) -> Tensor:
-    """Set a random share `level` of the entries to `low` or `high`, by a fair coin."""
+    """Set random entries to one of two values, by a fair coin.
+
+    Parameters
+    ----------
+    x : tensor of shape (n, p)
+        A batch; it is left as it is.
+
+    generator : torch.Generator or None
+        Draws the noise, on the device of `x`; None takes torch's global one.
+
+    level : float
+        Probability of an entry to be replaced, in [0, 1].
+
+    low : float
+        The one value, usually the smallest in the data.
+
+    high : float
+        The other.
+
+    Returns
+    -------
+    corrupted : tensor of shape (n, p)
+        The batch with about that share of `low` and `high`.
+    """
     uniform = torch.empty_like(x).uniform_(generator=generator)
     x = torch.where(uniform < level, high, x)
     return torch.where(uniform < level / 2, low, x)

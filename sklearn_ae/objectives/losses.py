@@ -31,14 +31,48 @@ def _reduced(
 def squared_error(
     reconstruction: Tensor, target: Tensor, total: bool = False
 ) -> Tensor:
-    """Half the squared Euclidean distance, ``1/2 ||x - xhat||^2``."""
+    """Half the squared Euclidean distance.
+
+    Parameters
+    ----------
+    reconstruction : tensor of shape (n, p)
+        What came out.
+
+    target : tensor of shape (n, p)
+        What should have.
+
+    total : bool, default=False
+        Sum over the rows.
+
+    Returns
+    -------
+    loss : tensor of shape (n,) or ()
+        ``1/2 ||x - xhat||^2`` of each row, or their sum.
+    """
     return _reduced(F.mse_loss, reconstruction, target, total).mul(0.5)
 
 
 def absolute_error(
     reconstruction: Tensor, target: Tensor, total: bool = False
 ) -> Tensor:
-    """The city-block distance, ``sum_j |x_j - xhat_j|``."""
+    """The city-block distance.
+
+    Parameters
+    ----------
+    reconstruction : tensor of shape (n, p)
+        What came out.
+
+    target : tensor of shape (n, p)
+        What should have.
+
+    total : bool, default=False
+        Sum over the rows.
+
+    Returns
+    -------
+    loss : tensor of shape (n,) or ()
+        ``sum_j |x_j - xhat_j|`` of each row, or their sum.
+    """
     return _reduced(F.l1_loss, reconstruction, target, total)
 
 
@@ -47,8 +81,25 @@ def huber(
 ) -> Tensor:
     """Half the squared error up to `delta`, linear beyond it [1]_.
 
-    ``sum_j r_j^2 / 2`` where ``|r_j| <= delta``, else
-    ``delta (|r_j| - delta / 2)``, with ``r = x - xhat``.
+    Parameters
+    ----------
+    reconstruction : tensor of shape (n, p)
+        What came out.
+
+    target : tensor of shape (n, p)
+        What should have.
+
+    total : bool, default=False
+        Sum over the rows.
+
+    delta : float, default=1.0
+        The threshold, above 0, in the units of `target`.
+
+    Returns
+    -------
+    loss : tensor of shape (n,) or ()
+        ``sum_j r_j^2 / 2`` where ``|r_j| <= delta``, else
+        ``delta (|r_j| - delta / 2)``, with ``r = x - xhat``; or the sum of these.
 
     References
     ----------
@@ -61,17 +112,46 @@ def huber(
 def binary_cross_entropy(
     reconstruction: Tensor, target: Tensor, total: bool = False
 ) -> Tensor:
-    """``-sum_j x_j log xhat_j + (1 - x_j) log(1 - xhat_j)``, in nats.
+    """The surprise at targets in [0, 1] if outputs are probabilities.
 
-    Both arguments lie in [0, 1]; logarithms are bounded below by -100.
+    Parameters
+    ----------
+    reconstruction : tensor of shape (n, p)
+        What came out, in [0, 1].
+
+    target : tensor of shape (n, p)
+        What should have, in [0, 1].
+
+    total : bool, default=False
+        Sum over the rows.
+
+    Returns
+    -------
+    loss : tensor of shape (n,) or ()
+        ``-sum_j x_j log xhat_j + (1 - x_j) log(1 - xhat_j)`` of each row, in nats, or
+        their sum. Logarithms are bounded below by -100.
     """
     return _reduced(F.binary_cross_entropy, reconstruction, target, total)
 
 
 def cross_entropy(logits: Tensor, target: Tensor, total: bool = False) -> Tensor:
-    """``-sum_j y_j log p_j``, in nats, with ``p = softmax(logits)``.
+    """The surprise at classes whose probabilities are ``p = softmax(logits)``.
 
-    The rows of `target` are probabilities of the classes, one-hot if these are known.
+    Parameters
+    ----------
+    logits : tensor of shape (n, n_classes)
+        Logarithms of probabilities, up to a constant.
+
+    target : tensor of shape (n, n_classes)
+        Probabilities of the classes, one-hot if these are known.
+
+    total : bool, default=False
+        Sum over the rows.
+
+    Returns
+    -------
+    loss : tensor of shape (n,) or ()
+        ``-sum_j y_j log p_j`` of each row, in nats, or their sum.
     """
     losses = -(target * logits.log_softmax(1))
     return losses.sum() if total else losses.sum(1)
@@ -85,10 +165,30 @@ def gaussian_surprise(
     log_variance: Tensor,
     scale: float = 1.0,
 ) -> Tensor:
-    """``-log N(x; xhat, s^2 I)``, in nats, with ``s = scale * exp(log_variance / 2)``.
+    """The surprise at targets if outputs are means of a Gaussian.
 
-    `reconstruction` and `target` have been divided by `scale`; the density is the one
-    before.
+    Parameters
+    ----------
+    reconstruction : tensor of shape (n, p)
+        What came out, divided by `scale`.
+
+    target : tensor of shape (n, p)
+        What should have, divided by `scale`.
+
+    total : bool, default=False
+        Sum over the rows.
+
+    log_variance : tensor of shape ()
+        Logarithm of the variance of every entry, of data divided by `scale`.
+
+    scale : float, default=1.0
+        What the data have been divided by; the density is the one before.
+
+    Returns
+    -------
+    loss : tensor of shape (n,) or ()
+        ``-log N(x; xhat, s^2 I)`` of each row, in nats, with
+        ``s = scale * exp(log_variance / 2)``; or their sum.
     """
     squares = squared_error(reconstruction, target, total)
     n_entries = target.shape[-1]

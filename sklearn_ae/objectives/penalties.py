@@ -21,20 +21,59 @@ def _sum(tensors: Iterable[Tensor], stacked: bool) -> Tensor:
 
 
 def l1_norm(weights: Iterable[Tensor], stacked: bool = False) -> Tensor:
-    """``sum |W|`` over all entries of all weight matrices."""
+    """Sum of the absolute values of all weights.
+
+    Parameters
+    ----------
+    weights : iterable of tensor
+        Weight matrices and kernels, of any shapes.
+
+    stacked : bool, default=False
+        The first axis counts networks, and so does that of the result.
+
+    Returns
+    -------
+    penalty : tensor of shape () or (n_networks,)
+        ``sum |W|`` over all entries of all weights.
+    """
     return _sum((weight.abs() for weight in weights), stacked)
 
 
 def half_squared_l2_norm(weights: Iterable[Tensor], stacked: bool = False) -> Tensor:
-    """``1/2 sum W^2`` over all entries of all weight matrices."""
+    """Half the sum of squares of all weights.
+
+    Parameters
+    ----------
+    weights : iterable of tensor
+        Weight matrices and kernels, of any shapes.
+
+    stacked : bool, default=False
+        The first axis counts networks, and so does that of the result.
+
+    Returns
+    -------
+    penalty : tensor of shape () or (n_networks,)
+        ``1/2 sum W^2`` over all entries of all weights.
+    """
     return _sum((weight.square() for weight in weights), stacked) / 2
 
 
 def kl_sparsity(mean_activation: Tensor, rho: float | Tensor) -> Tensor:
-    """``sum_j rho log(rho / r_j) + (1 - rho) log((1 - rho) / (1 - r_j))`` [1]_.
+    """Divergence of mean activations from their target [1]_.
 
-    The divergence of Bernoulli variables, in nats, from mean activations ``r`` of
-    shape (k,) in (0, 1) to the target `rho`.
+    Parameters
+    ----------
+    mean_activation : tensor of shape (k,)
+        Mean ``r_j`` of each unit, in (0, 1).
+
+    rho : float or tensor
+        Target, in (0, 1).
+
+    Returns
+    -------
+    penalty : tensor of shape ()
+        ``sum_j rho log(rho / r_j) + (1 - rho) log((1 - rho) / (1 - r_j))``, in nats:
+        that of Bernoulli variables.
 
     References
     ----------
@@ -48,19 +87,54 @@ def kl_sparsity(mean_activation: Tensor, rho: float | Tensor) -> Tensor:
 
 
 def activation_l1(code: Tensor) -> Tensor:
-    """``sum_j |h_j|`` of each row, shape (n,)."""
+    """Sum of the absolute values of a code.
+
+    Parameters
+    ----------
+    code : tensor of shape (n, k)
+        Codes ``h``.
+
+    Returns
+    -------
+    penalty : tensor of shape (n,)
+        ``sum_j |h_j|`` of each row.
+    """
     return code.abs().sum(-1)
 
 
 def activation_l2(code: Tensor) -> Tensor:
-    """``sum_j h_j^2`` of each row, shape (n,)."""
+    """Sum of squares of a code.
+
+    Parameters
+    ----------
+    code : tensor of shape (n, k)
+        Codes ``h``.
+
+    Returns
+    -------
+    penalty : tensor of shape (n,)
+        ``sum_j h_j^2`` of each row.
+    """
     return code.square().sum(-1)
 
 
 def squared_jacobian_norm(encode: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """``||dh/dx||_F^2`` of each row, shape (n,), for any encoder [1]_.
+    """Squared Frobenius norm of the Jacobian of any encoder [1]_.
 
     One backward pass for all codes at once. Differentiable in the encoder's weights.
+
+    Parameters
+    ----------
+    encode : callable
+        From a tensor of shape (n, p) to codes of shape (n, k), row by row.
+
+    x : tensor of shape (n, p)
+        Where to take the Jacobian.
+
+    Returns
+    -------
+    penalty : tensor of shape (n,)
+        ``||dh/dx||_F^2`` of each row.
 
     References
     ----------
@@ -85,10 +159,28 @@ def projected_jacobian_norm(
     n_projections: int,
     generator: torch.Generator | None,
 ) -> Tensor:
-    """An unbiased estimate of ``||dh/dx||_F^2`` of each row, shape (n,) [1]_.
+    """Unbiased estimate of the squared norm of an encoder's Jacobian [1]_.
 
-    ``mean_l ||v_l^T dh/dx||^2`` over random vectors of signs ``v_l``: as many backward
-    passes as projections, whatever the width of the code.
+    As many backward passes as projections, whatever the width of the code.
+
+    Parameters
+    ----------
+    encode : callable
+        From a tensor of shape (n, p) to codes of shape (n, k), row by row.
+
+    x : tensor of shape (n, p)
+        Where to take the Jacobian.
+
+    n_projections : int
+        Number of random vectors, at least 1.
+
+    generator : torch.Generator or None
+        Draws the vectors, on the device of the codes; None takes torch's global one.
+
+    Returns
+    -------
+    penalty : tensor of shape (n,)
+        ``mean_l ||v_l^T dh/dx||^2`` of each row over vectors of random signs ``v_l``.
 
     References
     ----------
@@ -110,10 +202,20 @@ def projected_jacobian_norm(
 
 
 def gaussian_kl(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """``1/2 sum_j mu_j^2 + s_j^2 - 1 - log s_j^2`` of each row, shape (n,) [1]_.
+    """Divergence of Gaussian codes from the standard normal distribution [1]_.
 
-    The divergence in nats of a Gaussian with mean ``mu`` and independent entries of
-    variance ``s^2``, given by its logarithm, from the standard normal distribution.
+    Parameters
+    ----------
+    mean : tensor of shape (n, k)
+        Means ``mu``.
+
+    log_variance : tensor of shape (n, k)
+        Logarithms of the variances ``s^2`` of independent entries.
+
+    Returns
+    -------
+    penalty : tensor of shape (n,)
+        ``1/2 sum_j mu_j^2 + s_j^2 - 1 - log s_j^2`` of each row, in nats.
 
     References
     ----------
