@@ -35,3 +35,9 @@ def test_front_page_of_the_site_has_the_same_lines():
         r"^\.\. code-block:: python\n\n((?: {3}.*\n|\n)+)", page, re.M
     )
     assert textwrap.dedent(block).strip() == python_blocks()[0].strip()
+
+
+def test_links_lead_to_files():
+    targets = re.findall(r"\]\(([^)#:]+)[)#]", README.read_text())
+    assert len(targets) > 15
+    assert [target for target in targets if not (README.parent / target).exists()] == []
