@@ -5,11 +5,11 @@ import importlib
 import inspect
 import pkgutil
 import re
-import textwrap
 import tomllib
 from pathlib import Path
 
 import pytest
+from pages import directive_blocks
 from sklearn.base import BaseEstimator
 from torch import nn
 
@@ -19,6 +19,7 @@ from sklearn_ae._doc_link import DOCUMENTATION_URL
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
+CODE = "code-block:: python"
 
 
 def listed_in_api():
@@ -105,16 +106,8 @@ def test_address_is_that_of_the_project():
     assert pyproject["project"]["urls"]["Documentation"] == DOCUMENTATION_URL
 
 
-def code_blocks(path):
-    text = path.read_text(encoding="utf-8")
-    blocks = re.findall(
-        r"^\.\. code-block:: python\n\n((?:   .*\n|\n)+)", text, flags=re.MULTILINE
-    )
-    return [textwrap.dedent(block).strip() for block in blocks]
-
-
 def test_code_of_the_front_page_runs():
-    (block,) = code_blocks(DOCS / "index.rst")
+    (block,) = directive_blocks(DOCS / "index.rst", CODE)
     namespace = {}
     exec(block, namespace)
     for name in ("codes", "images"):
@@ -125,7 +118,7 @@ def test_code_of_the_extension_guide_runs(tmp_path, monkeypatch):
     from sklearn_ae.objectives.losses import LOSSES
     from sklearn_ae.training.terms import TERMS
 
-    blocks = code_blocks(DOCS / "extending.rst")
+    blocks = directive_blocks(DOCS / "extending.rst", CODE)
     code = "\n\n".join(blocks)
     assert code.count("assert ") >= len(blocks) // 2
     # A module, as readers would have it: its classes are pickled.

@@ -4,6 +4,7 @@ import itertools
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.cluster import KMeans
@@ -404,10 +405,6 @@ def test_scatter_of_codes(X, dense):
     assert display.image_ is None
 
 
-def as_series(values, dtype=None):
-    return pytest.importorskip("pandas").Series(values, dtype=dtype)
-
-
 @pytest.mark.parametrize(
     "convert",
     [
@@ -415,9 +412,9 @@ def as_series(values, dtype=None):
         list,
         lambda y: np.array(["low", "mid", "high"])[y],
         lambda y: np.array(["low", "mid", "high"], dtype=object)[y],
-        lambda y: as_series(np.array(["low", "mid", "high"])[y]),
-        lambda y: as_series(np.array(["low", "mid", "high"])[y], "category"),
-        lambda y: as_series(y, "Int64"),
+        lambda y: pd.Series(np.array(["low", "mid", "high"])[y]),
+        lambda y: pd.Series(np.array(["low", "mid", "high"])[y], dtype="category"),
+        lambda y: pd.Series(y, dtype="Int64"),
         lambda y: y > 0,
         lambda y: y.astype(float),
         lambda y: y[:, np.newaxis][:, 0],

@@ -2,6 +2,7 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.cluster import KMeans
@@ -101,18 +102,14 @@ def test_rows_at_the_threshold_are_not_beyond(wine, detector):
     )
 
 
-def as_series(values, dtype=None):
-    return pytest.importorskip("pandas").Series(values, dtype=dtype)
-
-
 @pytest.mark.parametrize(
     "convert",
     [
         np.asarray,
         list,
         lambda y: np.array(["low", "mid", "high"])[y],
-        lambda y: as_series(np.array(["low", "mid", "high"])[y], "category"),
-        lambda y: as_series(y, "Int64"),
+        lambda y: pd.Series(np.array(["low", "mid", "high"])[y], dtype="category"),
+        lambda y: pd.Series(y, dtype="Int64"),
         lambda y: y == 1,
     ],
 )
@@ -221,7 +218,6 @@ def test_heatmap_of_the_worst_rows(wine, detector):
 
 
 def test_feature_names_of_a_data_frame(wine):
-    pd = pytest.importorskip("pandas")
     frame = pd.DataFrame(wine[0], columns=load_wine().feature_names)
     for estimator in (PCA(3), make_pipeline(StandardScaler(), PCA(3))):
         display = ReconstructionErrorDisplay.from_estimator(

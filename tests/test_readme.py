@@ -1,22 +1,18 @@
 """The README's code runs as it stands there."""
 
 import re
-import textwrap
 from pathlib import Path
 
 import numpy as np
 import pytest
+from pages import directive_blocks, markdown_blocks
 
 README = Path(__file__).parents[1] / "README.md"
 
 
-def python_blocks():
-    return re.findall(r"^```python\n(.*?)^```", README.read_text(), re.M | re.S)
-
-
 @pytest.mark.slow
 def test_python_blocks_run():
-    blocks = python_blocks()
+    blocks = markdown_blocks(README)
     assert len(blocks) == 5
     names = {}
     for block in blocks:
@@ -30,11 +26,9 @@ def test_python_blocks_run():
 
 
 def test_front_page_of_the_site_has_the_same_lines():
-    page = (README.parent / "docs/index.rst").read_text()
-    (block,) = re.findall(
-        r"^\.\. code-block:: python\n\n((?: {3}.*\n|\n)+)", page, re.M
-    )
-    assert textwrap.dedent(block).strip() == python_blocks()[0].strip()
+    front_page = README.parent / "docs" / "index.rst"
+    (block,) = directive_blocks(front_page, "code-block:: python")
+    assert block == markdown_blocks(README)[0].strip()
 
 
 def test_links_lead_to_files():

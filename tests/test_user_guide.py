@@ -2,10 +2,11 @@
 
 import doctest
 import re
-import textwrap
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pytest
+from pages import directive_blocks
 
 from sklearn_ae.training.optimizers import OPTIMIZERS
 
@@ -47,19 +48,12 @@ def test_code_of_page(page, request):
 
 @pytest.mark.slow
 @pages_with(".. plot::")
-def test_pictures_of_page(page):
-    pyplot = pytest.importorskip("matplotlib.pyplot")
-    blocks = re.findall(
-        r"^\.\. plot::\n(?:   :.*\n)*\n((?:   .*\n|\n)+)", page.read_text(), re.M
-    )
+def test_pictures_of_page(page, close_figures):
     names = {}
-    try:
-        for block in blocks:
-            exec(textwrap.dedent(block), names)
-            assert pyplot.gcf().axes
-            pyplot.close("all")
-    finally:
-        pyplot.close("all")
+    for block in directive_blocks(page, "plot::"):
+        exec(block, names)
+        assert plt.gcf().axes
+        plt.close("all")
 
 
 def test_optimizers_of_the_training_page():
