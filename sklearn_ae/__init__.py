@@ -1,14 +1,14 @@
 """Autoencoders as scikit-learn estimators."""
 
-from sklearn_ae._autoencoder import Autoencoder
-from sklearn_ae._contractive import ContractiveAutoencoder
-from sklearn_ae._convolutional import ConvolutionalAutoencoder, ConvolutionalNetwork
-from sklearn_ae._denoising import DenoisingAutoencoder
-from sklearn_ae._outlier import AutoencoderOutlierDetector
-from sklearn_ae._sparse import SparseAutoencoder
-from sklearn_ae._stacked import StackedAutoencoder
-from sklearn_ae._supervised import AutoencoderClassifier, AutoencoderRegressor
-from sklearn_ae._variational import VariationalAutoencoder
+from sklearn_ae.estimators._autoencoder import Autoencoder
+from sklearn_ae.estimators._contractive import ContractiveAutoencoder
+from sklearn_ae.estimators._convolutional import ConvolutionalAutoencoder, ConvolutionalNetwork
+from sklearn_ae.estimators._denoising import DenoisingAutoencoder
+from sklearn_ae.estimators._outlier import AutoencoderOutlierDetector
+from sklearn_ae.estimators._sparse import SparseAutoencoder
+from sklearn_ae.estimators._stacked import StackedAutoencoder
+from sklearn_ae.estimators._supervised import AutoencoderClassifier, AutoencoderRegressor
+from sklearn_ae.estimators._variational import VariationalAutoencoder
 
 __version__ = "0.1.0.dev0"
 

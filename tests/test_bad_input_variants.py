@@ -25,7 +25,7 @@ from sklearn_ae import (
     StackedAutoencoder,
     VariationalAutoencoder,
 )
-from sklearn_ae._base import BaseAutoencoder
+from sklearn_ae.estimators._base import BaseAutoencoder
 
 AUTOENCODERS = sorted(
     {type(model) for model in instances() if isinstance(model, BaseAutoencoder)},

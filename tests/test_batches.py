@@ -7,8 +7,8 @@ import pytest
 import torch
 from scipy import sparse
 
-from sklearn_ae.training import batches
-from sklearn_ae.training.batches import (
+from sklearn_ae.data import batches
+from sklearn_ae.data.batches import (
     Affine,
     ArrayDataset,
     TensorBatches,

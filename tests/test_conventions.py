@@ -29,7 +29,7 @@ from sklearn.utils.validation import check_is_fitted
 
 import sklearn_ae
 from sklearn_ae import Autoencoder
-from sklearn_ae._base import BaseAutoencoder
+from sklearn_ae.estimators._base import BaseAutoencoder
 
 AUTOENCODERS = sorted(
     {type(model) for model in instances() if isinstance(model, BaseAutoencoder)},

@@ -8,13 +8,13 @@ from scipy.special import expit
 
 from sklearn_ae.objectives.losses import gaussian_surprise
 from sklearn_ae.objectives.penalties import gaussian_kl
-from sklearn_ae.training.likelihood import (
+from sklearn_ae.objectives.likelihood import (
     balanced,
     evidence_lower_bound,
     importance_weighted_bound,
     normal_draws,
 )
-from sklearn_ae.training.objective import VariationalObjective
+from sklearn_ae.objectives.objective import VariationalObjective
 
 # -- the divergence and the likelihoods ------------------------------------------------
 

@@ -30,9 +30,9 @@ from sklearn_ae.objectives.penalties import (
     projected_jacobian_norm,
     squared_jacobian_norm,
 )
-from sklearn_ae.training.likelihood import importance_weighted_bound
-from sklearn_ae.training.objective import Objective, VariationalObjective
-from sklearn_ae.training.terms import MEMORY, TERMS, Pass
+from sklearn_ae.objectives.likelihood import importance_weighted_bound
+from sklearn_ae.objectives.objective import Objective, VariationalObjective
+from sklearn_ae.objectives._terms import MEMORY, TERMS, Pass
 
 PAGE = Path(__file__).parents[1] / "docs" / "maths.rst"
 SEEDS = range(3)

@@ -41,11 +41,11 @@ from sklearn_ae.model_selection import (
     BatchedRandomizedSearchCV,
     _backend,
 )
-from sklearn_ae.training import together
-from sklearn_ae.training.best_weights import BestWeights
+from sklearn_ae.batched import together
+from sklearn_ae.training.stopping import BestWeights
 from sklearn_ae.training.collecting import collecting
-from sklearn_ae.training.stack import Stack
-from sklearn_ae.training.state import dump_state
+from sklearn_ae.batched.stack import Stack
+from sklearn_ae.persistence.state import dump_state
 
 SEEDS = [0, 1, 42]
 DIGITS, LABELS = load_digits(return_X_y=True)

@@ -8,10 +8,10 @@ from sklearn.decomposition import PCA
 from sklearn.utils.extmath import svd_flip
 
 from sklearn_ae.networks.dense import DenseNetwork
-from sklearn_ae.training import batches, moments
-from sklearn_ae.training.batches import Affine, ArrayDataset
-from sklearn_ae.training.codes import CodeMoments, code_moments, principal_rotation
-from sklearn_ae.training.moments import mean_and_scale, principal_axes
+from sklearn_ae.data import batches, moments
+from sklearn_ae.data.batches import Affine, ArrayDataset
+from sklearn_ae.data.codes import CodeMoments, code_moments, principal_rotation
+from sklearn_ae.data.moments import mean_and_scale, principal_axes
 
 SOLVERS = ["covariance", "products", "decomposition"]
 

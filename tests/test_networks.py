@@ -12,7 +12,7 @@ from sklearn_ae.networks._network import ACTIVATIONS, SeededDropout
 from sklearn_ae.networks.dense import DenseNetwork
 from sklearn_ae.networks.standardized import Standardized
 from sklearn_ae.objectives.losses import LOSSES
-from sklearn_ae.training.objective import Objective
+from sklearn_ae.objectives.objective import Objective
 
 HIDDEN = [(), (5,), (6, 4), (3, 8, 5)]
 

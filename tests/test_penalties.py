@@ -12,7 +12,7 @@ from sklearn_ae import Autoencoder
 from sklearn_ae.networks.dense import DenseNetwork
 from sklearn_ae.objectives.losses import LOSSES
 from sklearn_ae.objectives.penalties import half_squared_l2_norm, l1_norm
-from sklearn_ae.training.objective import Objective
+from sklearn_ae.objectives.objective import Objective
 
 PENALTIES = {"l1": l1_norm, "l2": half_squared_l2_norm}
 REFERENCES = {

@@ -8,7 +8,7 @@ from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_ae import ConvolutionalNetwork, VariationalAutoencoder
-from sklearn_ae.training.likelihood import balanced, normal_draws
+from sklearn_ae.objectives.likelihood import balanced, normal_draws
 
 UNTRAINED = {"max_epochs": 0, "random_state": 0}
 CHEAP = {"max_epochs": 3, "random_state": 0}

@@ -13,8 +13,8 @@ from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import Pipeline
 
 from sklearn_ae._doc_link import DocLinkMixin
-from sklearn_ae.model_selection._backend import TogetherBackend
-from sklearn_ae.model_selection._rendezvous import current_call
+from sklearn_ae.batched.backend import TogetherBackend
+from sklearn_ae.batched.rendezvous import current_call
 
 _PARAMETERS = """\
 scoring : str, callable, list, tuple, dict or None, default=None

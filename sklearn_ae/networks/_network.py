@@ -5,12 +5,14 @@ are stacked along a first axis, inputs of shape (m, n, p) give outputs (m, n, q)
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from sklearn_ae._draws import Generators, each_with_generator
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "identity": nn.Identity,
@@ -23,18 +25,6 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
     "tanh": nn.Tanh,
     "sigmoid": nn.Sigmoid,
 }
-
-
-Generators = torch.Generator | list[torch.Generator] | None
-
-
-def each_with_generator(
-    x: Tensor, generators: Generators
-) -> Iterator[tuple[Tensor, torch.Generator | None]]:
-    """What to fill with random numbers, and the generator that is to draw them."""
-    if isinstance(generators, list):
-        return zip(x, generators, strict=True)
-    return iter([(x, generators)])
 
 
 def affine(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

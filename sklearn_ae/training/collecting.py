@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from sklearn_ae.training.batches import ArrayDataset
+from sklearn_ae.data.batches import ArrayDataset
 from sklearn_ae.training.net import AutoencoderNet
 
 _of_this_thread = threading.local()

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from sklearn_ae.objectives.corruptions import CORRUPTIONS
-from sklearn_ae.training.batches import Affine
+from sklearn_ae.data.batches import Affine
 
 
 class Corruption:

@@ -14,14 +14,14 @@ from skorch.callbacks import Callback, Checkpoint, EarlyStopping
 from skorch.helper import predefined_split
 from torch import Tensor
 
-from sklearn_ae.training.batches import (
+from sklearn_ae.data.batches import (
     Affine,
     ArrayDataset,
     TensorBatches,
     rows_per_block,
     unpack_batch,
 )
-from sklearn_ae.training.best_weights import BestWeights
+from sklearn_ae.training.stopping import BestWeights
 from sklearn_ae.training.corruption import Corruption
 from sklearn_ae.training.progress import ProgressBar
 from sklearn_ae.training.schedules import Schedule

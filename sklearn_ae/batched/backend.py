@@ -13,10 +13,10 @@ from joblib import cpu_count
 from joblib.parallel import ParallelBackendBase
 from threadpoolctl import threadpool_limits
 
-from sklearn_ae.model_selection._rendezvous import run_together
+from sklearn_ae.batched.rendezvous import run_together
 from sklearn_ae.training.collecting import Training
 from sklearn_ae.training.threads import limited_threads
-from sklearn_ae.training.together import Group, in_groups, train_together
+from sklearn_ae.batched.together import Group, in_groups, train_together
 
 # As many jobs as joblib may ask for, so that it hands over all tasks at once.
 MANY = 1000

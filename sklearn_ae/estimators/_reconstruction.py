@@ -7,8 +7,8 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sklearn_ae._validation import TABLE
-from sklearn_ae.training.inference import module_outputs
+from sklearn_ae.estimators._validation import TABLE
+from sklearn_ae.data.inference import module_outputs
 
 
 def _encode(module, x):

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from sklearn_ae.networks._network import SeededDropout
 from sklearn_ae.training.collecting import Training
 from sklearn_ae.training.net import AutoencoderNet
-from sklearn_ae.training.streams import Streams
-from sklearn_ae.training.updater import Settings, Updater, as_stored, in_runs
+from sklearn_ae.batched.streams import Streams
+from sklearn_ae.batched.updater import Settings, Updater, as_stored, in_runs
 
 
 class Stack:
@@ -26,7 +26,7 @@ class Stack:
     Parameters
     ----------
     trainings : sequence of Training
-        Of one `sklearn_ae.training.together.kind`.
+        Of one `sklearn_ae.batched.together.kind`.
     """
 
     def __init__(self, trainings: Sequence[Training]) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sklearn_ae.training.batches import ArrayDataset, TensorBatches, unpack_batch
+from sklearn_ae.data.batches import ArrayDataset, TensorBatches, unpack_batch
 
 # Input, target and weight, each a list with an entry for every training.
 Batches = tuple[list[Tensor], list[Tensor], list[Any]]

@@ -6,11 +6,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from sklearn_ae._base import BaseAutoencoder
-from sklearn_ae._docstrings import document
+from sklearn_ae.estimators._base import BaseAutoencoder
+from sklearn_ae.estimators._docstrings import document
 from sklearn_ae._sklearn_compat import Interval
-from sklearn_ae.training.objective import Penalties
-from sklearn_ae.training.terms import exact_contraction
+from sklearn_ae.objectives.objective import Penalties
+from sklearn_ae.objectives._terms import exact_contraction
 
 
 @document

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.linalg import eigh, qr
 
-from sklearn_ae.training.batches import dense_rows, rows_per_block
+from sklearn_ae.data.batches import dense_rows, rows_per_block
 
 # Up to this many features the covariance matrix is formed and decomposed.
 COVARIANCE_LIMIT = 2048

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from sklearn_ae.networks._network import Generators, each_with_generator
+from sklearn_ae._draws import Generators, each_with_generator
 from sklearn_ae.objectives.losses import (
     HEAD_LOSSES,
     LOSSES,
@@ -15,7 +15,7 @@ from sklearn_ae.objectives.losses import (
     gaussian_surprise,
 )
 from sklearn_ae.objectives.penalties import gaussian_kl
-from sklearn_ae.training.terms import TERMS, Pass, stack_numbers
+from sklearn_ae.objectives._terms import TERMS, Pass, stack_numbers
 
 # Column of the history -> (name in `TERMS`, coefficient, parameters of the term).
 Penalties = Mapping[str, tuple[str, float, Mapping[str, Any]]]

@@ -13,13 +13,13 @@ from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sklearn_ae._base import BaseAutoencoder
-from sklearn_ae._denoising import DenoisingAutoencoder
+from sklearn_ae.estimators._base import BaseAutoencoder
+from sklearn_ae.estimators._denoising import DenoisingAutoencoder
 from sklearn_ae._doc_link import DocLinkMixin
-from sklearn_ae._net_holder import NetHolder
-from sklearn_ae._reconstruction import EncodingMixin
+from sklearn_ae.estimators._net_holder import NetHolder
+from sklearn_ae.estimators._reconstruction import EncodingMixin
 from sklearn_ae._sklearn_compat import Interval
-from sklearn_ae._validation import (
+from sklearn_ae.estimators._validation import (
     SHARED_CONSTRAINTS,
     TABLE,
     check_training_parameters,
@@ -28,12 +28,12 @@ from sklearn_ae._validation import (
 from sklearn_ae.networks._wrapper import around
 from sklearn_ae.networks.headed import HeadedNetwork
 from sklearn_ae.training import defaults
-from sklearn_ae.training.batches import Affine
+from sklearn_ae.data.batches import Affine
 from sklearn_ae.training.devices import resolve_device
-from sklearn_ae.training.inference import module_outputs
-from sklearn_ae.training.moments import mean_and_scale
+from sklearn_ae.data.inference import module_outputs
+from sklearn_ae.data.moments import mean_and_scale
 from sklearn_ae.training.net import AutoencoderNet
-from sklearn_ae.training.objective import PredictionObjective
+from sklearn_ae.objectives.objective import PredictionObjective
 
 _TRAINING = (
     "l2_penalty",

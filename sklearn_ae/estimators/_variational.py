@@ -11,21 +11,21 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_ae._base import BaseAutoencoder
-from sklearn_ae._docstrings import document
+from sklearn_ae.estimators._base import BaseAutoencoder
+from sklearn_ae.estimators._docstrings import document
 from sklearn_ae._sklearn_compat import Interval, StrOptions
-from sklearn_ae._validation import TrainingData, is_positive_integer
+from sklearn_ae.estimators._validation import TrainingData, is_positive_integer
 from sklearn_ae.networks._wrapper import around
 from sklearn_ae.networks.variational import VariationalNetwork
-from sklearn_ae.training.likelihood import (
+from sklearn_ae.objectives.likelihood import (
     balanced,
     evidence_lower_bound,
     importance_weighted_bound,
     normal_draws,
 )
 from sklearn_ae.training.net import AutoencoderNet
-from sklearn_ae.training.objective import VariationalObjective
-from sklearn_ae.training.start import start_as_pca, start_as_probabilistic_pca
+from sklearn_ae.objectives.objective import VariationalObjective
+from sklearn_ae.training.pca_start import start_as_pca, start_as_probabilistic_pca
 
 # A unit whose posterior mean varies less than this over the rows says nothing; after
 # Burda et al. (2016).

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any, ClassVar
 
-from sklearn_ae._base import BaseAutoencoder
-from sklearn_ae._docstrings import document
+from sklearn_ae.estimators._base import BaseAutoencoder
+from sklearn_ae.estimators._docstrings import document
 from sklearn_ae._sklearn_compat import Interval, StrOptions
-from sklearn_ae._validation import TrainingData
+from sklearn_ae.estimators._validation import TrainingData
 from sklearn_ae.objectives.corruptions import CORRUPTIONS
-from sklearn_ae.training.moments import blocks
+from sklearn_ae.data.moments import blocks
 
 
 @document

@@ -14,7 +14,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from sklearn_ae._autoencoder import Autoencoder
+from sklearn_ae.estimators._autoencoder import Autoencoder
 from sklearn_ae._doc_link import DocLinkMixin
 from sklearn_ae._sklearn_compat import (
     HasMethods,
@@ -23,15 +23,15 @@ from sklearn_ae._sklearn_compat import (
     check_sample_weight,
     fit_context,
 )
-from sklearn_ae._unseen_errors import (
+from sklearn_ae.estimators._unseen_errors import (
     ROWS,
     Fits,
     MedianReconstructor,
     Reconstructors,
     weighted_quantile,
 )
-from sklearn_ae._validation import TABLE
-from sklearn_ae.training.batches import dense_rows
+from sklearn_ae.estimators._validation import TABLE
+from sklearn_ae.data.batches import dense_rows
 
 # As many rows are needed to fit to all but one of them.
 _MIN_ROWS = 3

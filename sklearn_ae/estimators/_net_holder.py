@@ -11,12 +11,12 @@ from sklearn.utils import check_random_state
 
 from sklearn_ae.networks.standardized import Standardized
 from sklearn_ae.training import defaults
-from sklearn_ae.training.batches import ArrayDataset
+from sklearn_ae.data.batches import ArrayDataset
 from sklearn_ae.training.collecting import Training, carry_out
 from sklearn_ae.training.devices import is_available
 from sklearn_ae.training.net import AutoencoderNet
-from sklearn_ae.training.recipe import Recipe
-from sklearn_ae.training.state import dump_state, load_state
+from sklearn_ae.persistence.recipe import Recipe
+from sklearn_ae.persistence.state import dump_state, load_state
 
 
 class NetHolder:

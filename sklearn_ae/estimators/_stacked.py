@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from sklearn.base import clone
 
-from sklearn_ae._autoencoder import Autoencoder
-from sklearn_ae._base import BaseAutoencoder
-from sklearn_ae._docstrings import document
+from sklearn_ae.estimators._autoencoder import Autoencoder
+from sklearn_ae.estimators._base import BaseAutoencoder
+from sklearn_ae.estimators._docstrings import document
 from sklearn_ae._sklearn_compat import Interval, StrOptions
-from sklearn_ae._validation import TrainingData, check_parameters
+from sklearn_ae.estimators._validation import TrainingData, check_parameters
 from sklearn_ae.networks.dense import DenseNetwork
-from sklearn_ae.training.batches import ArrayDataset
+from sklearn_ae.data.batches import ArrayDataset
 from sklearn_ae.training.net import AutoencoderNet
 
 # Width of a code whose width nobody knows yet.

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from sklearn_ae.networks._network import Generators
+from sklearn_ae._draws import Generators
 from sklearn_ae.objectives.penalties import (
     activation_l1,
     activation_l2,

@@ -7,8 +7,8 @@ import torch
 
 from sklearn_ae.networks._network import Network
 from sklearn_ae.networks.variational import VariationalNetwork
-from sklearn_ae.training.batches import ArrayDataset, TensorBatches, unpack_batch
-from sklearn_ae.training.moments import PrincipalAxes
+from sklearn_ae.data.batches import ArrayDataset, TensorBatches, unpack_batch
+from sklearn_ae.data.moments import PrincipalAxes
 
 # Signal and noise are at least this share of the variance each: with neither does a
 # Gaussian have a density.

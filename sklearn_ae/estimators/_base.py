@@ -8,10 +8,10 @@ import torch
 from sklearn.base import BaseEstimator
 
 from sklearn_ae._doc_link import DocLinkMixin
-from sklearn_ae._net_holder import NetHolder
-from sklearn_ae._reconstruction import ReconstructionMixin
+from sklearn_ae.estimators._net_holder import NetHolder
+from sklearn_ae.estimators._reconstruction import ReconstructionMixin
 from sklearn_ae._sklearn_compat import fit_context
-from sklearn_ae._validation import (
+from sklearn_ae.estimators._validation import (
     SHARED_CONSTRAINTS,
     TrainingData,
     check_parameters,
@@ -21,20 +21,20 @@ from sklearn_ae._validation import (
 from sklearn_ae.networks.dense import DenseNetwork
 from sklearn_ae.objectives.losses import LOSSES
 from sklearn_ae.training import defaults
-from sklearn_ae.training.batches import Affine, ArrayDataset
-from sklearn_ae.training.codes import code_moments, principal_rotation
+from sklearn_ae.data.batches import Affine, ArrayDataset
+from sklearn_ae.data.codes import code_moments, principal_rotation
 from sklearn_ae.training.devices import resolve_device
-from sklearn_ae.training.inference import checked_codes
-from sklearn_ae.training.moments import (
+from sklearn_ae.data.inference import checked_codes
+from sklearn_ae.data.moments import (
     PrincipalAxes,
     mean_and_scale,
     principal_axes,
 )
 from sklearn_ae.training.net import AutoencoderNet
-from sklearn_ae.training.objective import Objective, Penalties
-from sklearn_ae.training.recipe import Recipe
-from sklearn_ae.training.start import start_as_pca
-from sklearn_ae.training.state import dump_state, load_state
+from sklearn_ae.objectives.objective import Objective, Penalties
+from sklearn_ae.persistence.recipe import Recipe
+from sklearn_ae.training.pca_start import start_as_pca
+from sklearn_ae.persistence.state import dump_state, load_state
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

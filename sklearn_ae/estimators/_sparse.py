@@ -7,14 +7,14 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy.special import logit
 
-from sklearn_ae._base import BaseAutoencoder
-from sklearn_ae._docstrings import document
+from sklearn_ae.estimators._base import BaseAutoencoder
+from sklearn_ae.estimators._docstrings import document
 from sklearn_ae._sklearn_compat import Interval, StrOptions
-from sklearn_ae._validation import TrainingData
+from sklearn_ae.estimators._validation import TrainingData
 from sklearn_ae.networks._wrapper import around
 from sklearn_ae.networks.top_k import TopKNetwork
 from sklearn_ae.training.net import AutoencoderNet
-from sklearn_ae.training.objective import Penalties
+from sklearn_ae.objectives.objective import Penalties
 
 # A unit whose standard deviation is below this share of the largest one is dead.
 DEAD = 1e-3

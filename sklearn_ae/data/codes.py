@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from sklearn_ae.training.batches import ArrayDataset, TensorBatches, unpack_batch
+from sklearn_ae.data.batches import ArrayDataset, TensorBatches, unpack_batch
 
 
 class CodeMoments(NamedTuple):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sklearn_ae.training.batches import Affine
+from sklearn_ae.data.batches import Affine
 from sklearn_ae.training.corruption import Corruption
 from sklearn_ae.training.net import AutoencoderNet
 from sklearn_ae.training.optimizers import resolve_optimizer

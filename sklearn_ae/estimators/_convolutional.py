@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 
 from sklearn.base import BaseEstimator
 
-from sklearn_ae._base import BaseAutoencoder
+from sklearn_ae.estimators._base import BaseAutoencoder
 from sklearn_ae._doc_link import DocLinkMixin
-from sklearn_ae._docstrings import document
+from sklearn_ae.estimators._docstrings import document
 from sklearn_ae._sklearn_compat import Interval
-from sklearn_ae._validation import is_positive_integer
+from sklearn_ae.estimators._validation import is_positive_integer
 from sklearn_ae.networks.convolutional import Convolutions
 
 _CONSTRAINTS: dict[str, list] = {

@@ -11,11 +11,11 @@ from sklearn.preprocessing import LabelEncoder
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
-from sklearn_ae._base_supervised import BaseSupervised, Labelled
-from sklearn_ae._docstrings import document_supervised
+from sklearn_ae.estimators._base_supervised import BaseSupervised, Labelled
+from sklearn_ae.estimators._docstrings import document_supervised
 from sklearn_ae._sklearn_compat import StrOptions, fit_context
-from sklearn_ae.training.batches import Affine
-from sklearn_ae.training.moments import mean_and_scale
+from sklearn_ae.data.batches import Affine
+from sklearn_ae.data.moments import mean_and_scale
 
 
 @document_supervised

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from sklearn_ae._base import BaseAutoencoder
-from sklearn_ae._docstrings import document
+from sklearn_ae.estimators._base import BaseAutoencoder
+from sklearn_ae.estimators._docstrings import document
 
 
 @document

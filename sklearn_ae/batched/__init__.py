@@ -1,0 +1,1 @@
+"""Several networks trained as one."""

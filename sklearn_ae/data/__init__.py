@@ -1,0 +1,1 @@
+"""Tables as batches: rows, moments, inference in blocks, codes."""

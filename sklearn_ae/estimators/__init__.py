@@ -1,0 +1,1 @@
+"""The scikit-learn shell: parameters, validation, fitting; one estimator a file."""
