@@ -28,7 +28,11 @@ from sklearn_ae import (
 from sklearn_ae.estimators._base import BaseAutoencoder
 
 AUTOENCODERS = sorted(
-    {type(model) for model in instances() if isinstance(model, BaseAutoencoder)},
+    {
+        type(model)
+        for model in instances().values()
+        if isinstance(model, BaseAutoencoder)
+    },
     key=str,
 )
 

@@ -13,11 +13,11 @@ import pytest
 import torch
 from threadpoolctl import threadpool_limits
 
-from sklearn_ae.networks.dense import DenseNetwork
 from sklearn_ae.data import moments
-from sklearn_ae.training import threads
 from sklearn_ae.data.batches import dense_rows
 from sklearn_ae.data.moments import principal_axes
+from sklearn_ae.networks.dense import DenseNetwork
+from sklearn_ae.training import threads
 from sklearn_ae.training.threads import suitable_threads
 
 linux_only = pytest.mark.skipif(
