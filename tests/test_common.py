@@ -17,7 +17,7 @@ from registry import (
 from sklearn.base import clone
 from sklearn.utils import estimator_checks
 
-# They ask for seven equal digits from fits with weights and with repeated rows, which is
+# They ask for seven equal digits from fits with weights and with repeated rows. That is
 # all that single precision has: whether an estimator passes depends on the processor.
 # `test_weights_are_repeated_rows` runs them with a tolerance.
 WEIGHT_CHECKS = [
