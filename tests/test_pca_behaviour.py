@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from conftest import draw_table
 from scipy import sparse
 from scipy.linalg import subspace_angles
 from sklearn.datasets import (
@@ -378,7 +379,8 @@ def test_linear_network_with_pca_start_spans_pcas_subspace(table, seed, params):
 
 
 @pytest.mark.parametrize("params", LINEAR.values(), ids=LINEAR.keys())
-def test_linear_network_with_random_start_spans_pcas_subspace(table, seed, params):
+def test_linear_network_with_random_start_spans_pcas_subspace(params):
+    table = draw_table(0)
     model = Autoencoder(
         3,
         init="random",
@@ -387,8 +389,8 @@ def test_linear_network_with_random_start_spans_pcas_subspace(table, seed, param
         optimizer="adam",
         learning_rate=0.03,
         learning_rate_schedule="cosine",
-        max_epochs=2000,
-        random_state=seed,
+        max_epochs=1200,
+        random_state=0,
         **params,
     ).fit(table)
     assert_spans_pcas_subspace(model, table)
@@ -414,19 +416,18 @@ TABLES = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", TABLES)
-def test_not_worse_than_pca_on_bundled_tables(name, seed):
+def test_not_worse_than_pca_on_bundled_tables(name):
     load, n_components = TABLES[name]
-    train, test = train_test_split(load().data, test_size=0.3, random_state=seed)
+    train, test = train_test_split(load().data, test_size=0.3, random_state=0)
     scaler = StandardScaler().fit(train)
     train, test = scaler.transform(train), scaler.transform(test)
-    model = Autoencoder(n_components, random_state=seed).fit(train)
+    model = Autoencoder(n_components, random_state=0).fit(train)
     pca = PCA(n_components).fit(train)
     assert held_out_error(model, test) <= 1.01 * held_out_error(pca, test)
 
 
-@pytest.mark.parametrize("n_rows", [5, 8, 12, 20, 40])
+@pytest.mark.parametrize("n_rows", [5, 12, 40])
 @pytest.mark.parametrize("kind", ["noise", "low_rank"])
 def test_not_worse_than_pca_on_tiny_tables(n_rows, kind, seed):
     rng = np.random.RandomState(seed)
@@ -439,7 +440,6 @@ def test_not_worse_than_pca_on_tiny_tables(n_rows, kind, seed):
     assert held_out_error(model, test) <= 1.02 * held_out_error(pca, test)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("correlated", [False, True], ids=["noise", "gaussian"])
 def test_not_worse_than_pca_where_pca_is_optimal(correlated, seed):
     rng = np.random.RandomState(seed)

@@ -389,8 +389,10 @@ def test_no_penalty_is_the_plain_autoencoder(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("batch_size", "max_epochs"), [(32, 20), (500, 100)])
-@pytest.mark.parametrize("rho", [0.02, 0.05, 0.2])
+@pytest.mark.parametrize(
+    ("rho", "batch_size", "max_epochs"),
+    [(0.02, 32, 20), (0.2, 32, 20), (0.05, 500, 100)],
+)
 def test_mean_activations_tend_to_rho(digits, rho, batch_size, max_epochs):
     """As the penalty grows, whatever the size of the batches."""
     deviations = []
