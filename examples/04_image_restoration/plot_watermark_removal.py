@@ -139,7 +139,7 @@ for name, image in results.items():
 for blind in ("watermarked", "median filter", "ridge regression"):
     assert psnr["autoencoder"] > psnr[blind] + 5
     assert ssim["autoencoder"] > ssim[blind] + 0.1
-assert psnr["autoencoder, mask known"] > psnr["inpainting, told where"] + 1
+assert psnr["autoencoder, mask known"] > psnr["inpainting, mask known"] + 1
 
 on_petals = is_marked & (right[..., 0] > 0.5)
 errors = {
