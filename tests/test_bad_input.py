@@ -405,7 +405,7 @@ def test_training_that_diverges_in_its_last_step_is_noticed(X, method):
     model = Autoencoder(
         2,
         init="random",
-        early_stopping=False,
+        validation_fraction=None,
         batch_size=60,
         optimizer="sgd",
         learning_rate=1e38,

@@ -6,7 +6,7 @@ from sklearn.decomposition import PCA
 
 from sklearn_ae import Autoencoder
 from sklearn_ae.training import stopping as best_weights
-from sklearn_ae.training.stopping import is_certain_gain
+from sklearn_ae.training.pca_start import is_certain_gain
 
 
 def test_two_standard_errors(seed):
