@@ -85,8 +85,9 @@ class TiedWeights:
     Parameters
     ----------
     tied_weights : bool, default=False
-        Use the encoder's weights, transposed, in the dense network's decoder. The data
-        are then centred, but not scaled, inside the network.
+        Use the encoder's weights, transposed, in the dense network's decoder. They are
+        tied in units of the network, so that the units of `X` do not matter; seen in
+        units of `X` the decoder has a factor of its own.
     """
 
     tied_weights: bool = False

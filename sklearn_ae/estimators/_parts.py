@@ -35,6 +35,10 @@ class Parts:
         `ACTIVATIONS`.
     wrapper, wrapper_params : type or None, dict
         A network around the network, and its arguments beyond it.
+    data_rms : float
+        Root mean square of the centred data in units of the network, where they are
+        scaled. Learning rates are the larger the smaller it is, compared with the
+        weights of a decoder whose codes are of order one.
     code_bias : float or None
         What the biases of the code start at, where the network offers it.
     loss : Loss
@@ -61,6 +65,7 @@ class Parts:
     dropout: float = 0.0
     wrapper: type | None = None
     wrapper_params: dict[str, Any] = field(default_factory=dict)
+    data_rms: float = 1.0
     code_bias: float | None = None
     loss: Loss
     loss_name: Any
@@ -130,7 +135,8 @@ class Parts:
     def standardization(self, mean: np.ndarray, scale: float) -> Affine:
         """The map to network units that leaves the minimiser where it is.
 
-        Penalties are converted into network units, so that it does not depend on them.
+        It depends on no penalty, since penalties are converted into units of the
+        network. Tied weights are tied in these units.
         """
         shifts = (
             self.loss.degree is not None
@@ -138,8 +144,4 @@ class Parts:
         )
         if not shifts:
             return Affine(np.zeros_like(mean), 1.0)
-        has_hidden = np.size(self.hidden_layer_sizes) > 0
-        is_linear = self.code_activation == "identity" and not has_hidden
-        # Tied weights of scaled data are not tied in the units of the data, unless
-        # the one layer is linear.
-        return Affine(mean, scale if not self.tied_weights or is_linear else 1.0)
+        return Affine(mean, scale / self.data_rms)
