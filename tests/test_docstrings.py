@@ -1,6 +1,8 @@
 """The public docstrings: complete, in numpydoc's order, and true."""
 
+import importlib.util
 import inspect
+from pathlib import Path
 
 import pytest
 from numpydoc.docscrape import ClassDoc
@@ -43,6 +45,39 @@ EXCUSED = {
     # What both searches share comes in one block, `random_state` of one after it.
     ("sklearn_ae.model_selection.BatchedRandomizedSearchCV", "PR03"),
 }
+
+
+def load_script():
+    path = Path(__file__).parents[1] / "scripts" / "docstrings.py"
+    spec = importlib.util.spec_from_file_location("docstrings", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_shared_entries_are_up_to_date():
+    script = load_script()
+    assert script.stale_docstrings() == [], "run python scripts/docstrings.py"
+    # The script looks at the source, so that placeholders cannot hide.
+    for cls in script.public_classes():
+        assert "{" not in "".join(script.entries(cls.__doc__.splitlines(), "Parameters"))
+
+
+def test_shared_entries_come_from_the_nearest_base():
+    script = load_script()
+    parameters = script.documented_entries(
+        sklearn_ae.AutoencoderClassifier, "Parameters"
+    )
+    assert list(parameters) == list(
+        inspect.signature(sklearn_ae.AutoencoderClassifier).parameters
+    )
+    assert "labelled rows" in "".join(parameters["batch_size"])
+    (first, *_) = parameters["learning_rate"]
+    assert first.endswith("default=0.001")
+    attributes = script.documented_entries(
+        sklearn_ae.AutoencoderClassifier, "Attributes"
+    )
+    assert next(iter(attributes)) == "classes_"
 
 
 @pytest.mark.parametrize("cls", CLASSES)

@@ -96,7 +96,40 @@ class SupervisedParameters:
         Weight of ``1/2 sum W^2`` over all weight matrices of encoder and head,
         biases left out, in fine-tuning. Weights are those that act on standardised
         inputs and codes.
+    """
 
+    autoencoder: Any = field(default=None, kw_only=False)
+    pretrain: bool = True
+    freeze: bool = False
+    head_penalty: float = 1.0
+    l2_penalty: float = 0.0
+
+    _parameter_constraints: ClassVar[dict] = {
+        "autoencoder": [BaseAutoencoder, FrozenEstimator, None],
+        "pretrain": ["boolean"],
+        "freeze": ["boolean"],
+        "head_penalty": [Interval(Real, 0, None, closed="left")],
+        "l2_penalty": [Interval(Real, 0, None, closed="left")],
+    }
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class BaseSupervised(
+    MergedConstraints,
+    TrainedNetMixin,
+    EncodingMixin,
+    DocLinkMixin,
+    TrainingParameters,
+    SupervisedParameters,
+    BaseEstimator,
+    metaclass=ABCMeta,
+):
+    """Base of classifier and regressor: the three steps.
+
+    Training parameters are documented anew here, since they are about fine-tuning.
+
+    Parameters
+    ----------
     learning_rate : "auto" or float, default=0.001
         The largest learning rate of the schedule. "auto" is a rate that suits the
         optimizer where a network starts from scratch.
@@ -177,34 +210,6 @@ class SupervisedParameters:
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of features seen during `fit`, where all of them are strings.
     """
-
-    autoencoder: Any = field(default=None, kw_only=False)
-    pretrain: bool = True
-    freeze: bool = False
-    head_penalty: float = 1.0
-    l2_penalty: float = 0.0
-
-    _parameter_constraints: ClassVar[dict] = {
-        "autoencoder": [BaseAutoencoder, FrozenEstimator, None],
-        "pretrain": ["boolean"],
-        "freeze": ["boolean"],
-        "head_penalty": [Interval(Real, 0, None, closed="left")],
-        "l2_penalty": [Interval(Real, 0, None, closed="left")],
-    }
-
-
-@dataclass(kw_only=True, eq=False, repr=False)
-class BaseSupervised(
-    MergedConstraints,
-    TrainedNetMixin,
-    EncodingMixin,
-    DocLinkMixin,
-    TrainingParameters,
-    SupervisedParameters,
-    BaseEstimator,
-    metaclass=ABCMeta,
-):
-    """Base of classifier and regressor: the three steps."""
 
     learning_rate: float | str = 1e-3
 

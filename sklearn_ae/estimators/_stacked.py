@@ -52,6 +52,13 @@ class StackedAutoencoder(BaseAutoencoder, HiddenLayers, CodeActivation):
 
     Parameters
     ----------
+    n_components : int or float, default=2
+        Width of the code. A share of the variance in (0, 1) takes as many
+        components as PCA needs to explain more than it.
+
+    code_activation : str, default="identity"
+        Activation of the code, which is that of the last layer, from the same names.
+
     hidden_layer_sizes : "auto", int or tuple of int, default=(256, 128)
         Widths of the layers below the code; the decoder mirrors them. "auto" is one
         layer of 256 units.
@@ -60,12 +67,91 @@ class StackedAutoencoder(BaseAutoencoder, HiddenLayers, CodeActivation):
         Activation of the codes of all layers but the last: "identity", "relu",
         "leaky_relu", "elu", "gelu", "silu", "softplus", "tanh" or "sigmoid".
 
-    code_activation : str, default="identity"
-        Activation of the code, which is that of the last layer, from the same names.
+    output_activation : str, default="auto"
+        Activation of the output, from the same names. "auto" is "sigmoid" for
+        ``loss="bce"``, else "identity". With any but "identity" the data are
+        neither centred nor scaled inside the network.
+
+    loss : {"mse", "mae", "huber", "bce"} or Loss, default="mse"
+        Reconstruction loss of a row, summed over its features:
+        ``1/2 ||x - xhat||^2``, ``sum_j |x_j - xhat_j|``, the Huber loss with a
+        threshold of 1 in the units of `X`, or the binary cross-entropy, which
+        needs values in [0, 1]. A `sklearn_ae.objectives.Loss` is used as it is.
+
+    dropout : float, default=0.0
+        Share of the hidden units dropped in training, in [0, 1).
+
+    l1_penalty : float, default=0.0
+        Weight of ``sum |W|`` over all weight matrices, biases left out. Codes are
+        not rotated then, since the penalty depends on their axes.
+
+    l2_penalty : float, default=0.0
+        Weight of ``1/2 sum W^2`` over all weight matrices, biases left out.
+
+    penalties : list of Penalty or None, default=None
+        Further penalties, `sklearn_ae.objectives.Penalty` objects such as
+        ``ActivationL1(0.1)``. A grid search reaches the fields of the first one as
+        ``penalties__0__weight`` and so on.
+
+    optimizer : str or type, default="adamw"
+        "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", or a
+        subclass of `torch.optim.Optimizer`. "adamw" is Adam with a weight decay of
+        0.3, which is not part of the objective and spares the biases. With the
+        others, nothing but the objective acts on the weights.
+
+    optimizer_params : dict or None, default=None
+        Further arguments of the optimizer, such as ``{"weight_decay": 0.1}``.
+
+    learning_rate : "auto" or float, default="auto"
+        The largest learning rate of the schedule. "auto" is a rate that suits the
+        optimizer.
+
+    learning_rate_schedule : {"one_cycle", "constant", "cosine", \
+"reduce_on_plateau"}, default="one_cycle"
+        How the learning rate changes during a fit: up in the first tenth of the steps
+        and then down to zero; not at all; down along a cosine; or down by a factor of
+        10 after 5 epochs without an improvement. `partial_fit` keeps it constant.
+
+    batch_size : "auto" or int, default="auto"
+        The largest number of rows in a step. "auto" is 64, from 5,000 rows on 128,
+        from 50,000 on 256.
+
+    max_epochs : "auto" or int, default="auto"
+        Passes over the training rows. "auto" is about 100,000 divided by their
+        number, at least 10 and at most 300. 0 leaves the network as it starts.
+
+    validation_fraction : float or None, default=0.1
+        Share of the rows that is held out, in (0, 1). The weights with the lowest
+        loss on these rows are kept. Small tables hold out 30 rows, or a third of
+        them. None trains on all rows and keeps the last weights.
+
+    n_iter_no_change : int or None, default=None
+        Stop when the loss on the rows held out has not improved for this many epochs.
+        None trains to the end of the schedule.
+
+    tol : float, default=0.0001
+        The share of the lowest validation loss by which a loss must fall below it
+        to count as an improvement.
+
+    device : str, default="cpu"
+        Where to compute: "cpu", "cuda", "cuda:1", "mps", or "auto" for a GPU if
+        there is one.
 
     callbacks : list of skorch.callbacks.Callback or None, default=None
         Called during the fine-tuning with the skorch net. Those of `layer` are called
         during the pretraining.
+
+    random_state : int, RandomState instance or None, default=None
+        Controls weight initialisation, shuffling, the validation split, dropout and
+        other noise. Pass an int for reproducible results. Global generators are never
+        touched.
+
+    verbose : int, default=0
+        1 shows a progress bar with the losses.
+
+    warm_start : bool, default=False
+        Continue with the network of the fit before. Mean, scale and the state of
+        the random generators stay as well.
 
     layer : estimator or None, default=None
         The prototype of all layers: a `SparseAutoencoder`, `DenoisingAutoencoder`,
@@ -79,8 +165,6 @@ class StackedAutoencoder(BaseAutoencoder, HiddenLayers, CodeActivation):
     pretrain_epochs : "auto" or int, default="auto"
         Epochs of each layer, of which early stopping keeps the best. "auto" is
         `max_epochs` of `layer`. 0 leaves the layers as they start.
-
-    {shared_parameters}
 
     Attributes
     ----------
@@ -104,7 +188,41 @@ class StackedAutoencoder(BaseAutoencoder, HiddenLayers, CodeActivation):
     n_iter_ : int
         Number of epochs of fine-tuning, over all fits of a warm start.
 
-    {shared_attributes}
+    n_components_ : int
+        Width of the code.
+
+    explained_variance_ : ndarray of shape (n_components_,)
+        Variance of each code over the training rows, with ``n - 1`` in the
+        denominator. After `partial_fit` over all rows so far, each with the code it
+        had when its part was fitted.
+
+    mean_ : ndarray of shape (n_features_in_,)
+        What is subtracted from the input before the network: the mean of each
+        feature, or zero where the data are not centred.
+
+    scale_ : float
+        What the centred input is divided by before the network. One number for
+        all features, so that the minimiser stays where it is.
+
+    module_ : torch.nn.Module
+        The fitted network in the units of the data, with ``encode``, ``decode``
+        and ``forward``.
+
+    net_ : skorch.NeuralNet
+        The net that trained it, in standardised coordinates.
+
+    best_loss_ : float
+        Loss of the weights kept: on the rows held out or, without any, the last
+        training loss.
+
+    device_ : str
+        Where the network is.
+
+    n_features_in_ : int
+        Number of features seen during `fit`.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of features seen during `fit`, where all of them are strings.
 
     See Also
     --------

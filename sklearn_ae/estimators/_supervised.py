@@ -39,18 +39,137 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
 
     Parameters
     ----------
+    autoencoder : autoencoder, FrozenEstimator or None, default=None
+        The autoencoder to start from. One that is not fitted is cloned and fitted to
+        all rows of `X`. One that is fitted, in a `FrozenEstimator` or not, is copied
+        and used as it is: `fit` leaves it alone, `sklearn.base.clone` keeps its
+        weights, and its parameters cannot be set. None is
+        ``DenoisingAutoencoder(256, corruption="masking", code_activation="silu",
+        init="random")``.
+
+    pretrain : bool, default=True
+        False does not train the autoencoder, and starts from its weights as they are
+        before the first step. Without effect where the autoencoder is fitted already.
+
+    freeze : bool, default=False
+        Do not fine-tune: the encoder stays as it was pretrained.
+
+    head_penalty : float, default=1.0
+        Weight of ``1/2 sum W^2`` of the head, beside the sum of the losses of the
+        rows, where the head is trained alone on the standardised codes ``u``: ``1 / C``
+        of `LogisticRegression` and ``alpha`` of `Ridge`.
+
+    l2_penalty : float, default=0.0
+        Weight of ``1/2 sum W^2`` over all weight matrices of encoder and head,
+        biases left out, in fine-tuning. Weights are those that act on standardised
+        inputs and codes.
+
+    optimizer : str or type, default="adamw"
+        "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", or a
+        subclass of `torch.optim.Optimizer`. "adamw" is Adam with a weight decay of
+        0.3, which is not part of the objective and spares the biases. With the
+        others, nothing but the objective acts on the weights.
+
+    optimizer_params : dict or None, default=None
+        Further arguments of the optimizer, such as ``{"weight_decay": 0.1}``.
+
+    learning_rate : "auto" or float, default=0.001
+        The largest learning rate of the schedule. "auto" is a rate that suits the
+        optimizer where a network starts from scratch.
+
+    learning_rate_schedule : {"one_cycle", "constant", "cosine", \
+"reduce_on_plateau"}, default="one_cycle"
+        How the learning rate changes in fine-tuning: up in the first tenth of the
+        steps and then down to zero; not at all; down along a cosine; or down by a
+        factor of 10 after 5 epochs without an improvement.
+
+    batch_size : "auto" or int, default="auto"
+        The largest number of rows in a step. "auto" is 64, from 5,000 labelled rows
+        on 128, from 50,000 on 256.
+
+    max_epochs : "auto" or int, default="auto"
+        Passes over the labelled rows in fine-tuning. "auto" is about 100,000 divided
+        by their number, at least 10 and at most 300. 0 is the same as
+        ``freeze=True``.
+
+    validation_fraction : float or None, default=0.1
+        Share of the labelled rows that is held out in fine-tuning, in (0, 1). The
+        weights with the lowest loss on these rows are kept. The head before
+        fine-tuning takes part: if nothing is better, it is trained again on all
+        labelled rows. Small tables hold out 30 rows, or a third of them. None trains
+        on all rows; choose it where labels are few.
+
+    n_iter_no_change : int or None, default=None
+        Stop when the loss on the rows held out has not improved for this many epochs.
+        None trains to the end of the schedule.
+
+    tol : float, default=0.0001
+        The share of the lowest validation loss by which a loss must fall below it
+        to count as an improvement.
+
+    device : str, default="cpu"
+        Where to fine-tune and to predict: "cpu", "cuda", "cuda:1", "mps", or "auto"
+        for a GPU if there is one. Pretraining runs on the autoencoder's own device.
+
+    callbacks : list of skorch.callbacks.Callback or None, default=None
+        Called during fine-tuning with the skorch net.
+
+    random_state : int, RandomState instance or None, default=None
+        Controls the validation split, shuffling and, where the autoencoder's own
+        `random_state` is None, its pretraining. Pass an int for reproducible results.
+        Global generators are never touched.
+
+    verbose : int, default=0
+        1 shows a progress bar with the losses.
+
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes in steps 2 and 3, by class. "balanced" gives all
         classes the same sum of weights. None are weights of one.
-
-    {shared_parameters}
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         The classes, sorted.
 
-    {shared_attributes}
+    autoencoder_ : autoencoder
+        The pretrained autoencoder, as it was before fine-tuning.
+
+    n_components_ : int
+        Width of the code.
+
+    module_ : torch.nn.Module
+        The fine-tuned encoder, ``encode``, and the head, ``decode``, in the units of
+        the data.
+
+    net_ : skorch.NeuralNet
+        The net that trained it, in standardised coordinates.
+
+    history_ : dict of str to ndarray of shape (n_iter_,)
+        One entry an epoch of fine-tuning: "epoch", "learning_rate", "train_loss" and
+        "valid_loss", and their terms such as "train_prediction" and "train_l2".
+        That of pretraining is ``autoencoder_.history_``.
+
+    loss_curve_ : ndarray of shape (n_iter_,)
+        Training loss of each epoch, averaged over its steps.
+
+    validation_loss_curve_ : ndarray of shape (n_iter_,) or None
+        Loss on the rows held out, after each epoch.
+
+    n_iter_ : int
+        Number of epochs of fine-tuning.
+
+    best_loss_ : float
+        Loss of the weights kept: on the rows held out or, without any, the last
+        training loss; infinite without fine-tuning.
+
+    device_ : str
+        Where the network is.
+
+    n_features_in_ : int
+        Number of features seen during `fit`.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of features seen during `fit`, where all of them are strings.
 
     See Also
     --------
@@ -295,11 +414,130 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
 
     Parameters
     ----------
-    {shared_parameters}
+    autoencoder : autoencoder, FrozenEstimator or None, default=None
+        The autoencoder to start from. One that is not fitted is cloned and fitted to
+        all rows of `X`. One that is fitted, in a `FrozenEstimator` or not, is copied
+        and used as it is: `fit` leaves it alone, `sklearn.base.clone` keeps its
+        weights, and its parameters cannot be set. None is
+        ``DenoisingAutoencoder(256, corruption="masking", code_activation="silu",
+        init="random")``.
+
+    pretrain : bool, default=True
+        False does not train the autoencoder, and starts from its weights as they are
+        before the first step. Without effect where the autoencoder is fitted already.
+
+    freeze : bool, default=False
+        Do not fine-tune: the encoder stays as it was pretrained.
+
+    head_penalty : float, default=1.0
+        Weight of ``1/2 sum W^2`` of the head, beside the sum of the losses of the
+        rows, where the head is trained alone on the standardised codes ``u``: ``1 / C``
+        of `LogisticRegression` and ``alpha`` of `Ridge`.
+
+    l2_penalty : float, default=0.0
+        Weight of ``1/2 sum W^2`` over all weight matrices of encoder and head,
+        biases left out, in fine-tuning. Weights are those that act on standardised
+        inputs and codes.
+
+    optimizer : str or type, default="adamw"
+        "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", or a
+        subclass of `torch.optim.Optimizer`. "adamw" is Adam with a weight decay of
+        0.3, which is not part of the objective and spares the biases. With the
+        others, nothing but the objective acts on the weights.
+
+    optimizer_params : dict or None, default=None
+        Further arguments of the optimizer, such as ``{"weight_decay": 0.1}``.
+
+    learning_rate : "auto" or float, default=0.001
+        The largest learning rate of the schedule. "auto" is a rate that suits the
+        optimizer where a network starts from scratch.
+
+    learning_rate_schedule : {"one_cycle", "constant", "cosine", \
+"reduce_on_plateau"}, default="one_cycle"
+        How the learning rate changes in fine-tuning: up in the first tenth of the
+        steps and then down to zero; not at all; down along a cosine; or down by a
+        factor of 10 after 5 epochs without an improvement.
+
+    batch_size : "auto" or int, default="auto"
+        The largest number of rows in a step. "auto" is 64, from 5,000 labelled rows
+        on 128, from 50,000 on 256.
+
+    max_epochs : "auto" or int, default="auto"
+        Passes over the labelled rows in fine-tuning. "auto" is about 100,000 divided
+        by their number, at least 10 and at most 300. 0 is the same as
+        ``freeze=True``.
+
+    validation_fraction : float or None, default=0.1
+        Share of the labelled rows that is held out in fine-tuning, in (0, 1). The
+        weights with the lowest loss on these rows are kept. The head before
+        fine-tuning takes part: if nothing is better, it is trained again on all
+        labelled rows. Small tables hold out 30 rows, or a third of them. None trains
+        on all rows; choose it where labels are few.
+
+    n_iter_no_change : int or None, default=None
+        Stop when the loss on the rows held out has not improved for this many epochs.
+        None trains to the end of the schedule.
+
+    tol : float, default=0.0001
+        The share of the lowest validation loss by which a loss must fall below it
+        to count as an improvement.
+
+    device : str, default="cpu"
+        Where to fine-tune and to predict: "cpu", "cuda", "cuda:1", "mps", or "auto"
+        for a GPU if there is one. Pretraining runs on the autoencoder's own device.
+
+    callbacks : list of skorch.callbacks.Callback or None, default=None
+        Called during fine-tuning with the skorch net.
+
+    random_state : int, RandomState instance or None, default=None
+        Controls the validation split, shuffling and, where the autoencoder's own
+        `random_state` is None, its pretraining. Pass an int for reproducible results.
+        Global generators are never touched.
+
+    verbose : int, default=0
+        1 shows a progress bar with the losses.
 
     Attributes
     ----------
-    {shared_attributes}
+    autoencoder_ : autoencoder
+        The pretrained autoencoder, as it was before fine-tuning.
+
+    n_components_ : int
+        Width of the code.
+
+    module_ : torch.nn.Module
+        The fine-tuned encoder, ``encode``, and the head, ``decode``, in the units of
+        the data.
+
+    net_ : skorch.NeuralNet
+        The net that trained it, in standardised coordinates.
+
+    history_ : dict of str to ndarray of shape (n_iter_,)
+        One entry an epoch of fine-tuning: "epoch", "learning_rate", "train_loss" and
+        "valid_loss", and their terms such as "train_prediction" and "train_l2".
+        That of pretraining is ``autoencoder_.history_``.
+
+    loss_curve_ : ndarray of shape (n_iter_,)
+        Training loss of each epoch, averaged over its steps.
+
+    validation_loss_curve_ : ndarray of shape (n_iter_,) or None
+        Loss on the rows held out, after each epoch.
+
+    n_iter_ : int
+        Number of epochs of fine-tuning.
+
+    best_loss_ : float
+        Loss of the weights kept: on the rows held out or, without any, the last
+        training loss; infinite without fine-tuning.
+
+    device_ : str
+        Where the network is.
+
+    n_features_in_ : int
+        Number of features seen during `fit`.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of features seen during `fit`, where all of them are strings.
 
     See Also
     --------
