@@ -1,4 +1,4 @@
-"""The contractive autoencoder: codes that change little where the data do not."""
+"""The contractive autoencoder: codes that are insensitive to small input changes."""
 
 from dataclasses import dataclass, field, replace
 from numbers import Integral, Real
@@ -24,82 +24,85 @@ from sklearn_ae.objectives.terms import JacobianPenalty, exact_contraction
 class ContractiveAutoencoder(
     BaseAutoencoder, HiddenLayers, AnyNetwork, Start, TiedWeights, CodeActivation
 ):
-    """Contractive autoencoder: codes that change little unless the data call for it.
+    """Contractive autoencoder: codes that are insensitive to small input changes.
 
     Minimises [1]_
 
     ``J = mean_i 1/2 ||x_i - g(h(x_i))||^2 + lambd * mean_i ||dh/dx (x_i)||_F^2``
 
-    with ``h(x)``, of `n_components` columns, what `transform` returns. The squared
-    Frobenius norm of the encoder's Jacobian is computed exactly: for one layer as
-    ``sum_j a'_j^2 ||W_j||^2`` with ``a'_j`` the derivative of the code's activation,
-    for deeper encoders by one product of matrices a layer.
+    where ``h(x)``, with `n_components` columns, is the result of `transform`. The
+    squared Frobenius norm of the encoder's Jacobian is computed exactly: for a single
+    layer as ``sum_j a'_j^2 ||W_j||^2``, where ``a'_j`` is the derivative of the code's
+    activation, and for deeper encoders with one matrix product per layer.
 
-    By default encoder and decoder are one layer each and share their weights: with
-    weights of its own the decoder could undo any shrinking of the code, and the
-    penalty would mean nothing.
+    By default encoder and decoder have one layer each and share their weights. With
+    weights of its own, the decoder could compensate for any shrinking of the code, and
+    the penalty would have no effect.
 
     Parameters
     ----------
     n_components : int or float, default=0.95
-        Width of the code, which may exceed that of the input. A share of the variance
-        in (0, 1) takes as many components as PCA needs to explain more than it.
+        Width of the code, which may exceed that of the input. A float in (0, 1) is a
+        share of the variance: the code is as wide as PCA needs to explain more than
+        this share.
 
     code_activation : str, default="sigmoid"
         Activation of the code: "identity", "relu", "leaky_relu", "elu", "gelu",
         "silu", "softplus", "tanh" or "sigmoid".
 
     tied_weights : bool, default=True
-        Use the encoder's weights, transposed, in the dense network's decoder. The data
-        are then centred, but not scaled, inside the network.
+        Use the transposed weights of the encoder in the decoder. Dense networks only.
+        The data are then centred but not scaled inside the network.
 
     init : {"pca", "random"}, default="random"
-        Start as PCA, with linear maps beside the hidden layers from input to code and
-        from code to output, or with random weights and without these maps, as the
-        classical network does. A class given as `network` starts as it is.
+        "pca" adds linear maps from input to code and from code to output, in parallel
+        with the hidden layers, and starts the network as PCA. "random" starts a
+        classical network, without these maps, from random weights. Ignored if
+        `network` is a class.
 
     network : ConvolutionalNetwork, type, partial or None, default=None
-        None is the dense network that `hidden_layer_sizes` and the activations
-        describe. A `ConvolutionalNetwork`, or another specification with the method
-        ``module_and_params``, has its own layers in place of `hidden_layer_sizes`. A
-        subclass of `torch.nn.Module` that takes ``(n_features, n_components)`` and has
-        ``encode`` and ``decode`` is used as it is, and the parameters that describe
-        the dense network are ignored; `functools.partial` gives it further arguments.
-        `sklearn_ae.networks.Network` says what a network may offer besides.
+        None builds a dense network from `hidden_layer_sizes` and the activations. A
+        `ConvolutionalNetwork`, or any other object with a method
+        ``module_and_params``, replaces `hidden_layer_sizes` and keeps the activations
+        and `dropout`. A subclass of `torch.nn.Module` with methods ``encode`` and
+        ``decode`` is called with ``(n_features, n_components)`` and used as is; the
+        parameters of the dense network and `init` are ignored. Use
+        `functools.partial` to pass it further arguments. See
+        `sklearn_ae.networks.Network` for what else a network can implement.
 
     hidden_layer_sizes : "auto", int or tuple of int, default=()
-        Widths of further hidden layers between input and code; the decoder mirrors
-        them. "auto" is one layer of 256 units.
+        Widths of hidden layers between input and code; the decoder mirrors them.
+        "auto" is one layer of 256 units.
 
     activation : str, default="silu"
         Activation of the hidden layers: "identity", "relu", "leaky_relu", "elu",
         "gelu", "silu", "softplus", "tanh" or "sigmoid".
 
     output_activation : str, default="auto"
-        Activation of the output, from the same names. "auto" is "sigmoid" for
-        ``loss="bce"``, else "identity". With any but "identity" the data are
-        neither centred nor scaled inside the network.
+        Activation of the output, with the same choices as `activation`. "auto" is
+        "sigmoid" if the loss needs values in [0, 1], else "identity". If it is not
+        "identity", the data are neither centred nor scaled inside the network.
 
     loss : {"mse", "mae", "huber", "bce"} or Loss, default="mse"
         Reconstruction loss of a row, summed over its features:
         ``1/2 ||x - xhat||^2``, ``sum_j |x_j - xhat_j|``, the Huber loss with a
         threshold of 1 in the units of `X`, or the binary cross-entropy, which
-        needs values in [0, 1]. A `sklearn_ae.objectives.Loss` is used as it is.
+        needs values in [0, 1]. Other losses are `sklearn_ae.objectives.Loss` objects.
 
     dropout : float, default=0.0
-        Share of the hidden units dropped in training, in [0, 1).
+        Share of the hidden units that is dropped during training, in [0, 1).
 
     l1_penalty : float, default=0.0
-        Weight of ``sum |W|`` over all weight matrices, biases left out. Codes are
-        not rotated then, since the penalty depends on their axes.
+        Weight of ``sum |W|`` over all weight matrices, without biases. If positive,
+        codes are not rotated, since the penalty depends on their axes.
 
     l2_penalty : float, default=0.0
-        Weight of ``1/2 sum W^2`` over all weight matrices, biases left out.
+        Weight of ``1/2 sum W^2`` over all weight matrices, without biases.
 
     penalties : list of Penalty or None, default=None
-        Further penalties, `sklearn_ae.objectives.Penalty` objects such as
-        ``ActivationL1(0.1)``. A grid search reaches the fields of the first one as
-        ``penalties__0__weight`` and so on.
+        Further penalties: `sklearn_ae.objectives.Penalty` objects such as
+        ``ActivationL1(0.1)``. Their fields are parameters, too: the weight of the
+        first one is ``penalties__0__weight``.
 
     optimizer : str or type, default="adamw"
         "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", or a
@@ -157,16 +160,17 @@ class ContractiveAutoencoder(
         1 shows a progress bar with the losses.
 
     warm_start : bool, default=False
-        Continue with the network of the fit before. Mean, scale and the state of
-        the random generators stay as well.
+        Continue with the network of the previous fit. Mean, scale and the state of
+        the random generators are kept as well.
 
     lambd : float, default=0.1
         Weight of the penalty, at least 0.
 
     n_projections : int or None, default=None
-        Estimate the penalty from that many random projections of the codes,
-        ``mean_l ||v_l^T dh/dx||^2`` with random signs ``v_l``, which is unbiased and
-        for wide codes of deep networks cheaper. None computes it.
+        Number of random projections of the codes from which the penalty is estimated
+        as ``mean_l ||v_l^T dh/dx||^2``, with random signs ``v_l``. The estimate is
+        unbiased, and cheaper for wide codes of deep networks. None computes the
+        penalty exactly.
 
     Attributes
     ----------
@@ -175,60 +179,60 @@ class ContractiveAutoencoder(
 
     explained_variance_ : ndarray of shape (n_components_,)
         Variance of each code over the training rows, with ``n - 1`` in the
-        denominator. After `partial_fit` over all rows so far, each with the code it
-        had when its part was fitted.
+        denominator. After `partial_fit`, the rows are those of all calls, each with
+        its code at the end of its call.
 
     mean_ : ndarray of shape (n_features_in_,)
-        What is subtracted from the input before the network: the mean of each
-        feature, or zero where the data are not centred.
+        Subtracted from the input before it enters the network: the mean of each
+        feature, or zeros if the data are not centred.
 
     scale_ : float
-        What the centred input is divided by before the network. One number for
-        all features, so that the minimiser stays where it is.
+        The centred input is divided by it before it enters the network. It is a single
+        number for all features, so that the minimiser does not change.
 
     module_ : torch.nn.Module
-        The fitted network in the units of the data, with ``encode``, ``decode``
-        and ``forward``.
+        The fitted network in the units of the data, with methods ``encode``,
+        ``decode`` and ``forward``.
 
     net_ : skorch.NeuralNet
-        The net that trained it, in standardised coordinates.
+        The skorch net that trained the network, in standardised units.
 
     history_ : dict of str to ndarray of shape (n_iter_,)
-        One entry an epoch: "epoch", "learning_rate", "train_loss" and
-        "valid_loss", and their terms such as "train_reconstruction" and
-        "train_l2", in the units of the data.
+        One entry per epoch: "epoch", "learning_rate", "train_loss", "valid_loss", and
+        the terms of the losses, such as "train_reconstruction" and "train_l2", in the
+        units of the data.
 
     loss_curve_ : ndarray of shape (n_iter_,)
         Training loss of each epoch, averaged over its steps.
 
     validation_loss_curve_ : ndarray of shape (n_iter_,) or None
-        Loss on the rows held out, after each epoch.
+        Loss on the held-out rows after each epoch; None without held-out rows.
 
     n_iter_ : int
-        Number of epochs run, over all fits of a warm start.
+        Number of epochs, including those of previous fits with a warm start.
 
     best_loss_ : float
-        Loss of the weights kept: on the rows held out or, without any, the last
-        training loss.
+        Loss of the weights that were kept, on the held-out rows. Without held-out
+        rows, the last training loss.
 
     device_ : str
-        Where the network is.
+        Device of the network.
 
     n_features_in_ : int
         Number of features seen during `fit`.
 
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of features seen during `fit`, where all of them are strings.
+        Names of features seen during `fit`, if all of them are strings.
 
     See Also
     --------
-    DenoisingAutoencoder : Robust reconstructions, by corrupted inputs.
-    SparseAutoencoder : Few active codes.
+    DenoisingAutoencoder : Robust reconstructions by training on corrupted inputs.
+    SparseAutoencoder : Codes with few active units.
 
     Notes
     -----
-    For dense networks dropout is left out of the exact Jacobian, as it is of
-    `transform`; projections and other networks have it in training.
+    The exact Jacobian of a dense network is that of `transform`, without dropout. With
+    random projections, or with another network, dropout is applied in training.
 
     References
     ----------
@@ -265,21 +269,21 @@ class ContractiveAutoencoder(
         return replace(parts, penalties=parts.penalties | {penalty.name: penalty})
 
     def jacobian_norm(self, X):
-        """Measure how much the codes of each row react to a change of the input.
+        """Measure the sensitivity of the codes of each row to changes of the input.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Where to measure.
+            Data at which to compute the Jacobian.
 
         Returns
         -------
         norm : ndarray of shape (n_samples,)
             The Frobenius norm ``||dh/dx||_F`` at each row, in units of the code per
-            unit of `X`; the penalty is the mean of its squares.
+            unit of `X`. The penalty is the mean of its squares.
         """
         X = self._validate_inference_data(X)
-        # A Jacobian a row, in blocks of 64 MB.
+        # One Jacobian per row, in blocks of 64 MB.
         width = self.n_components_ * X.shape[1] // 8
         squares = self._infer(X, _squared_jacobian_norm, None, width=width)
         return np.sqrt(squares)

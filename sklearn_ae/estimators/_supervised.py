@@ -1,4 +1,4 @@
-"""Classifier and regressor on an autoencoder."""
+"""Classifier and regressor on the codes of an autoencoder."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -22,47 +22,46 @@ from sklearn_ae.objectives.losses import CrossEntropy, Loss, SquaredError
 class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
     """Classifier on an autoencoder: pretrain, train the head, fine-tune.
 
-    The three steps of a deep classifier [1]_ [2]_:
+    `fit` has three steps [1]_ [2]_:
 
-    1. The autoencoder is fitted to all rows, those without a label (``y == -1``)
-       included. Its encoder ``h`` is kept.
-    2. With ``u(x) = (h(x) - m) / s``, where ``m`` is the mean of the codes of the
-       labelled rows and ``s^2`` the mean of their variances, `LogisticRegression`
-       finds the head, ``W`` and ``b``.
-    3. Encoder and head together, as one network, descend
+    1. The autoencoder is fitted to all rows, including those without a label
+       (``y == -1``). Its encoder ``h`` is used in the next steps.
+    2. `LogisticRegression` finds the head, ``W`` and ``b``, for the standardised codes
+       ``u(x) = (h(x) - m) / s``, where ``m`` is the mean of the codes of the labelled
+       rows and ``s^2`` the mean of their variances.
+    3. Encoder and head are trained together, as one network, to minimise
 
        ``J = mean_i -log p(y_i | x_i) + l2_penalty/2 sum W^2``
 
        over the labelled rows, with ``p(. | x) = softmax(W u(x) + b)``.
 
-    Pretraining pays where few of many rows have a label [3]_.
+    Pretraining helps if only few of many rows have a label [3]_.
 
     Parameters
     ----------
     autoencoder : autoencoder, FrozenEstimator or None, default=None
-        The autoencoder to start from. One that is not fitted is cloned and fitted to
-        all rows of `X`. One that is fitted, in a `FrozenEstimator` or not, is copied
-        and used as it is: `fit` leaves it alone, `sklearn.base.clone` keeps its
-        weights, and its parameters cannot be set. None is
-        ``DenoisingAutoencoder(256, corruption="masking", code_activation="silu",
-        init="random")``.
+        The autoencoder to start from. An unfitted one is cloned and fitted to all rows
+        of `X`. A fitted one, with or without a `FrozenEstimator`, is copied and used
+        as is: `fit` does not change it, `sklearn.base.clone` keeps its weights, and
+        its parameters cannot be set. None is ``DenoisingAutoencoder(256,
+        corruption="masking", code_activation="silu", init="random")``.
 
     pretrain : bool, default=True
-        False does not train the autoencoder, and starts from its weights as they are
-        before the first step. Without effect where the autoencoder is fitted already.
+        Whether to train the autoencoder. False starts from its initial weights. Has no
+        effect if the autoencoder is already fitted.
 
     freeze : bool, default=False
-        Do not fine-tune: the encoder stays as it was pretrained.
+        Keep the pretrained encoder and skip fine-tuning.
 
     head_penalty : float, default=1.0
-        Weight of ``1/2 sum W^2`` of the head, beside the sum of the losses of the
-        rows, where the head is trained alone on the standardised codes ``u``: ``1 / C``
-        of `LogisticRegression` and ``alpha`` of `Ridge`.
+        Weight of ``1/2 sum W^2`` of the head, relative to the sum of the losses of the
+        rows, when the head is trained alone on the standardised codes ``u``. It is
+        ``1 / C`` of `LogisticRegression` and ``alpha`` of `Ridge`.
 
     l2_penalty : float, default=0.0
-        Weight of ``1/2 sum W^2`` over all weight matrices of encoder and head,
-        biases left out, in fine-tuning. Weights are those that act on standardised
-        inputs and codes.
+        Weight of ``1/2 sum W^2`` over all weight matrices of encoder and head, without
+        biases, in fine-tuning. The weights are those for standardised inputs and
+        codes.
 
     optimizer : str or type, default="adamw"
         "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", or a
@@ -75,11 +74,11 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
 
     learning_rate : "auto" or float, default=0.001
         The largest learning rate of the schedule. "auto" is a rate that suits the
-        optimizer where a network starts from scratch.
+        optimizer for a network that is trained from scratch.
 
     learning_rate_schedule : {"one_cycle", "constant", "cosine", \
 "reduce_on_plateau"}, default="one_cycle"
-        How the learning rate changes in fine-tuning: up in the first tenth of the
+        How the learning rate changes during fine-tuning: up in the first tenth of the
         steps and then down to zero; not at all; down along a cosine; or down by a
         factor of 10 after 5 epochs without an improvement.
 
@@ -94,10 +93,10 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
 
     validation_fraction : float or None, default=0.1
         Share of the labelled rows that is held out in fine-tuning, in (0, 1). The
-        weights with the lowest loss on these rows are kept. The head before
-        fine-tuning takes part: if nothing is better, it is trained again on all
+        weights with the lowest loss on these rows are kept. If no epoch improves on
+        the start, the encoder is not changed and the head is trained again on all
         labelled rows. Small tables hold out 30 rows, or a third of them. None trains
-        on all rows; choose it where labels are few.
+        on all rows, which is advisable if there are few labels.
 
     n_iter_no_change : int or None, default=None
         Stop when the loss on the rows held out has not improved for this many epochs.
@@ -109,14 +108,14 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
 
     device : str, default="cpu"
         Where to fine-tune and to predict: "cpu", "cuda", "cuda:1", "mps", or "auto"
-        for a GPU if there is one. Pretraining runs on the autoencoder's own device.
+        for a GPU if there is one. Pretraining uses the `device` of the autoencoder.
 
     callbacks : list of skorch.callbacks.Callback or None, default=None
-        Called during fine-tuning with the skorch net.
+        Called with the skorch net during fine-tuning.
 
     random_state : int, RandomState instance or None, default=None
-        Controls the validation split, shuffling and, where the autoencoder's own
-        `random_state` is None, its pretraining. Pass an int for reproducible results.
+        Controls the validation split, shuffling and, if the `random_state` of the
+        autoencoder is None, pretraining. Pass an int for reproducible results.
         Global generators are never touched.
 
     verbose : int, default=0
@@ -124,7 +123,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
 
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes in steps 2 and 3, by class. "balanced" gives all
-        classes the same sum of weights. None are weights of one.
+        classes the same total weight. None means weights of one.
 
     Attributes
     ----------
@@ -138,53 +137,53 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
         Width of the code.
 
     module_ : torch.nn.Module
-        The fine-tuned encoder, ``encode``, and the head, ``decode``, in the units of
-        the data.
+        The fine-tuned network in the units of the data, with the encoder as its method
+        ``encode`` and the head as ``decode``.
 
     net_ : skorch.NeuralNet
-        The net that trained it, in standardised coordinates.
+        The skorch net that trained the network, in standardised units.
 
     history_ : dict of str to ndarray of shape (n_iter_,)
-        One entry an epoch of fine-tuning: "epoch", "learning_rate", "train_loss" and
-        "valid_loss", and their terms such as "train_prediction" and "train_l2".
-        That of pretraining is ``autoencoder_.history_``.
+        One entry per epoch of fine-tuning: "epoch", "learning_rate", "train_loss",
+        "valid_loss", and the terms of the losses, such as "train_prediction" and
+        "train_l2". The history of pretraining is ``autoencoder_.history_``.
 
     loss_curve_ : ndarray of shape (n_iter_,)
         Training loss of each epoch, averaged over its steps.
 
     validation_loss_curve_ : ndarray of shape (n_iter_,) or None
-        Loss on the rows held out, after each epoch.
+        Loss on the held-out rows after each epoch; None without held-out rows.
 
     n_iter_ : int
         Number of epochs of fine-tuning.
 
     best_loss_ : float
-        Loss of the weights kept: on the rows held out or, without any, the last
-        training loss; infinite without fine-tuning.
+        Loss of the weights that were kept, on the held-out rows. Without held-out
+        rows, the last training loss; without fine-tuning, infinity.
 
     device_ : str
-        Where the network is.
+        Device of the network.
 
     n_features_in_ : int
         Number of features seen during `fit`.
 
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of features seen during `fit`, where all of them are strings.
+        Names of features seen during `fit`, if all of them are strings.
 
     See Also
     --------
-    AutoencoderRegressor : The same for numbers instead of classes.
-    sklearn.semi_supervised.SelfTrainingClassifier : Labels for rows without one, by
-        a classifier's own predictions.
+    AutoencoderRegressor : The same for regression.
+    sklearn.semi_supervised.SelfTrainingClassifier : Labels rows by the predictions of
+        a classifier.
     sklearn.neural_network.MLPClassifier : A network without pretraining.
 
     Notes
     -----
-    `transform` gives the codes of the fine-tuned encoder; those of the pretrained
-    one are ``autoencoder_.transform(X)``.
+    `transform` returns the codes of the fine-tuned encoder. Those of the pretrained
+    encoder are ``autoencoder_.transform(X)``.
 
-    Since -1 and 1 are the usual labels of two classes, they are two classes where no
-    other label occurs. Otherwise -1 is no class. A string is never a missing label.
+    If the only labels are -1 and 1, which are usual labels of two classes, both are
+    classes. Otherwise -1 means a missing label. Strings are always classes.
 
     References
     ----------
@@ -199,7 +198,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
 
     Examples
     --------
-    Of 1,347 digits 50 have a label:
+    Only 50 of 1,347 digits have a label:
 
     >>> from sklearn.datasets import load_digits
     >>> from sklearn.linear_model import LogisticRegression
@@ -217,7 +216,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
     >>> bool(accuracy > linear.score(X_test, y_test))
     True
 
-    An autoencoder that is fitted already is used as it is:
+    A fitted autoencoder is used as is:
 
     >>> from sklearn_ae import Autoencoder
     >>> autoencoder = Autoencoder(8, max_epochs=10, random_state=0).fit(X_train)
@@ -244,8 +243,8 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
             Training data. Sparse matrices are made dense a few batches at a time.
 
         y : array-like of shape (n_samples,)
-            Classes of the rows. Rows with ``y == -1`` have none and take part in
-            pretraining only; where all others are 1, -1 is a class itself.
+            Classes of the rows. Rows with ``y == -1`` are unlabelled and are used in
+            pretraining only, unless all other labels are 1: then -1 is a class.
 
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights of the rows, in all three steps; None means equal
@@ -259,12 +258,12 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
         Raises
         ------
         ValueError
-            If a parameter or the data are not what they have to be, or if a loss
-            becomes infinite or NaN. The estimator is then as it was before.
+            If a parameter or the data are invalid, or if a loss becomes infinite or
+            NaN. The estimator is left unchanged.
 
         KeyboardInterrupt
-            If the fit is interrupted. In fine-tuning the estimator is fitted then,
-            with the best weights so far; before, it is as it was.
+            If the fit is interrupted. During fine-tuning, the estimator is then fitted,
+            with the best weights so far; before that, it is left unchanged.
         """
         return self._fit(X, y, sample_weight)
 
@@ -273,8 +272,8 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
         rows = rows[has_label[rows]]
         if len(rows) == 0:
             raise ValueError(
-                "y has no labelled rows: all of them are -1, which stands for rows "
-                "without a label"
+                "y has no labelled rows: all of them are -1, which means that the "
+                "label is missing"
                 + ("." if weight is None else ", or have a sample_weight of zero.")
             )
         labels = y[rows]
@@ -319,8 +318,8 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
             )
         if not (np.all(np.isfinite(of_class)) and of_class.min() >= 0 < of_class.max()):
             raise ValueError(
-                f"class_weight={self.class_weight!r} must hold numbers of at least 0, "
-                "not all of them zero."
+                f"class_weight={self.class_weight!r} must contain numbers of at least "
+                "0 that are not all zero."
             )
         weight[rows] *= of_class[codes]
         return weight
@@ -338,7 +337,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
         head.fit(codes, labelled.strata[rows], sample_weight=weight)
         coef, intercept = head.coef_, head.intercept_
         if len(self.classes_) == 2:
-            # Two logits whose difference is the one of scikit-learn.
+            # Two logits whose difference is the logit of scikit-learn.
             sides = np.array([-0.5, 0.5])
             return sides[:, None] * coef, sides * intercept
         return coef, intercept
@@ -389,8 +388,8 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
         Returns
         -------
         decision : ndarray of shape (n_samples,) or (n_samples, n_classes)
-            ``W u(x) + b``; for two classes the logit of ``classes_[1]`` minus the
-            other. In the precision of `X`.
+            ``W u(x) + b``, in the precision of `X`. For two classes, the logit of
+            ``classes_[1]`` minus that of ``classes_[0]``.
         """
         logits = self._outputs(X)
         if len(self.classes_) == 2:
@@ -402,42 +401,42 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
 class AutoencoderRegressor(RegressorMixin, BaseSupervised):
     """Regressor on an autoencoder: pretrain, train the head, fine-tune.
 
-    The three steps of a deep network [1]_ [2]_:
+    `fit` has three steps [1]_ [2]_:
 
-    1. The autoencoder is fitted to all rows. Its encoder ``h`` is kept. To pretrain
-       on further rows, pass an autoencoder that is fitted to them.
-    2. With ``u(x) = (h(x) - m) / s``, where ``m`` is the mean of the codes and
-       ``s^2`` the mean of their variances, `Ridge` finds the head, ``W`` and ``b``.
-    3. Encoder and head together, as one network, descend
+    1. The autoencoder is fitted to all rows. Its encoder ``h`` is used in the next
+       steps. To pretrain on further rows, pass an autoencoder that is fitted to them.
+    2. `Ridge` finds the head, ``W`` and ``b``, for the standardised codes
+       ``u(x) = (h(x) - m) / s``, where ``m`` is the mean of the codes and ``s^2`` the
+       mean of their variances.
+    3. Encoder and head are trained together, as one network, to minimise
 
        ``J = mean_i 1/2 ||y_i - W u(x_i) - b||^2 + l2_penalty/2 sum W^2``.
 
     Parameters
     ----------
     autoencoder : autoencoder, FrozenEstimator or None, default=None
-        The autoencoder to start from. One that is not fitted is cloned and fitted to
-        all rows of `X`. One that is fitted, in a `FrozenEstimator` or not, is copied
-        and used as it is: `fit` leaves it alone, `sklearn.base.clone` keeps its
-        weights, and its parameters cannot be set. None is
-        ``DenoisingAutoencoder(256, corruption="masking", code_activation="silu",
-        init="random")``.
+        The autoencoder to start from. An unfitted one is cloned and fitted to all rows
+        of `X`. A fitted one, with or without a `FrozenEstimator`, is copied and used
+        as is: `fit` does not change it, `sklearn.base.clone` keeps its weights, and
+        its parameters cannot be set. None is ``DenoisingAutoencoder(256,
+        corruption="masking", code_activation="silu", init="random")``.
 
     pretrain : bool, default=True
-        False does not train the autoencoder, and starts from its weights as they are
-        before the first step. Without effect where the autoencoder is fitted already.
+        Whether to train the autoencoder. False starts from its initial weights. Has no
+        effect if the autoencoder is already fitted.
 
     freeze : bool, default=False
-        Do not fine-tune: the encoder stays as it was pretrained.
+        Keep the pretrained encoder and skip fine-tuning.
 
     head_penalty : float, default=1.0
-        Weight of ``1/2 sum W^2`` of the head, beside the sum of the losses of the
-        rows, where the head is trained alone on the standardised codes ``u``: ``1 / C``
-        of `LogisticRegression` and ``alpha`` of `Ridge`.
+        Weight of ``1/2 sum W^2`` of the head, relative to the sum of the losses of the
+        rows, when the head is trained alone on the standardised codes ``u``. It is
+        ``1 / C`` of `LogisticRegression` and ``alpha`` of `Ridge`.
 
     l2_penalty : float, default=0.0
-        Weight of ``1/2 sum W^2`` over all weight matrices of encoder and head,
-        biases left out, in fine-tuning. Weights are those that act on standardised
-        inputs and codes.
+        Weight of ``1/2 sum W^2`` over all weight matrices of encoder and head, without
+        biases, in fine-tuning. The weights are those for standardised inputs and
+        codes.
 
     optimizer : str or type, default="adamw"
         "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", or a
@@ -450,11 +449,11 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
 
     learning_rate : "auto" or float, default=0.001
         The largest learning rate of the schedule. "auto" is a rate that suits the
-        optimizer where a network starts from scratch.
+        optimizer for a network that is trained from scratch.
 
     learning_rate_schedule : {"one_cycle", "constant", "cosine", \
 "reduce_on_plateau"}, default="one_cycle"
-        How the learning rate changes in fine-tuning: up in the first tenth of the
+        How the learning rate changes during fine-tuning: up in the first tenth of the
         steps and then down to zero; not at all; down along a cosine; or down by a
         factor of 10 after 5 epochs without an improvement.
 
@@ -469,10 +468,10 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
 
     validation_fraction : float or None, default=0.1
         Share of the labelled rows that is held out in fine-tuning, in (0, 1). The
-        weights with the lowest loss on these rows are kept. The head before
-        fine-tuning takes part: if nothing is better, it is trained again on all
+        weights with the lowest loss on these rows are kept. If no epoch improves on
+        the start, the encoder is not changed and the head is trained again on all
         labelled rows. Small tables hold out 30 rows, or a third of them. None trains
-        on all rows; choose it where labels are few.
+        on all rows, which is advisable if there are few labels.
 
     n_iter_no_change : int or None, default=None
         Stop when the loss on the rows held out has not improved for this many epochs.
@@ -484,14 +483,14 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
 
     device : str, default="cpu"
         Where to fine-tune and to predict: "cpu", "cuda", "cuda:1", "mps", or "auto"
-        for a GPU if there is one. Pretraining runs on the autoencoder's own device.
+        for a GPU if there is one. Pretraining uses the `device` of the autoencoder.
 
     callbacks : list of skorch.callbacks.Callback or None, default=None
-        Called during fine-tuning with the skorch net.
+        Called with the skorch net during fine-tuning.
 
     random_state : int, RandomState instance or None, default=None
-        Controls the validation split, shuffling and, where the autoencoder's own
-        `random_state` is None, its pretraining. Pass an int for reproducible results.
+        Controls the validation split, shuffling and, if the `random_state` of the
+        autoencoder is None, pretraining. Pass an int for reproducible results.
         Global generators are never touched.
 
     verbose : int, default=0
@@ -506,42 +505,42 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
         Width of the code.
 
     module_ : torch.nn.Module
-        The fine-tuned encoder, ``encode``, and the head, ``decode``, in the units of
-        the data.
+        The fine-tuned network in the units of the data, with the encoder as its method
+        ``encode`` and the head as ``decode``.
 
     net_ : skorch.NeuralNet
-        The net that trained it, in standardised coordinates.
+        The skorch net that trained the network, in standardised units.
 
     history_ : dict of str to ndarray of shape (n_iter_,)
-        One entry an epoch of fine-tuning: "epoch", "learning_rate", "train_loss" and
-        "valid_loss", and their terms such as "train_prediction" and "train_l2".
-        That of pretraining is ``autoencoder_.history_``.
+        One entry per epoch of fine-tuning: "epoch", "learning_rate", "train_loss",
+        "valid_loss", and the terms of the losses, such as "train_prediction" and
+        "train_l2". The history of pretraining is ``autoencoder_.history_``.
 
     loss_curve_ : ndarray of shape (n_iter_,)
         Training loss of each epoch, averaged over its steps.
 
     validation_loss_curve_ : ndarray of shape (n_iter_,) or None
-        Loss on the rows held out, after each epoch.
+        Loss on the held-out rows after each epoch; None without held-out rows.
 
     n_iter_ : int
         Number of epochs of fine-tuning.
 
     best_loss_ : float
-        Loss of the weights kept: on the rows held out or, without any, the last
-        training loss; infinite without fine-tuning.
+        Loss of the weights that were kept, on the held-out rows. Without held-out
+        rows, the last training loss; without fine-tuning, infinity.
 
     device_ : str
-        Where the network is.
+        Device of the network.
 
     n_features_in_ : int
         Number of features seen during `fit`.
 
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of features seen during `fit`, where all of them are strings.
+        Names of features seen during `fit`, if all of them are strings.
 
     See Also
     --------
-    AutoencoderClassifier : The same for classes, which takes rows without a label.
+    AutoencoderClassifier : The same for classes, also with unlabelled rows.
     sklearn.neural_network.MLPRegressor : A network without pretraining.
 
     Notes
@@ -584,7 +583,7 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
             Training data. Sparse matrices are made dense a few batches at a time.
 
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            What is to be predicted.
+            Target values.
 
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights of the rows, in all three steps; None means equal
@@ -598,12 +597,12 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
         Raises
         ------
         ValueError
-            If a parameter or the data are not what they have to be, or if a loss
-            becomes infinite or NaN. The estimator is then as it was before.
+            If a parameter or the data are invalid, or if a loss becomes infinite or
+            NaN. The estimator is left unchanged.
 
         KeyboardInterrupt
-            If the fit is interrupted. In fine-tuning the estimator is fitted then,
-            with the best weights so far; before, it is as it was.
+            If the fit is interrupted. During fine-tuning, the estimator is then fitted,
+            with the best weights so far; before that, it is left unchanged.
         """
         return self._fit(X, y, sample_weight)
 
@@ -645,7 +644,7 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
 
 
 def _has_label(y: np.ndarray) -> np.ndarray:
-    """Where `y` is not -1; everywhere where -1 can only be a class."""
+    """Where `y` is not -1, or everywhere if -1 is a class."""
     if y.dtype.kind not in "ifO":
         return np.ones(len(y), dtype=bool)
     has_label = np.asarray(y != -1, dtype=bool)
