@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from sklearn_ae._units import Affine
 from sklearn_ae.networks._wrapper import Wrapper
-from sklearn_ae.networks.contract import has_linear_code, uses_own_generator
+from sklearn_ae.networks.contract import offers
 
 
 class UsedParameters(TorchFunctionMode):
@@ -49,7 +50,7 @@ def keep_encoder_only(network: Any, n_features: int) -> None:
     used = UsedParameters()
     buffers = {name: value.clone() for name, value in network.named_buffers()}
     # The package's own networks use the same parameters in both modes.
-    for training in (False,) if uses_own_generator(network) else (False, True):
+    for training in (False,) if offers(network).uses_own_generator else (False, True):
         network.train(training)
         with torch.no_grad(), used:
             network.encode(torch.zeros(2, n_features))
@@ -77,21 +78,25 @@ class HeadedNetwork(Wrapper):
 
     code_mean: Tensor
     code_scale: Tensor
-    # Penalties weigh the weights that act on standardised inputs and codes.
-    weight_scales = None
 
     def __init__(
         self, n_features: int, n_components: int, *, n_outputs: int, **params: Any
     ) -> None:
         super().__init__(n_features, n_components, **params)
         keep_encoder_only(self.network, n_features)
-        self.has_linear_code = has_linear_code(self.network)
+        self.has_linear_code = offers(self.network).has_linear_code
         self.head = nn.utils.skip_init(nn.Linear, n_components, n_outputs)
         self.register_buffer("code_mean", torch.zeros(n_components))
         self.register_buffer("code_scale", torch.ones(n_components))
 
     def decode(self, z: Tensor) -> Tensor:
         return self.head((z - self.code_mean) / self.code_scale)
+
+    def weight_scales(
+        self, input: Affine, output: Affine, code_scale: float
+    ) -> dict[str, float]:
+        """None: penalties weigh weights that act on standardised inputs and codes."""
+        return {}
 
     def reset_parameters_from(self, generator: torch.Generator) -> None:
         """Nothing is drawn: `start_from` and `set_head` bring all weights."""
