@@ -13,8 +13,8 @@ from sklearn_ae.data.batches import ArrayDataset, TensorBatches, unpack_batch
 Batches = tuple[list[Tensor], list[Tensor], list[Any]]
 
 
-class Streams:
-    """The batches of several trainings; what these have in common is gathered once.
+class SharedBatches:
+    """Batches for several trainings; equal ones are gathered once.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ class Streams:
         The largest number of rows in a batch.
 
     generators : sequence of torch.Generator or of None
-        Draw the order of the rows. Copies of them do, they themselves stay as they are.
+        Copies of them draw the order of the rows; they themselves do not move.
     """
 
     def __init__(
@@ -37,9 +37,9 @@ class Streams:
         self._distinct: list[TensorBatches] = []
         self._of: list[int] = []
         for dataset, generator in zip(datasets, generators, strict=True):
-            for i, stream in enumerate(self._distinct):
-                if _equal_states(generator, stream.generator) and _equal_rows(
-                    dataset, stream.dataset
+            for i, batches in enumerate(self._distinct):
+                if _equal_states(generator, batches.generator) and _equal_rows(
+                    dataset, batches.dataset
                 ):
                     self._of.append(i)
                     break
@@ -55,7 +55,7 @@ class Streams:
             yield list(x), list(target), list(weight)
 
     def state(self, i: int) -> Tensor:
-        """What the generator of training `i` would have come to by itself."""
+        """State that the generator of training `i` would have by itself."""
         generator = self._distinct[self._of[i]].generator
         assert generator is not None
         return generator.get_state()

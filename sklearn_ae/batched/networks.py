@@ -1,40 +1,52 @@
-"""Several nets of one shape as one: their tensors side by side, one step for all."""
+"""Networks of one shape as one: their tensors stacked, one step for all."""
 
 import copy
 from collections.abc import Iterator, Sequence
 from functools import reduce
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from operator import add
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from sklearn_ae.batched.batches import SharedBatches
+from sklearn_ae.batched.cancellation import Cancellation
+from sklearn_ae.batched.optimizers import (
+    OptimizerSettings,
+    SharedOptimizer,
+    as_stored,
+    positions_by_settings,
+)
 from sklearn_ae.networks._network import SeededDropout
 from sklearn_ae.training.collecting import Training
 from sklearn_ae.training.net import AutoencoderNet
-from sklearn_ae.batched.streams import Streams
-from sklearn_ae.batched.updater import Settings, Updater, as_stored, in_runs
 
 
-class Stack:
-    """Nets that are trained at once, each as it would be alone.
+class StackedNetworks:
+    """Networks that are trained at once, each as it would be alone.
 
-    While they are in the stack, the tensors of their modules and objectives are views
-    of its own, which have one axis more.
+    While they are stacked, the tensors of their modules and objectives are views of the
+    stack's own, which have one axis more.
 
     Parameters
     ----------
     trainings : sequence of Training
-        Of one `sklearn_ae.batched.together.kind`.
+        They agree in all of `sklearn_ae.batched.groups.what_must_agree`.
+
+    cancellation : Cancellation
+        Looked at after every step.
     """
 
-    def __init__(self, trainings: Sequence[Training]) -> None:
+    def __init__(
+        self, trainings: Sequence[Training], cancellation: Cancellation
+    ) -> None:
+        self._cancellation = cancellation
         _keep_freed_memory()
         first = trainings[0]
         n_batches = len(first.net.get_iterator(first.train, training=True))
-        settings = [Settings(t.net, t.n_epochs, n_batches) for t in trainings]
-        runs = in_runs(settings)
+        settings = [OptimizerSettings(t.net, t.n_epochs, n_batches) for t in trainings]
+        runs = positions_by_settings(settings)
         self.trainings = [trainings[i] for run in runs for i in run]
         self.module = first.net.make_module().to(first.net.device)
         self.objective = copy.deepcopy(first.net.criterion_)
@@ -44,18 +56,18 @@ class Stack:
                 _put(whole, name, torch.stack([own[name].detach() for own in tensors]))
         self._share()
         edges = list(accumulate(map(len, runs), initial=0))
-        self.updaters = [
-            Updater(settings[run[0]], slice(start, start + len(run)), self._parameters)
-            for run, start in zip(runs, edges, strict=False)
+        self.optimizers = [
+            SharedOptimizer(settings[run[0]], slice(start, stop), self._parameters)
+            for run, (start, stop) in zip(runs, pairwise(edges), strict=True)
         ]
-        self._train_batches = Streams(
+        self._train_batches = SharedBatches(
             [t.train for t in self.trainings],
             first.net.batch_size,
             [net.generators_["order"] for net in self.nets],
         )
         self._valid_batches = None
         if first.valid is not None:
-            self._valid_batches = Streams(
+            self._valid_batches = SharedBatches(
                 [t.valid for t in self.trainings if t.valid is not None],
                 first.net.get_iterator(first.valid).batch_size,
                 [None] * len(self.trainings),
@@ -99,7 +111,7 @@ class Stack:
             return None
         return self._run(self._valid_batches, training=False)
 
-    def _run(self, batches: Streams, training: bool) -> list[dict[str, float]]:
+    def _run(self, batches: SharedBatches, training: bool) -> list[dict[str, float]]:
         self.module.train(training)
         self.objective.train(training)
         for net in self.nets:
@@ -108,6 +120,7 @@ class Stack:
             net.noise_ = noise
         sizes, values = [], []
         for x, target, weight in batches:
+            self._cancellation.check()
             with torch.set_grad_enabled(training):
                 terms = self._terms(x, target, weight)
             if training:
@@ -142,18 +155,18 @@ class Stack:
             losses.sum(), list(parameters.values()), allow_unused=True
         )
         named = dict(zip(parameters, gradients, strict=True))
-        for updater in self.updaters:
-            updater.step(named)
+        for optimizer in self.optimizers:
+            optimizer.step(named)
 
     # -- who is in the stack -------------------------------------------------------
 
     def update_nets(self) -> None:
         """Let the nets know of their schedules and learning rates."""
-        for updater in self.updaters:
-            for net in self.nets[updater.where]:
-                net.schedule_ = updater.schedule
+        for optimizer in self.optimizers:
+            for net in self.nets[optimizer.where]:
+                net.schedule_ = optimizer.schedule
                 groups = net.optimizer_.param_groups
-                for group, rate in zip(groups, updater.learning_rates, strict=True):
+                for group, rate in zip(groups, optimizer.learning_rates, strict=True):
                     group["lr"] = rate
 
     def release(self, leaving: Sequence[AutoencoderNet]) -> None:
@@ -175,15 +188,15 @@ class Stack:
             for name, tensor in _tensors(whole).items():
                 _put(whole, name, tensor.detach()[staying])
         self._share()
-        start, updaters = 0, []
-        for updater in self.updaters:
-            first, last = updater.where.start, updater.where.stop
+        start, optimizers = 0, []
+        for optimizer in self.optimizers:
+            first, last = optimizer.where.start, optimizer.where.stop
             kept = [i - first for i in staying if first <= i < last]
             if kept:
-                updater.keep(kept, start, self._parameters)
-                updaters.append(updater)
+                optimizer.keep(kept, start, self._parameters)
+                optimizers.append(optimizer)
             start += len(kept)
-        self.updaters = updaters
+        self.optimizers = optimizers
         for batches in filter(None, (self._train_batches, self._valid_batches)):
             batches.keep(staying)
 

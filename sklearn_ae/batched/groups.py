@@ -1,0 +1,215 @@
+"""Which networks train together, and the training of all groups."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from time import perf_counter
+from typing import Any, NamedTuple
+
+from sklearn_ae.batched.cancellation import Cancellation
+from sklearn_ae.batched.training import train_alone, train_stacked
+from sklearn_ae.networks.dense import DenseNetwork
+from sklearn_ae.networks.top_k import TopKNetwork
+from sklearn_ae.networks.variational import VariationalNetwork
+from sklearn_ae.objectives._terms import TERMS
+from sklearn_ae.objectives.objective import Objective, VariationalObjective
+from sklearn_ae.training.collecting import Training
+from sklearn_ae.training.net import AutoencoderNet
+from sklearn_ae.training.optimizers import OPTIMIZERS
+from sklearn_ae.training.stopping import BestWeights
+from sklearn_ae.training.threads import limited_threads
+
+# Bytes of weights, gradients and moments that a group has at most. More make the steps
+# no faster.
+WORKING_SET = 2**25
+
+# A thread of its own does not pay for fewer networks.
+SMALLEST_SHARE = 8
+
+_ELEMENTWISE_OPTIMIZERS = tuple({cls for cls, _, _ in OPTIMIZERS.values()})
+
+
+class Outcome(NamedTuple):
+    """What came of a training, and its share of the seconds that its group took."""
+
+    error: Exception | None
+    seconds: float
+
+
+class Group(NamedTuple):
+    """Trainings done at once, by their positions; or a single one, and why."""
+
+    members: list[int]
+    reason_alone: str | None
+
+
+def train_all(
+    trainings: Sequence[Training],
+    n_threads: int,
+    verbose: int,
+    cancellation: Cancellation,
+) -> list[Outcome]:
+    """Train all networks, those of one kind together.
+
+    Parameters
+    ----------
+    trainings : sequence of Training
+    n_threads : int
+        How many groups may train side by side.
+    verbose : int
+        Above 0, print what trains together, and what does not and why.
+    cancellation : Cancellation
+        Looked at after every step.
+
+    Returns
+    -------
+    outcomes : list of Outcome
+        In the order of the trainings.
+    """
+    groups = grouped(trainings, n_threads)
+    if verbose:
+        _report(groups)
+    outcomes: dict[int, Outcome] = {}
+
+    def train(group: Group) -> None:
+        members = [trainings[i] for i in group.members]
+        start = perf_counter()
+        if len(members) == 1:
+            errors = train_alone(members[0], cancellation)
+        else:
+            errors = train_stacked(members, cancellation)
+        seconds = (perf_counter() - start) / len(members)
+        for i, training in zip(group.members, members, strict=True):
+            outcomes[i] = Outcome(errors.get(training.net), seconds)
+
+    for group in groups:
+        if len(group.members) == 1:
+            train(group)
+    stacks = [group for group in groups if len(group.members) > 1]
+    _side_by_side(train, stacks, n_threads, cancellation)
+    return [outcomes[i] for i in range(len(trainings))]
+
+
+def _side_by_side(
+    train: Callable[[Group], None],
+    groups: Sequence[Group],
+    n_threads: int,
+    cancellation: Cancellation,
+) -> None:
+    """Train groups side by side, each in one thread.
+
+    Better than all threads at one group, since they need not wait for each other after
+    every operation.
+    """
+
+    def train_in_one_thread(group: Group) -> None:
+        with limited_threads(1):
+            train(group)
+
+    with ThreadPoolExecutor(n_threads, "sklearn_ae-training") as pool:
+        futures = [pool.submit(train_in_one_thread, group) for group in groups]
+        done = wait(futures, return_when=FIRST_EXCEPTION).done
+        errors = [error for future in done if (error := future.exception())]
+        if errors:
+            cancellation.requested = True
+            pool.shutdown(cancel_futures=True)
+            raise errors[0]
+
+
+def _report(groups: Sequence[Group]) -> None:
+    alone = Counter(group.reason_alone for group in groups if group.reason_alone)
+    for reason, n in alone.items():
+        print(f"Training {n} networks one at a time: {reason}")
+    for group in groups:
+        if not group.reason_alone:
+            print(f"Training {len(group.members)} networks together")
+
+
+# -- who goes together -----------------------------------------------------------------
+
+
+def grouped(trainings: Sequence[Training], n_threads: int) -> list[Group]:
+    """Which trainings are done together, by their positions.
+
+    Many of one kind are shared out to `n_threads`.
+    """
+    groups: list[Group] = []
+    kinds: list[tuple[dict[str, Any], list[int]]] = []
+    for i, training in enumerate(trainings):
+        reason = reason_not_batchable(training)
+        if reason is not None:
+            groups.append(Group([i], reason))
+            continue
+        own = what_must_agree(training)
+        for known, members in kinds:
+            if known == own:
+                members.append(i)
+                break
+        else:
+            kinds.append((own, [i]))
+    for _, members in kinds:
+        share = max(SMALLEST_SHARE, -(-len(members) // n_threads))
+        best = best_group_size(trainings[members[0]].net)
+        size = min(share, best)
+        alone = "too large to gain by stacking" if best == 1 else "no other agrees"
+        for start in range(0, len(members), size):
+            own = members[start : start + size]
+            groups.append(Group(own, None if len(own) > 1 else alone))
+    return groups
+
+
+def reason_not_batchable(training: Training) -> str | None:
+    """Why a network has to train by itself; None if it need not."""
+    net = training.net
+    module = net.module
+    if module in (TopKNetwork, VariationalNetwork):
+        module = net.module_.network.__class__
+    if module is not DenseNetwork:
+        return f"{module.__name__} is no dense network"
+    if net.criterion not in (Objective, VariationalObjective):
+        return f"{net.criterion.__name__} is no objective of an autoencoder"
+    if any(
+        getattr(p, "n_projections", None) for p in net.criterion_.penalties.values()
+    ):
+        return "random projections of Jacobians"
+    if net.is_foreign:
+        return "a user-defined corruption"
+    if type(net.optimizer_) not in _ELEMENTWISE_OPTIMIZERS:
+        return f"{type(net.optimizer_).__name__} may not treat weights one by one"
+    if any(type(callback) is not BestWeights for _, callback in net.callbacks_):
+        return "callbacks, or verbose"
+    return None
+
+
+def what_must_agree(training: Training) -> dict[str, Any]:
+    """What trainings must have in common to be done together."""
+    net, train, valid = training.net, training.train, training.valid
+    objective = net.get_params_for("criterion")
+    penalties = {
+        column: (term, {k: v for k, v in params.items() if k not in _free(term)})
+        for column, (term, coefficient, params) in objective["penalties"].items()
+        if coefficient > 0
+    }
+    # In these losses the scale is more than a factor.
+    scaled = net.criterion is VariationalObjective or objective["loss"] == "huber"
+    return {
+        "module": (net.module, net.get_params_for("module")),
+        "objective": (net.criterion, objective["loss"], penalties),
+        "scale": objective["scale"] if scaled else None,
+        "parameter groups": len(net.optimizer_.param_groups),
+        "n_rows": (len(train), None if valid is None else len(valid)),
+        "batch_size": net.batch_size,
+        "weights, targets": (train.weight is None, train.target is None),
+        "device": net.device,
+    }
+
+
+def _free(term: str) -> tuple[str, ...]:
+    """Parameters of a penalty that may differ."""
+    return getattr(TERMS[term], "numbers", ())
+
+
+def best_group_size(net: AutoencoderNet) -> int:
+    """How many networks of this size are best trained at once."""
+    n_parameters = sum(parameter.numel() for parameter in net.module_.parameters())
+    return max(1, WORKING_SET // (16 * n_parameters))
