@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
-# Relative difference of scores that rounding explains. A step in single precision has
-# errors of 6e-8 relative; those of some thousand steps add up to about a hundred times
-# as much.
-ROUNDING = 1e-5
+# Relative difference of scores that rounding explains: some units in the last place of
+# single precision, in which networks compute. Small effects of a parameter after a few
+# steps are larger.
+ROUNDING = 1e-6
 
 
 def share_ranks(results: dict[str, Any]) -> None:

@@ -194,7 +194,7 @@ class BatchedGridSearchCV(_BatchedSearchMixin, GridSearchCV):
 
     Scores differ from those of `GridSearchCV` by rounding only, which grows with the
     number of steps; with ``random_state=None`` both draw anew. Mean scores that differ
-    by less than 1e-5 of their size share a rank, and the first of them in the grid
+    by less than 1e-6 of their size share a rank, and the first of them in the grid
     wins, as the first of equal scores does in `GridSearchCV`.
 
     Convolutional and user-defined networks are trained one at a time, and so are
