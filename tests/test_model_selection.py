@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 import warnings
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -30,6 +31,7 @@ from sklearn.model_selection import (
 )
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from skorch.callbacks import Callback
 
 from sklearn_ae import (
     Autoencoder,
@@ -47,9 +49,11 @@ from sklearn_ae.batched.cancellation import Cancellation
 from sklearn_ae.batched.networks import StackedNetworks
 from sklearn_ae.batched.training import train_stacked
 from sklearn_ae.model_selection import BatchedGridSearchCV, BatchedRandomizedSearchCV
+from sklearn_ae.networks.dense import DenseNetwork
+from sklearn_ae.objectives import Penalty
+from sklearn_ae.objectives.losses import SquaredError
 from sklearn_ae.persistence.state import dump_state
-from sklearn_ae.training.collecting import collecting
-from sklearn_ae.training.stopping import BestWeights
+from sklearn_ae.training.loop import train_alone, trained_by
 
 SEEDS = [0, 1, 42]
 DIGITS, LABELS = load_digits(return_X_y=True)
@@ -98,8 +102,8 @@ CASES = {
         {"n_iter_no_change": [1, 8], "learning_rate": [2e-3, 1e-2]},
         12,
     ),
-    "no early stopping": (
-        briefly(Autoencoder, early_stopping=False),
+    "nothing held out": (
+        briefly(Autoencoder, validation_fraction=None),
         {"learning_rate": [1e-3, 5e-3]},
         6,
     ),
@@ -265,7 +269,7 @@ def test_nets_end_as_they_would_alone(seed):
             {"random_state": seed, "corruption_level": 0.4, "max_epochs": 2},
             {"random_state": seed + 1, "corruption_level": 0.4, "max_epochs": 3},
         ]
-        with collecting(collect):
+        with trained_by(collect):
             for params in settings:
                 denoiser = DenoisingAutoencoder(3, dropout=0.1, **params)
                 with pytest.raises(Collected):
@@ -273,9 +277,10 @@ def test_nets_end_as_they_would_alone(seed):
         return collected
 
     alone, joint = trainings(), trainings()
-    for training in alone:
-        training.do()
-    assert train_stacked(joint, Cancellation()) == {}
+    results = [train_alone(training) for training in alone]
+    for result, own in zip(results, train_stacked(joint, Cancellation()), strict=True):
+        assert own.has_changed == result.has_changed
+        assert own.best_loss == pytest.approx(result.best_loss, rel=1e-4)
     for one, other in zip(alone, joint, strict=True):
         expected, got = dump_state(one.net), dump_state(other.net)
         for name, weight in expected["weights"].items():
@@ -287,8 +292,6 @@ def test_nets_end_as_they_would_alone(seed):
             assert theirs.keys() == ours.keys()
             for name in theirs.keys() - {"batches"}:
                 np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-4)
-        assert one.net.best_loss_ == pytest.approx(other.net.best_loss_, rel=1e-4)
-        assert one.net.moved_ == other.net.moved_
         # Nobody else's memory is held on to.
         for weight in other.net.module_.parameters():
             assert weight.is_contiguous()
@@ -811,36 +814,45 @@ def hide_a_half(x, generator):
     return x * (torch.rand(x.shape, generator=generator) < 0.5)
 
 
-class Silent(BestWeights):
-    """A callback of the user's, whatever it does."""
-
-
 class OwnAdam(torch.optim.Adam):
     pass
 
 
+class OwnDense(DenseNetwork):
+    """It may compute otherwise than its base class."""
+
+
+class OwnLoss(SquaredError):
+    pass
+
+
+@dataclass(eq=False)
+class OwnPenalty(Penalty):
+    weight: float = 1.0
+
+    def __call__(self, batch):
+        return batch.mean(batch.code.square().sum(-1))
+
+
 ALONE = {
-    "Convolutions is no dense network": ConvolutionalAutoencoder(
-        5, image_shape=(1, 8, 8), channels=(2,), max_epochs=2, random_state=0
+    "Convolutions is not stackable": ConvolutionalAutoencoder(
+        5, image_shape=(1, 8, 8), channels=(2,)
     ),
-    "OwnNetwork is no dense network": Autoencoder(
-        5, network=OwnNetwork, max_epochs=2, random_state=0
-    ),
-    "a user-defined corruption": DenoisingAutoencoder(
-        5, corruption=hide_a_half, max_epochs=2, random_state=0
-    ),
-    "random projections": ContractiveAutoencoder(
-        5, n_projections=2, max_epochs=2, random_state=0
-    ),
-    "OwnAdam": Autoencoder(
-        5, optimizer=OwnAdam, max_epochs=2, random_state=0, learning_rate=1e-3
-    ),
+    "OwnNetwork is not stackable": Autoencoder(5, network=OwnNetwork),
+    "OwnDense is not stackable": Autoencoder(5, network=OwnDense),
+    "a user-defined part": DenoisingAutoencoder(5, corruption=hide_a_half),
+    "random projections": ContractiveAutoencoder(5, n_projections=2),
+    "OwnAdam": Autoencoder(5, optimizer=OwnAdam, learning_rate=1e-3),
+    "OwnLoss": Autoencoder(5, loss=OwnLoss()),
+    "OwnPenalty": Autoencoder(5, penalties=[OwnPenalty(0.1)]),
+    "callbacks": Autoencoder(5, callbacks=[Callback()]),
 }
 
 
 @pytest.mark.parametrize("reason", ALONE)
 def test_what_trains_alone_says_why(reason, capsys):
-    theirs, ours = searches(ALONE[reason], {"max_epochs": [1, 2]}, cv=2)
+    estimator = clone(ALONE[reason]).set_params(random_state=0)
+    theirs, ours = searches(estimator, {"max_epochs": [1, 2]}, cv=2)
     assert_same_scores(theirs, ours)
     printed = capsys.readouterr().out.splitlines()
     (line,) = [line for line in printed if reason in line]
@@ -856,7 +868,7 @@ def test_nothing_is_printed_by_default(capsys):
 def test_callbacks_hear_of_their_own_training(groups):
     heard = []
 
-    class Listener(BestWeights):
+    class Listener(Callback):
         def on_epoch_end(self, net, **kwargs):
             heard.append(len(net.history))
 
@@ -985,7 +997,7 @@ class InterruptsAt(TransformerMixin, BaseEstimator):
         return X.copy()
 
 
-class InterruptsTraining(BestWeights):
+class InterruptsTraining(Callback):
     """Sends an interrupt in the second batch of a network that trains by itself."""
 
     def on_batch_begin(self, net, batch=None, training=None, **kwargs):

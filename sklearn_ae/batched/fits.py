@@ -19,9 +19,11 @@ import torch
 from joblib import cpu_count
 from threadpoolctl import threadpool_limits
 
-from sklearn_ae.batched.groups import Cancellation, Outcome, train_all
-from sklearn_ae.training.collecting import Training, collecting
-from sklearn_ae.training.threads import limited_threads
+from sklearn_ae.batched.cancellation import Cancellation
+from sklearn_ae.batched.groups import TimedOutcome, train_all
+from sklearn_ae.batched.training import Outcome
+from sklearn_ae.training.hardware import limited_threads
+from sklearn_ae.training.loop import Training, TrainingResult, trained_by
 
 # Bytes that the data and the networks of waiting fits may take.
 MEMORY_BUDGET = 2**30
@@ -64,7 +66,7 @@ class _FitThread(threading.Thread):
         self._function, self._cancellation = function, cancellation
         self._stopped = stopped
         self._may_go_on = threading.Semaphore(0)
-        self._training_error: BaseException | None = None
+        self._outcome: Outcome | None = None
         self.training: Training | None = None
         self.n_trainings = 0
         self.result: Any = None
@@ -74,13 +76,13 @@ class _FitThread(threading.Thread):
     def run(self) -> None:
         _of_this_thread.fit = self
         try:
-            with collecting(self._wait_for):
+            with trained_by(self._wait_for):
                 self.result = self._function()
         except BaseException as error:
             self.error = error
         self._stopped.put(self)
 
-    def _wait_for(self, training: Training) -> None:
+    def _wait_for(self, training: Training) -> TrainingResult:
         start = time.perf_counter()
         self.n_trainings += 1
         self._cancellation.check()
@@ -89,14 +91,16 @@ class _FitThread(threading.Thread):
         self._may_go_on.acquire()
         self.waited += time.perf_counter() - start
         self._cancellation.check()
-        error, self._training_error = self._training_error, None
-        if error is not None:
-            raise error
+        outcome, self._outcome = self._outcome, None
+        if isinstance(outcome, TrainingResult):
+            return outcome
+        assert outcome is not None
+        raise outcome
 
-    def note(self, outcome: Outcome) -> None:
+    def note(self, timed: TimedOutcome) -> None:
         """Take the outcome of the training; an error is raised where the fit waits."""
-        self.training, self._training_error = None, outcome.error
-        self.trained += outcome.seconds
+        self.training, self._outcome = None, timed.outcome
+        self.trained += timed.seconds
 
     def go_on(self) -> None:
         """Start, or go on after a training."""

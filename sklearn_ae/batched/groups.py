@@ -7,17 +7,16 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 from sklearn_ae.batched.cancellation import Cancellation
-from sklearn_ae.batched.training import train_alone, train_stacked
-from sklearn_ae.networks.dense import DenseNetwork
-from sklearn_ae.networks.top_k import TopKNetwork
-from sklearn_ae.networks.variational import VariationalNetwork
-from sklearn_ae.objectives._terms import TERMS
+from sklearn_ae.batched.training import Outcome, train_alone, train_stacked
+from sklearn_ae.networks._wrapper import Wrapper
+from sklearn_ae.networks.contract import Network
+from sklearn_ae.objectives.losses import NAMED_LOSSES
 from sklearn_ae.objectives.objective import Objective, VariationalObjective
-from sklearn_ae.training.collecting import Training
+from sklearn_ae.objectives.terms import Penalty
+from sklearn_ae.training.hardware import limited_threads
+from sklearn_ae.training.loop import Training
 from sklearn_ae.training.net import AutoencoderNet
 from sklearn_ae.training.optimizers import OPTIMIZERS
-from sklearn_ae.training.stopping import BestWeights
-from sklearn_ae.training.threads import limited_threads
 
 # Bytes of weights, gradients and moments that a group has at most. More make the steps
 # no faster.
@@ -26,13 +25,18 @@ WORKING_SET = 2**25
 # A thread of its own does not pay for fewer networks.
 SMALLEST_SHARE = 8
 
-_ELEMENTWISE_OPTIMIZERS = tuple({cls for cls, _, _ in OPTIMIZERS.values()})
+# They treat each entry of the weights by itself.
+_ELEMENTWISE_OPTIMIZERS = {cls for cls, _, _ in OPTIMIZERS.values()}
+
+# They compute for several networks at once.
+_STACKABLE_OBJECTIVES = {Objective, VariationalObjective}
+_STACKABLE_LOSSES = {type(loss) for loss in NAMED_LOSSES.values()}
 
 
-class Outcome(NamedTuple):
+class TimedOutcome(NamedTuple):
     """What came of a training, and its share of the seconds that its group took."""
 
-    error: Exception | None
+    outcome: Outcome
     seconds: float
 
 
@@ -48,7 +52,7 @@ def train_all(
     n_threads: int,
     verbose: int,
     cancellation: Cancellation,
-) -> list[Outcome]:
+) -> list[TimedOutcome]:
     """Train all networks, those of one kind together.
 
     Parameters
@@ -63,24 +67,24 @@ def train_all(
 
     Returns
     -------
-    outcomes : list of Outcome
+    outcomes : list of TimedOutcome
         In the order of the trainings.
     """
     groups = grouped(trainings, n_threads)
     if verbose:
         _report(groups)
-    outcomes: dict[int, Outcome] = {}
+    outcomes: dict[int, TimedOutcome] = {}
 
     def train(group: Group) -> None:
         members = [trainings[i] for i in group.members]
         start = perf_counter()
         if len(members) == 1:
-            errors = train_alone(members[0], cancellation)
+            own = [train_alone(members[0], cancellation)]
         else:
-            errors = train_stacked(members, cancellation)
+            own = train_stacked(members, cancellation)
         seconds = (perf_counter() - start) / len(members)
-        for i, training in zip(group.members, members, strict=True):
-            outcomes[i] = Outcome(errors.get(training.net), seconds)
+        for i, outcome in zip(group.members, own, strict=True):
+            outcomes[i] = TimedOutcome(outcome, seconds)
 
     for group in groups:
         if len(group.members) == 1:
@@ -161,41 +165,44 @@ def grouped(trainings: Sequence[Training], n_threads: int) -> list[Group]:
 def reason_not_batchable(training: Training) -> str | None:
     """Why a network has to train by itself; None if it need not."""
     net = training.net
-    module = net.module
-    if module in (TopKNetwork, VariationalNetwork):
-        module = net.module_.network.__class__
-    if module is not DenseNetwork:
-        return f"{module.__name__} is no dense network"
-    if net.criterion not in (Objective, VariationalObjective):
-        return f"{net.criterion.__name__} is no objective of an autoencoder"
-    if any(
-        getattr(p, "n_projections", None) for p in net.criterion_.penalties.values()
-    ):
-        return "random projections of Jacobians"
-    if net.is_foreign:
-        return "a user-defined corruption"
+    objective = net.criterion_
+    if (name := _not_stackable(net.module_)) is not None:
+        return f"{name} is not stackable"
+    if net.needs_isolation_:
+        return "a user-defined part may draw from torch's global generator"
+    if net.criterion not in _STACKABLE_OBJECTIVES:
+        return f"{net.criterion.__name__} is not stackable"
+    if type(objective.loss) not in _STACKABLE_LOSSES:
+        return f"{type(objective.loss).__name__} is not stackable"
+    for penalty in objective.penalties.values():
+        if penalty.batchable_fields is None:
+            return f"{penalty} is not batchable"
     if type(net.optimizer_) not in _ELEMENTWISE_OPTIMIZERS:
         return f"{type(net.optimizer_).__name__} may not treat weights one by one"
-    if any(type(callback) is not BestWeights for _, callback in net.callbacks_):
+    if net.callbacks_:
         return "callbacks, or verbose"
     return None
+
+
+def _not_stackable(network: Any) -> str | None:
+    """The name of the class that does not declare, itself, that it is stackable."""
+    cls = type(network)
+    # A subclass may compute otherwise than the class that it derives from.
+    if not (isinstance(network, Network) and vars(cls).get("is_stackable", False)):
+        return cls.__name__
+    return _not_stackable(network.network) if isinstance(network, Wrapper) else None
 
 
 def what_must_agree(training: Training) -> dict[str, Any]:
     """What trainings must have in common to be done together."""
     net, train, valid = training.net, training.train, training.valid
-    objective = net.get_params_for("criterion")
-    penalties = {
-        column: (term, {k: v for k, v in params.items() if k not in _free(term)})
-        for column, (term, coefficient, params) in objective["penalties"].items()
-        if coefficient > 0
-    }
-    # In these losses the scale is more than a factor.
-    scaled = net.criterion is VariationalObjective or objective["loss"] == "huber"
+    objective = net.criterion_
     return {
         "module": (net.module, net.get_params_for("module")),
-        "objective": (net.criterion, objective["loss"], penalties),
-        "scale": objective["scale"] if scaled else None,
+        "objective": (net.criterion, objective.loss, objective.loss_column),
+        "penalties": {k: _kind(penalty) for k, penalty in objective.penalties.items()},
+        # The likelihood depends on the scale otherwise than by a factor.
+        "scale": objective.units.output.scale if _is_likelihood(net) else None,
         "parameter groups": len(net.optimizer_.param_groups),
         "n_rows": (len(train), None if valid is None else len(valid)),
         "batch_size": net.batch_size,
@@ -204,9 +211,15 @@ def what_must_agree(training: Training) -> dict[str, Any]:
     }
 
 
-def _free(term: str) -> tuple[str, ...]:
-    """Parameters of a penalty that may differ."""
-    return getattr(TERMS[term], "numbers", ())
+def _is_likelihood(net: AutoencoderNet) -> bool:
+    return issubclass(net.criterion, VariationalObjective)
+
+
+def _kind(penalty: Penalty) -> tuple[type, dict[str, Any]]:
+    """A penalty without the fields that may differ."""
+    free = {"weight", *(penalty.batchable_fields or ())}
+    fields = penalty.get_params(deep=False)
+    return type(penalty), {k: v for k, v in fields.items() if k not in free}
 
 
 def best_group_size(net: AutoencoderNet) -> int:

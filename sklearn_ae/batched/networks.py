@@ -1,7 +1,7 @@
 """Networks of one shape as one: their tensors stacked, one step for all."""
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import reduce
 from itertools import accumulate, pairwise
 from operator import add
@@ -18,8 +18,8 @@ from sklearn_ae.batched.optimizers import (
     as_stored,
     positions_by_settings,
 )
-from sklearn_ae.networks._network import SeededDropout
-from sklearn_ae.training.collecting import Training
+from sklearn_ae.networks._layered import SeededDropout
+from sklearn_ae.training.loop import Training
 from sklearn_ae.training.net import AutoencoderNet
 
 
@@ -44,8 +44,7 @@ class StackedNetworks:
         self._cancellation = cancellation
         _keep_freed_memory()
         first = trainings[0]
-        n_batches = len(first.net.get_iterator(first.train, training=True))
-        settings = [OptimizerSettings(t.net, t.n_epochs, n_batches) for t in trainings]
+        settings = [OptimizerSettings(training) for training in trainings]
         runs = positions_by_settings(settings)
         self.trainings = [trainings[i] for run in runs for i in run]
         self.module = first.net.make_module().to(first.net.device)
@@ -94,7 +93,7 @@ class StackedNetworks:
                 for part, own in zip(parts, tensor.detach(), strict=True):
                     _view(part, name, own)
         device = next(self.module.parameters()).device
-        self.objective.stack_numbers([net.criterion_ for net in self.nets], device)
+        self.objective.take_fields_of([net.criterion_ for net in self.nets], device)
         for part in self.module.modules():
             if isinstance(part, SeededDropout):
                 part.generator = [net.generators_["noise"] for net in self.nets]
@@ -115,7 +114,6 @@ class StackedNetworks:
         self.module.train(training)
         self.objective.train(training)
         for net in self.nets:
-            net.stepped_ = net.stepped_ or training
             noise = net.generators_["noise"] if training else net.evaluation_noise()
             net.noise_ = noise
         sizes, values = [], []
@@ -163,19 +161,20 @@ class StackedNetworks:
     def update_nets(self) -> None:
         """Let the nets know of their schedules and learning rates."""
         for optimizer in self.optimizers:
-            for net in self.nets[optimizer.where]:
-                net.schedule_ = optimizer.schedule
-                groups = net.optimizer_.param_groups
+            for training in self.trainings[optimizer.where]:
+                training.schedule = optimizer.schedule
+                groups = training.net.optimizer_.param_groups
                 for group, rate in zip(groups, optimizer.learning_rates, strict=True):
                     group["lr"] = rate
 
-    def release(self, leaving: Sequence[AutoencoderNet]) -> None:
-        """Give nets what is theirs, and go on without them."""
+    def release(self, leaving: Collection[Training]) -> None:
+        """Give networks what is theirs, and go on without them."""
         staying = []
-        for i, net in enumerate(self.nets):
-            if net not in leaving:
+        for i, training in enumerate(self.trainings):
+            if training not in leaving:
                 staying.append(i)
                 continue
+            net = training.net
             for part in (net.module_, net.criterion_):
                 for name, tensor in _tensors(part).items():
                     own = tensor.detach().clone(memory_format=torch.contiguous_format)

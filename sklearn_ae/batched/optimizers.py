@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 
 from torch import Tensor
 
-from sklearn_ae.training.net import AutoencoderNet
-from sklearn_ae.training.schedules import Schedule
+from sklearn_ae.training.loop import Training
+from sklearn_ae.training.optimizers import Schedule
 
 
 def as_stored(stacked: Tensor) -> Tensor:
@@ -22,12 +22,12 @@ class OptimizerSettings:
 
     Parameters
     ----------
-    net : AutoencoderNet
-    n_epochs, n_batches : int
-        The length of the training and of an epoch.
+    training : Training
+        It must not have begun, since schedules change settings of the optimizer.
     """
 
-    def __init__(self, net: AutoencoderNet, n_epochs: int, n_batches: int) -> None:
+    def __init__(self, training: Training) -> None:
+        net = training.net
         names = {id(p): name for name, p in net.module_.named_parameters()}
         self.groups = [
             {
@@ -37,10 +37,11 @@ class OptimizerSettings:
             for group in net.optimizer_.param_groups
         ]
         self.optimizer = type(net.optimizer_)
-        self.schedule = net.schedule
-        self.n_epochs, self.n_batches = n_epochs, n_batches
+        self.schedule = training.schedule_name
+        self.n_epochs = training.n_epochs
+        self.n_batches = len(net.get_iterator(training.train, training=True))
         # Not shared, since it depends on the network's losses.
-        self.own = net if net.schedule == "reduce_on_plateau" else None
+        self.own = net if self.schedule == "reduce_on_plateau" else None
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, OptimizerSettings) and vars(self) == vars(other)

@@ -1,85 +1,80 @@
 """The training of one group, each network with the outcome that it would have alone."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from sklearn_ae.batched.cancellation import Cancellation
 from sklearn_ae.batched.networks import StackedNetworks
-from sklearn_ae.training.collecting import Training
-from sklearn_ae.training.net import AutoencoderNet, StopTraining
+from sklearn_ae.training import loop
+from sklearn_ae.training.loop import Training, TrainingResult
 
-Errors = dict[AutoencoderNet, Exception]
+# What came of a training, or what went wrong.
+Outcome = TrainingResult | Exception
 
 
-def train_alone(training: Training, cancellation: Cancellation) -> Errors:
-    """Train a network by itself; its error, if there is one."""
+def train_alone(training: Training, cancellation: Cancellation) -> Outcome:
+    """Train a network by itself."""
     hook = training.net.optimizer_.register_step_post_hook(
         lambda *_: cancellation.check()
     )
     try:
-        training.do()
+        return loop.train_alone(training)
     except Exception as error:
-        return {training.net: error}
+        return error
     finally:
         hook.remove()
-    return {}
 
 
-def train_stacked(trainings: Sequence[Training], cancellation: Cancellation) -> Errors:
-    """Train networks that agree in all that must; what went wrong with which of them.
+def train_stacked(
+    trainings: Sequence[Training], cancellation: Cancellation
+) -> list[Outcome]:
+    """Train networks that agree in all that must; the outcomes in their order.
 
-    As after `AutoencoderNet.train`, they have their best weights. After a cancellation
-    they are of no use.
+    After a cancellation the networks are of no use.
     """
-    errors: Errors = {}
-    for net, train, valid, n_epochs in trainings:
-        net.prepare(train, valid, n_epochs)
-        net.notify("on_train_begin", X=train, y=None)
+    outcomes: dict[Training, Outcome] = {}
     stack = StackedNetworks(trainings, cancellation)
-    _release(stack, [t.net for t in trainings if t.n_epochs == 0], errors)
-    epoch = 0
+    for training in trainings:
+        training.begin()
+    _end(stack, {t: t.finish for t in trainings if t.n_epochs == 0}, outcomes)
     while stack.trainings:
-        epoch += 1
-        _release(stack, _train_epoch(stack, epoch, errors), errors)
-    return errors
+        _end(stack, _train_epoch(stack, outcomes), outcomes)
+    return [outcomes[training] for training in trainings]
 
 
 def _train_epoch(
-    stack: StackedNetworks, epoch: int, errors: Errors
-) -> list[AutoencoderNet]:
-    """Train for an epoch; the networks that have finished."""
-    for net, train, valid, _ in stack.trainings:
-        net.notify("on_epoch_begin", dataset_train=train, dataset_valid=valid)
+    stack: StackedNetworks, outcomes: dict[Training, Outcome]
+) -> dict[Training, Callable[[], TrainingResult | None]]:
+    """Train for an epoch; how to end the trainings whose last it was."""
+    for training in stack.trainings:
+        training.begin_epoch()
     trained, validated = stack.train(), stack.validate()
     stack.update_nets()
-    finished = []
-    for i, (net, train, valid, n_epochs) in enumerate(stack.trainings):
+    ended: dict[Training, Callable[[], TrainingResult | None]] = {}
+    for i, training in enumerate(stack.trainings):
         try:
-            net.record("train", trained[i], training=True)
+            training.net.record("train", trained[i])
             if validated is not None:
-                net.record("valid", validated[i], training=False)
-            net.notify("on_epoch_end", dataset_train=train, dataset_valid=valid)
-            if epoch == n_epochs:
-                finished.append(net)
-        except StopTraining:
-            finished.append(net)
+                training.net.record("valid", validated[i])
+            if not training.end_epoch():
+                ended[training] = training.finish
         except ValueError as error:
-            errors[net] = error
-            finished.append(net)
-    return finished
+            outcomes[training] = error
+            ended[training] = training.abandon
+    return ended
 
 
-def _release(
-    stack: StackedNetworks, finished: Sequence[AutoencoderNet], errors: Errors
+def _end(
+    stack: StackedNetworks,
+    ended: dict[Training, Callable[[], TrainingResult | None]],
+    outcomes: dict[Training, Outcome],
 ) -> None:
-    if not finished:
-        return
-    datasets = {net: (train, valid) for net, train, valid, _ in stack.trainings}
-    stack.release(finished)
-    for net in finished:
-        train, valid = datasets[net]
-        net.wind_up(train)
-        if valid is None and net not in errors:
-            try:
-                net.check_end(train)
-            except ValueError as error:
-                errors[net] = error
+    if ended:
+        stack.release(ended)
+    for training, end in ended.items():
+        try:
+            result = end()
+        except ValueError as error:
+            outcomes[training] = error
+        else:
+            if result is not None:
+                outcomes[training] = result
