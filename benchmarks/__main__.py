@@ -1,8 +1,8 @@
-"""All figures of docs/benchmarks.md, one script after the other.
+"""Run all benchmarks of docs/benchmarks.md, one after the other.
 
     python -m benchmarks [--mnist PATH]
 
-Takes some two hours; every script can also be run by itself.
+This takes about two hours. Each script can also be run by itself.
 """
 
 import argparse
@@ -11,7 +11,7 @@ import sys
 
 from benchmarks._data import add_mnist_argument
 
-# Script, and whether it looks at MNIST.
+# Script name -> whether it uses MNIST.
 SCRIPTS = {
     "grid_search": False,
     "overhead": True,
@@ -26,10 +26,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add_mnist_argument(parser)
     mnist = parser.parse_args().mnist
-    for script, looks_at_mnist in SCRIPTS.items():
+    for script, uses_mnist in SCRIPTS.items():
         print(f"\n== {script}", flush=True)
         command = [sys.executable, "-m", f"benchmarks.{script}", "--write-docs"]
-        if looks_at_mnist and mnist:
+        if uses_mnist and mnist:
             command += ["--mnist", mnist]
         subprocess.run(command, check=True)
 

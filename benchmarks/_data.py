@@ -14,7 +14,7 @@ N_MNIST = 10_000  # training rows; the test set is the standard one
 
 @dataclass(frozen=True)
 class Table:
-    """A data set, the size of its code, and how to split it by a seed."""
+    """A data set, the size of its code, and a function that splits it by seed."""
 
     name: str
     n_components: int
@@ -34,12 +34,12 @@ def _half_split(name, X, n_components, standardize=True):
 
 
 def digits_table():
-    """Digits / 16, 8-D: pixels in [0, 1], not standardised."""
+    """Digits / 16 with a code of 8: pixels in [0, 1], not standardised."""
     return _half_split("digits / 16", datasets.load_digits().data / 16, 8, False)
 
 
 def bundled_tables():
-    """What scikit-learn brings along; codes of about a quarter of the features."""
+    """Data sets bundled with scikit-learn; the code is a quarter of the features."""
     loaders = {
         "digits": datasets.load_digits,
         "breast cancer": datasets.load_breast_cancer,
@@ -59,15 +59,15 @@ def add_mnist_argument(parser):
         "--mnist",
         metavar="PATH",
         default=os.environ.get("SKLEARN_AE_MNIST"),
-        help="npz file with X_train and X_test of shape (n, 784), 0 to 255 "
-        "(default: the variable SKLEARN_AE_MNIST, then fetch_openml)",
+        help="npz file with X_train and X_test of shape (n, 784), values from 0 to 255 "
+        "(default: the environment variable SKLEARN_AE_MNIST, then fetch_openml)",
     )
 
 
 def load_mnist(path=None):
     """The first 10,000 training rows and all test rows, in [0, 1], or None.
 
-    None is for a machine that has no file and cannot download one.
+    None is returned if there is no file and the download fails.
     """
     if path:
         with np.load(path) as archive:
@@ -75,8 +75,8 @@ def load_mnist(path=None):
     else:
         try:
             X = datasets.fetch_openml("mnist_784", as_frame=False).data
-        except Exception as error:  # a dozen kinds, from URLError to parser errors
-            print(f"MNIST left out: no --mnist given and no download ({error!r})\n")
+        except Exception as error:  # many kinds, from URLError to parser errors
+            print(f"MNIST skipped: no --mnist given, download failed ({error!r})\n")
             return None
         train, test = X[:60_000], X[60_000:]
     return train[:N_MNIST] / np.float32(255), test / np.float32(255)
@@ -85,7 +85,7 @@ def load_mnist(path=None):
 def load_labelled_mnist(path=None):
     """All of MNIST as X_train, y_train, X_test, y_test with pixels in [0, 1], or None.
 
-    A file at `path` must have `y_train` and `y_test`, too.
+    A file at `path` must also contain `y_train` and `y_test`.
     """
     if path:
         with np.load(path) as archive:
@@ -94,14 +94,14 @@ def load_labelled_mnist(path=None):
     else:
         try:
             X, y = datasets.fetch_openml("mnist_784", as_frame=False, return_X_y=True)
-        except Exception as error:  # a dozen kinds, from URLError to parser errors
-            print(f"MNIST left out: no --mnist given and no download ({error!r})\n")
+        except Exception as error:  # many kinds, from URLError to parser errors
+            print(f"MNIST skipped: no --mnist given, download failed ({error!r})\n")
             return None
     X, y = X / np.float32(255), y.astype(int)
     return X[:60_000], y[:60_000], X[60_000:], y[60_000:]
 
 
 def mnist_table(path=None):
-    """MNIST, 32-D, as a list of one table, or of none where it is not to be had."""
+    """A list with the MNIST table (code of 32), or empty if MNIST is unavailable."""
     arrays = load_mnist(path)
     return [] if arrays is None else [Table("MNIST 10k", 32, lambda seed: arrays)]

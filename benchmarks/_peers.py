@@ -1,7 +1,8 @@
-"""Autoencoder and its peers behind one function each, for time_to_quality.py.
+"""One fitting function each for Autoencoder and its peers, for time_to_quality.py.
 
 ``fit(X, code, epochs, seed)`` trains on the float32 rows of `X` and returns a function
-from rows to their reconstructions. What is set, and why, is in time_to_quality.py.
+from rows to their reconstructions. time_to_quality.py documents the settings and the
+reasons for them.
 """
 
 import contextlib
@@ -24,7 +25,7 @@ from torch import nn
 from sklearn_ae import Autoencoder
 from sklearn_ae.training import defaults
 
-WIDTH, BATCH_SIZE = 256, 128  # of the network and the loop written by hand
+WIDTH, BATCH_SIZE = 256, 128  # of `Network` and the hand-written loop
 
 
 def fit_pca(X, code, epochs, seed):
@@ -108,7 +109,7 @@ def fit_pythae(X, code, epochs, seed):
     from pythae.pipelines import TrainingPipeline
     from pythae.trainers import BaseTrainerConfig
 
-    scaler = FunctionTransformer()  # leaves things as they are
+    scaler = FunctionTransformer()  # the identity
     if X.min() < 0 or X.max() > 1:
         scaler = MinMaxScaler()
     X = scaler.fit_transform(X)
@@ -118,14 +119,14 @@ def fit_pythae(X, code, epochs, seed):
         config = BaseTrainerConfig(output_dir=folder, num_epochs=epochs, seed=seed)
         pipeline = TrainingPipeline(model, config)
         pipeline(X)
-    # It keeps the best model on the training rows beside the last one.
+    # It keeps the best model on the training rows in addition to the last one.
     best = pipeline.trainer._best_model.eval()
     reconstruct = arrays_through(lambda x: best({"data": x}).recon_x)
     return lambda rows: scaler.inverse_transform(reconstruct(scaler.transform(rows)))
 
 
 def arrays_through(network):
-    """`network` as a function from array to array, without gradients."""
+    """Wrap `network` as a function from array to array, without gradients."""
 
     def reconstruct(rows):
         with torch.no_grad():
@@ -135,23 +136,23 @@ def arrays_through(network):
 
 
 def quarters(last):
-    """`last`, a quarter of it, and so on down to 1 at the least, in rising order."""
+    """`last` divided by powers of 4, down to 1 at the lowest, in rising order."""
     return [*quarters(last // 4), last] if last >= 4 else [last]
 
 
 def our_epochs(n_rows):
-    """0, the PCA start, then from 1 by doubling over the default to its fourfold."""
+    """0 (the PCA start), then doubling from 1 up to four times the default."""
     longest = 4 * defaults.max_epochs(n_rows)
     return sorted({0, *(longest // 2**i for i in range(12))})
 
 
 @dataclass(frozen=True)
 class Method:
-    """How a method is fitted, and its numbers of epochs for a number of rows."""
+    """How to fit a method, and for how many epochs, given the number of rows."""
 
     fit: Callable
     epochs: Callable[[int], list[int]]
-    package: str = "sklearn"  # that has to be there
+    package: str = "sklearn"  # required package
 
     @property
     def is_installed(self):
@@ -175,7 +176,7 @@ METHODS = {
 
 
 def installed(names):
-    """Which of the peers with a package of their own are there, with versions."""
+    """Names and versions of the installed packages of the peers."""
     return [
         f"{METHODS[name].package} {version(METHODS[name].package)}"
         for name in names
@@ -185,7 +186,7 @@ def installed(names):
 
 @contextlib.contextmanager
 def silence():
-    """No progress bars, logs and warnings of the peers."""
+    """Suppress progress bars, logs and warnings of the peers."""
     logging.disable(logging.WARNING)
     try:
         with (

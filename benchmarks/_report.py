@@ -1,4 +1,4 @@
-"""Timing and printing that the benchmarks share."""
+"""Timing and reporting shared by the benchmarks."""
 
 import os
 import platform
@@ -13,14 +13,14 @@ from threadpoolctl import threadpool_limits
 from sklearn_ae import __version__
 
 _DOCS = Path(__file__).parents[1] / "docs"
-# The page with the tables of the variants, and that with time and memory.
+# The pages with the tables of the variants, and with time and memory.
 VARIANTS_PAGE = _DOCS / "variants.md"
 BENCHMARKS_PAGE = _DOCS / "benchmarks.md"
 
 
 @contextmanager
 def one_thread():
-    """BLAS, OpenMP and torch on one thread, so that CPU time compares."""
+    """Limit BLAS, OpenMP and torch to one thread, so that CPU times are comparable."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -55,13 +55,13 @@ def machine(threads="one thread used"):
 
 
 def markdown_table(header, rows):
-    """A Markdown table; the first column to the left, the others to the right."""
+    """A Markdown table; first column left-aligned, the others right-aligned."""
     lines = [header, ["---"] + ["---:"] * (len(header) - 1), *rows]
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
 
 
 def fill(path, block, name="table"):
-    """Replace what stands between the markers called `name` in a file."""
+    """Replace the text between the markers `name` in a file."""
     text = path.read_text()
     first, last = f"<!-- {name}:start -->", f"<!-- {name}:end -->"
     start, end = text.index(first) + len(first), text.index(last)

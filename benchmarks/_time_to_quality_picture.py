@@ -1,10 +1,10 @@
-"""The picture of time_to_quality.py: one panel a data set, one line a method."""
+"""The figure of time_to_quality.py: one panel per data set, one line per method."""
 
 import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-# Okabe and Ito's colours, which the colour-blind tell apart; strongest for ours.
+# The palette of Okabe and Ito is safe for colour-blind readers.
 COLOURS = {
     "Autoencoder": "#D55E00",
     "PCA": "#000000",
@@ -15,8 +15,8 @@ COLOURS = {
     "encdr": "#56B4E9",
     "pythae": "#E69F00",
 }
-LABEL_SPACING = 0.07  # of the height of a panel
-HIGHEST = 25  # errors shown, in multiples of the lowest of a panel
+LABEL_SPACING = 0.07  # relative to the height of a panel
+HIGHEST = 25  # largest error shown, in multiples of the lowest of the panel
 
 
 def draw(panels, path):
@@ -29,7 +29,7 @@ def draw(panels, path):
     for axis, (title, curves) in zip(axes.flat, panels.items(), strict=False):
         _panel(axis, title, curves)
     figure.suptitle(
-        "Reconstruction error on held-out rows against the time of training",
+        "Reconstruction error on held-out rows against training time",
         fontsize=14,
         x=0.06,
         ha="left",
@@ -38,8 +38,8 @@ def draw(panels, path):
     figure.text(
         0.06,
         0.935,
-        "Further down and further left is better. Every dot is one complete fit; a "
-        "ring is the fit with the method's usual number of epochs.",
+        "Lower and further left is better. Each dot is a separate, complete fit; a "
+        "ring marks the fit with the method's usual number of epochs.",
         fontsize=10,
         color="0.3",
     )
@@ -59,9 +59,9 @@ def _panel(axis, title, curves):
         axis.plot(*point, "o", ms=9, mfc="white", mew=2, **style)
         if name == "PCA":
             axis.axhline(errors[0], ls=":", lw=1.2, **style)
-    axis.set_xlabel("CPU seconds of the fit", fontsize=9)
+    axis.set_xlabel("CPU seconds of fit", fontsize=9)
     axis.set_ylabel("mean squared error", fontsize=9)
-    # Lines that start far above all others would press those together.
+    # Lines that start far above all others would compress the rest of the panel.
     lowest = min(min(errors) for _, errors, _ in curves.values())
     axis.set_ylim(0.75 * lowest, min(axis.get_ylim()[1], HIGHEST * lowest))
     _ticks(axis.xaxis, subs=(1,))
@@ -80,7 +80,7 @@ def _ticks(axis, subs):
 
 
 def _labels(axis, curves):
-    """Names to the right of the panel, each led to from the end of its line."""
+    """Write the names to the right of the panel, each connected to its line's end."""
     to_panel = (axis.transData + axis.transAxes.inverted()).transform
     ends = {}
     for name, (seconds, errors, _) in curves.items():
@@ -112,7 +112,7 @@ def _labels(axis, curves):
 
 
 def _spread(heights):
-    """The heights, moved about as little as keeps them LABEL_SPACING apart."""
+    """Move the heights about as little as needed to be LABEL_SPACING apart."""
     order = np.argsort(heights)
     spaced = heights[order]
     for _ in range(500):

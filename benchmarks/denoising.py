@@ -1,11 +1,11 @@
-"""Cleaning corrupted images: DenoisingAutoencoder beside PCA.
+"""Denoising of images: DenoisingAutoencoder compared with PCA.
 
     python -m benchmarks.denoising [--mnist PATH] [--write-docs]
 
-Held-out images are corrupted; the table shows their mean squared error per pixel as
-they are, after PCA's projection (fitted on clean images, with the number of components
-that serves best on the test images: an advantage), after the plain autoencoder, and
-after the denoising one. Medians over the seeds.
+Held-out images are corrupted. The table shows their mean squared error per pixel: of
+the corrupted images, after the PCA projection, after the plain autoencoder, and after
+the denoising autoencoder. PCA is fitted on clean images and gets the number of
+components with the lowest test error, which is an advantage. Medians over the seeds.
 """
 
 import argparse
@@ -94,10 +94,9 @@ def main():
         [
             markdown_table(header, rows),
             "",
-            "Mean squared error per pixel of held-out images: as corrupted, after the "
-            "projection on the number of principal components that serves best, and "
-            "after the autoencoders with a code of 32. Medians over "
-            f"{args.seeds} seeds.",
+            "Mean squared error per pixel of held-out images: corrupted, after the "
+            "projection onto the best number of principal components, and after the "
+            f"autoencoders with a code of 32. Medians over {args.seeds} seeds.",
             "",
             f"Measured by `python -m benchmarks.denoising` on {machine()}.",
         ]

@@ -1,15 +1,15 @@
-"""``import sklearn_ae`` beside the import of what it depends on.
+"""Import time of ``sklearn_ae`` compared with its dependencies.
 
     python -m benchmarks.import_time [--repeats N] [--write-docs]
 
-Processes of their own that alternate, after one of each that fills the caches:
+Each measurement is a new process. After one warm-up run of each, these alternate:
 
-- ``import sklearn, torch, skorch``, by which skorch brings most of scikit-learn;
+- ``import sklearn, torch, skorch``; skorch imports most of scikit-learn;
 - ``import sklearn_ae``;
-- the one after the other, timed apart: what is the package's own, least noisy of all,
-  with and without what it takes of scikit-learn besides.
+- both in one process, timed separately. This is the least noisy measurement of the
+  package itself, with and without the further modules that it imports.
 
-Figures are medians of CPU time, which other processes disturb less than the clock.
+Figures are medians of CPU time, which other processes affect less than wall time.
 """
 
 import argparse
@@ -22,19 +22,19 @@ import numpy as np
 from benchmarks._report import BENCHMARKS_PAGE, fill, machine, markdown_table
 
 DEPENDENCIES = "import sklearn, torch, skorch"
-# What the package imports of them that these three do not import themselves.
+# Modules that the package imports and these three do not.
 FURTHER = "import sklearn.linear_model, sklearn.pipeline, skorch.helper, tqdm.auto"
 PACKAGE = "import sklearn_ae"
 
 
 def seconds(*statements):
-    """CPU time of each of the statements, one after the other in a new process."""
+    """CPU time of each of the statements, run in turn in a new process."""
     lines = ["import time", "times = [time.process_time()]"]
     for statement in statements:
         lines += [statement, "times.append(time.process_time())"]
     lines.append("print(*times)")
     command = [sys.executable, "-c", "\n".join(lines)]
-    # As where the package is installed, with its bytecode.
+    # Bytecode is cached, as for an installed package.
     env = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     done = subprocess.run(
         command, check=True, stdout=subprocess.PIPE, text=True, env=env
@@ -65,8 +65,8 @@ def main():
     rows = [
         [f"`{DEPENDENCIES}`", base, base / base],
         [f"`{PACKAGE}`", whole, whole / base],
-        ["the package after these", own + further, (own + further) / apart[:, 0]],
-        ["of it, the package's own files", own, own / apart[:, 0]],
+        ["package after dependencies", own + further, (own + further) / apart[:, 0]],
+        ["of this, the package's own files", own, own / apart[:, 0]],
     ]
     rows = [
         [name, f"{1e3 * np.median(times):.0f}", f"{np.median(ratio):.3f}"]

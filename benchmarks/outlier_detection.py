@@ -1,13 +1,13 @@
-"""Area under the ROC curve: AutoencoderOutlierDetector beside scikit-learn's detectors.
+"""ROC AUC: AutoencoderOutlierDetector compared with scikit-learn's detectors.
 
     python -m benchmarks.outlier_detection [--seeds 5] [--only TEXT] [--write-docs]
 
-Detectors are fitted to half of the usual rows, and once more with outliers mixed in
-that make up a tenth of the training rows. The other half of the usual rows and all
-other outliers are scored. One digit is usual and the other nine are not; of the breast
-tumours the benign are usual. Pixels are divided by 16, the other table is standardised
-by its training rows. Every figure is the median over the seeds. CPU seconds are those
-of ``fit`` on one thread.
+Detectors are fitted to half of the inliers, and once more with outliers added that make
+up a tenth of the training rows. The other half of the inliers and all remaining
+outliers are scored. In the digits, one digit is the inlier class and the other nine are
+outliers; in the breast cancer data, benign tumours are the inliers. Pixels are divided
+by 16; the other table is standardised by its training rows. Every figure is the median
+over the seeds. CPU seconds are those of ``fit`` on one thread.
 """
 
 import argparse
@@ -46,7 +46,7 @@ CONTAMINATIONS = (0.0, 0.1)
 
 
 def data_sets():
-    """(name, table, which rows are usual, whether to standardise)."""
+    """(name, table, mask of the inliers, whether to standardise)."""
     X, y = load_digits(return_X_y=True)
     for digit in DIGITS:
         yield f"digit {digit}", X / 16, y == digit, False
@@ -55,7 +55,7 @@ def data_sets():
 
 
 def split(X, is_usual, contamination, standardise, seed):
-    """Training rows, test rows, and which of the test rows are usual."""
+    """Training rows, test rows, and the mask of the inliers in the test rows."""
     rng = np.random.default_rng(seed)
     usual = rng.permutation(np.flatnonzero(is_usual))
     outliers = rng.permutation(np.flatnonzero(~is_usual))
@@ -84,7 +84,7 @@ def measure(X, is_usual, contamination, standardise, seeds):
 
 
 def report(seeds, only=None):
-    """The Markdown text: table, means, and how it was measured."""
+    """The report in Markdown: table, means, and how it was measured."""
     rows, found = [], {contamination: [] for contamination in CONTAMINATIONS}
     seconds = []
     for name, X, is_usual, standardise in data_sets():
@@ -104,7 +104,7 @@ def report(seeds, only=None):
     rows.append(["seconds of `fit`", "", *(f"{time:.2g}" for time in times)])
     return "\n".join(
         [
-            markdown_table(["usual rows", "outliers in training", *METHODS], rows),
+            markdown_table(["inliers", "outliers in training", *METHODS], rows),
             "",
             f"Area under the ROC curve, medians over {len(seeds)} seeds. All settings "
             "are defaults.",
@@ -122,7 +122,7 @@ def main():
     args = parser.parse_args()
     with one_thread():
         X = np.random.default_rng(0).normal(size=(100, 10))
-        for make in METHODS.values():  # the first fit pays for imports
+        for make in METHODS.values():  # the first fit includes late imports
             make(0).fit(X)
         block = report(range(args.seeds), args.only)
     print(f"\n{block}")

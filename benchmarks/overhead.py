@@ -1,20 +1,20 @@
-"""CPU time per epoch of ``Autoencoder.fit`` beside three other loops.
+"""CPU time per epoch of ``Autoencoder.fit`` compared with three other loops.
 
     python -m benchmarks.overhead [--mnist PATH] [--repeats N] [--write-docs]
 
-All train for a fixed number of epochs with the same batches, one thread, no early
-stopping and no schedule:
+All train for a fixed number of epochs with the same batches and one thread, without
+validation rows, early stopping or a schedule:
 
-- ``torch loop``: written by hand around a copy of ``module_``'s network, with prepared
-  float32 tensors, one random permutation an epoch, one index a batch, the loss
-  ``mean 1/2 ||x - xhat||^2`` and fused AdamW;
-- ``skorch``: ``NeuralNet`` as it comes around a copy of the same network with the same
-  optimizer, shuffled, without its default hold-out and its printing;
+- ``torch loop``: a hand-written loop around a copy of the network of ``module_``, with
+  prepared float32 tensors, one random permutation per epoch, one indexing operation per
+  batch, the loss ``mean 1/2 ||x - xhat||^2`` and fused AdamW;
+- ``skorch``: ``NeuralNet`` around a copy of the same network with the same optimizer,
+  with shuffling, and without its default validation split and printing;
 - ``MLPRegressor(X, X)``: hidden layers of the same widths, relu, Adam.
 
 The time of an epoch is the difference between a long and a short fit divided by the
-epochs between them, so that setting up and tidying up do not count. Repeats are
-interleaved; figures are medians, ratios are medians of the ratios within a repeat.
+difference in epochs, so that setup and cleanup do not count. Repeats are interleaved.
+Figures are medians; ratios are medians of the ratios within a repeat.
 """
 
 import argparse
@@ -54,7 +54,7 @@ def autoencoder_fit(X, k, hidden, batch_size):
             learning_rate_schedule="constant",
             batch_size=batch_size,
             max_epochs=epochs,
-            early_stopping=False,
+            validation_fraction=None,
             random_state=0,
         ).fit(X)
         assert estimator.n_iter_ == epochs
@@ -64,7 +64,7 @@ def autoencoder_fit(X, k, hidden, batch_size):
 
 
 def bare_network(module):
-    """A trainable copy of the network inside the standardisation, if there is one."""
+    """A trainable copy of the network, without the standardisation around it."""
     network = copy.deepcopy(getattr(module, "network", module))
     return network.train().requires_grad_(True)
 
@@ -88,7 +88,7 @@ def torch_loop(X, network, batch_size):
 
 
 class Copy(torch.nn.Module):
-    """A module class, as skorch wants one, whose instances copy `network`."""
+    """A module class, as skorch requires, whose instances copy `network`."""
 
     def __init__(self, network):
         super().__init__()
@@ -138,7 +138,7 @@ def mlp_fit(X, k, hidden, batch_size):
 
 
 def measure(X, k, hidden, batch_size, epochs, repeats):
-    """{loop: seconds of CPU per epoch, one a repeat}."""
+    """{loop: CPU seconds per epoch, one value per repeat}."""
     short, long = epochs
     fit = autoencoder_fit(X, k, hidden, batch_size)
     network = bare_network(fit(1).module_)
@@ -170,7 +170,7 @@ def main():
     digits = (load_digits().data / 16).astype(np.float32)
     mnist = load_mnist(args.mnist)
     if mnist is None:
-        large_name, shape = "random numbers of MNIST's shape", (N_MNIST, 784)
+        large_name, shape = "random data of MNIST's shape", (N_MNIST, 784)
         large = np.random.default_rng(0).random(shape, dtype=np.float32)
     else:
         large_name, large = "MNIST 10k", mnist[0]

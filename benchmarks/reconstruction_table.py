@@ -2,10 +2,10 @@
 
     python -m benchmarks.reconstruction_table [--mnist PATH] [--write-readme]
 
-Every method gets the same number of components. Tables are split in halves by each
-seed and standardised by the training half, except the digits / 16 and MNIST, whose
-pixels are in [0, 1]. Errors are means of squared errors over held-out entries; every
-figure is the median over the seeds. CPU seconds are those of ``fit`` on one thread.
+Every method gets the same number of components. Each seed splits the tables into
+halves, which are standardised by the training half, except digits / 16 and MNIST, whose
+pixels are in [0, 1]. Errors are mean squared errors over held-out entries; every figure
+is the median over the seeds. CPU seconds are those of ``fit`` on one thread.
 """
 
 import argparse
@@ -33,7 +33,7 @@ METHODS = {
 
 def reconstruct(estimator, X):
     if hasattr(estimator, "predict"):
-        return estimator.predict(X).reshape(X.shape)  # one column comes flattened
+        return estimator.predict(X).reshape(X.shape)  # a single column is flattened
     return estimator.inverse_transform(estimator.transform(X))
 
 
@@ -52,7 +52,7 @@ def measure(table, seeds):
 
 
 def report(tables, seeds):
-    """The Markdown text: table, mean ratios, and how it was measured."""
+    """The report in Markdown: table, mean ratios, and how it was measured."""
     header = ["data", "features", "code"]
     header += [f"{name}: error" for name in METHODS]
     header += [f"{name} / PCA" for name in METHODS if name != "PCA"]
@@ -94,11 +94,11 @@ def main():
 
     tables = bundled_tables() + mnist_table(args.mnist)
     tables = [table for table in tables if not args.only or args.only in table.name]
-    # MLPRegressor says that it stopped at its default of 200 epochs.
+    # MLPRegressor warns when it reaches its default of 200 epochs.
     warnings.simplefilter("ignore", ConvergenceWarning)
     with one_thread():
         X = np.random.default_rng(0).normal(size=(100, 10))
-        for make in METHODS.values():  # the first fit pays for imports
+        for make in METHODS.values():  # the first fit includes late imports
             make(2, 0).fit(X, X)
         block = report(tables, range(args.seeds))
     print(f"\n{block}")

@@ -2,20 +2,20 @@
 
     python -m benchmarks.scale [--only rows|columns|tables|map] [--write-docs]
 
-Every figure is of a process of its own, on one thread, for one epoch of batches of 256
-rows with the default network, start and hold-out. The data, made on the fly, are
-nonlinear in 8 hidden variables, with noise.
+Every figure comes from a separate process, on one thread, with one epoch of batches of
+256 rows, the default network, initialisation and validation split. The data are
+generated: a nonlinear function of 8 latent variables, with noise.
 
-- Time is CPU time of the fit, after a fit of 50 rows: in the first fit of a process
-  torch imports what it puts off until then, which is printed on its own.
-- Memory is the highest resident size up to the end of the fit (``VmHWM``) less that
-  after the imports and less the data: what torch puts off counts.
-- The slope is that of log time over log size: 1 is linear.
-- The memory map is a file of 1.5 GB, and the process may have no more than 1 GB of
-  memory in all that is its own (``RLIMIT_DATA``: the heap, tables and libraries' data,
-  touched or not, but no maps of files that are only read).
+- Time is the CPU time of the fit, after a fit of 50 rows: the first fit of a process
+  includes late imports by torch, which are reported separately.
+- Memory is the peak resident size up to the end of the fit (``VmHWM``) minus the
+  resident size after the imports and minus the data. It includes the late imports.
+- The slope is that of log time over log size; 1 is linear.
+- The memory map is a file of 1.5 GB. The process is limited to 1 GB of private memory
+  (``RLIMIT_DATA``: the heap, tables and data of libraries, touched or not, but no
+  read-only maps of files).
 
-Linux only, for ``/proc``.
+Linux only, because of ``/proc``.
 """
 
 import argparse
@@ -56,7 +56,7 @@ CASES = {
 
 
 def write_rows(X, seed=0):
-    """Fill a table a block at a time."""
+    """Fill a table block by block."""
     rng = np.random.default_rng(seed)
     n_columns = X.shape[1]
     inner, outer = (
@@ -128,13 +128,13 @@ def measure(kind, n_rows, n_columns, path=None):
         "fit": fit,
         "wall": wall,
         "transform": transform,
-        # Of a map the pages in memory are the system's to keep or to drop.
+        # The system decides how many pages of a map it keeps in memory.
         "memory": memory / MB if limit is None else None,
     }
 
 
 def measured(*case):
-    """`measure` in a process of its own."""
+    """`measure` in a separate process."""
     command = [sys.executable, "-m", "benchmarks.scale", "--case", json.dumps(case)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     return json.loads(done.stdout)
@@ -176,7 +176,7 @@ def main():
         for case in cases:
             kind, n_rows, n_columns = case
             run = measured_map if group == "map" else measured
-            # The map's file is large; that it trains at all is what counts.
+            # One run is enough to show that it trains within the memory limit.
             runs = [run(*case) for _ in range(1 if group == "map" else args.repeats)]
             first += [found["first"] for found in runs]
             medians.append(float(np.median([found["fit"] for found in runs])))
@@ -192,19 +192,19 @@ def main():
             sizes = [case[1 if group == "rows" else 2] for case in cases]
             overall, steepest = slopes(sizes, medians)
             notes.append(
-                f"Slope of log CPU time over log {group}: {overall:.2f}, and "
-                f"{steepest:.2f} between neighbours at most."
+                f"Slope of log CPU time over log {group}: {overall:.2f} overall, at "
+                f"most {steepest:.2f} between neighbouring sizes."
             )
     notes.append(
-        f"The first fit of a process, of 50 rows, takes {np.median(first):.2f} s of "
-        "CPU, most of them torch's own late imports."
+        f"The first fit of a process, of 50 rows, takes {np.median(first):.2f} CPU "
+        "seconds, mostly for late imports by torch."
     )
     header = ["table", "rows", "columns", "data", "fit: CPU s"]
-    header += ["fit: µs a row", "transform: µs a row", "memory beyond the data"]
+    header += ["fit: µs per row", "transform: µs per row", "memory besides the data"]
     if args.only in (None, "map"):
         notes.append(
-            f"The process with the memory map may have {MAP_LIMIT / MB:,.0f} MB of its "
-            "own memory (`RLIMIT_DATA`), imports included."
+            f"The process with the memory map is limited to {MAP_LIMIT / MB:,.0f} MB "
+            "of private memory (`RLIMIT_DATA`), imports included."
         )
     notes.append(f"Measured by `python -m benchmarks.scale` on {machine()}.")
     block = "\n\n".join([markdown_table(header, rows), *notes])

@@ -1,12 +1,12 @@
-"""Few labels, many images: what pretraining on all of them is worth.
+"""Few labels, many images: the gain from pretraining on all images.
 
     python -m benchmarks.semi_supervised [--mnist PATH] [--labels N] [--seeds N]
         [--write-docs]
 
-Of MNIST's 60,000 training images 600, 1 %, have a label; each seed draws others. All
-networks are 784-256-256-10. "Not pretrained" starts from random weights, the others
-from an autoencoder of all images. Without MNIST it is the digits, half of them held
-out and 10 % labelled, and codes of 64 columns.
+600 of MNIST's 60,000 training images (1 %) are labelled; each seed draws different
+ones. All networks are 784-256-256-10. "Not pretrained" starts from random weights, the
+others from an autoencoder of all images. If MNIST is unavailable, the digits are used
+instead, half of them held out and 10 % labelled, with codes of 64 columns.
 """
 
 import argparse
@@ -39,11 +39,11 @@ MASKING = DenoisingAutoencoder(corruption="masking")
 AUTOENCODERS = {
     "plain": Autoencoder(**NETWORK),
     "denoising": DenoisingAutoencoder(corruption="masking", **NETWORK),
-    # The classical order: layer by layer, and end to end only with the labels.
+    # The classical procedure: layer by layer, and end to end only with the labels.
     "stacked denoising": StackedAutoencoder(layer=MASKING, max_epochs=0, **NETWORK),
 }
-# All labels are needed for training: none are held out.
-TUNING = {"early_stopping": False, "max_epochs": 50}
+# All labels are needed for training, so none are held out.
+TUNING = {"validation_fraction": None, "max_epochs": 50}
 
 
 def digits():
@@ -82,13 +82,13 @@ def measure(data, n_labels, epochs, seed):
             stacked = name.startswith("stacked")
             which = "pretrain_epochs" if stacked else "max_epochs"
             autoencoder.set_params(**{which: epochs})
-        # Fitted before, so that several classifiers share it.
+        # Fitted here so that several classifiers can share it.
         seconds = cpu_seconds(autoencoder.fit, X)
         model = AutoencoderClassifier(autoencoder, random_state=seed)
         for what, params in {
             "frozen": {"freeze": True},
             "fine-tuned": TUNING,
-            "fine-tuned, early stopping": TUNING | {"early_stopping": True},
+            "fine-tuned, 10 % held out": TUNING | {"validation_fraction": 0.1},
         }.items():
             tuned = clone(model).set_params(**params)
             add(f"{name}, {what}", tuned, seconds=seconds)
@@ -128,7 +128,7 @@ def main():
         [
             markdown_table(header, rows),
             "",
-            f"{name}: {n_labels} of {len(data[0]):,} rows have a label. Medians over "
+            f"{name}: {n_labels} of {len(data[0]):,} rows are labelled. Medians over "
             f"{args.seeds} seeds.",
             "",
             f"Measured by `python -m benchmarks.semi_supervised` on {machine()}.",

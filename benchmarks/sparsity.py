@@ -3,9 +3,9 @@
     python -m benchmarks.sparsity [--write-docs]
 
 Digits / 16, the training half of a split by seed 0, 100 units. As `lambd` grows, the
-mean activation of every unit over the training set should tend to `rho`, whatever the
-batch size. Printed is the root mean square over the units of ``r_j / rho - 1``, the
-median over the seeds, and the held-out error that it costs.
+mean activation of every unit over the training set should approach `rho` for any batch
+size. The table shows the root mean square over the units of ``r_j / rho - 1`` and the
+held-out error, both as medians over the seeds.
 """
 
 import argparse

@@ -1,14 +1,14 @@
-"""What layer-by-layer pretraining gains: StackedAutoencoder beside random weights.
+"""The gain from layer-wise pretraining: StackedAutoencoder against random weights.
 
     python -m benchmarks.stacked [--mnist PATH] [--seeds N] [--write-docs]
 
 The same deep network is trained from random weights, from random weights for three
-times as many epochs, which takes about as long as a stack, and from pretrained layers,
-all of it with the default activation and with sigmoid ones, for which pretraining was
-invented; beside it PCA and the default `Autoencoder`, a shallow network that starts as
-PCA.
-Errors are means of squared errors over the pixels of held-out images, CPU seconds those
-of ``fit`` on one thread; every figure is the median over the seeds.
+times as many epochs (about the time of a stack), and from pretrained layers. All of
+this is done with the default activation and with the sigmoid, for which pretraining was
+invented. PCA and the default `Autoencoder`, a shallow network that starts as PCA, are
+the baselines. Errors are mean squared errors over the pixels of held-out images, CPU
+seconds are those of ``fit`` on one thread, and every figure is the median over the
+seeds.
 """
 
 import argparse
@@ -50,7 +50,7 @@ def _long(n_rows):
 NOISE = DenoisingAutoencoder(corruption="masking", corruption_level=0.3)
 SIGMOID = {"activation": "sigmoid"}
 
-# Name -> (width of the code, number of training rows, seed) -> estimator.
+# {name: function of (code size, number of training rows, seed)}
 METHODS = {
     "PCA": lambda k, n, seed: PCA(k, random_state=seed),
     "Autoencoder, default": lambda k, n, seed: Autoencoder(k, random_state=seed),
@@ -80,7 +80,7 @@ def measure(table, make, seed):
 
 
 def error(steps, X):
-    """Mean squared error of what passes all steps up and down."""
+    """Mean squared error after encoding and decoding by all steps."""
     codes = X
     for step in steps:
         codes = step.transform(codes)
@@ -90,7 +90,7 @@ def error(steps, X):
 
 
 def report(tables, n_seeds):
-    """The Markdown text: the table, and how it was measured."""
+    """The report in Markdown: the table, and how it was measured."""
     header = ["data", "method", "pretrained only", "error", "/ PCA", "fit: s"]
     rows = []
     for table in tables:
@@ -111,8 +111,8 @@ def report(tables, n_seeds):
             "",
             "Mean squared error per pixel of held-out images and CPU seconds of `fit`, "
             f"medians over {n_seeds} seeds. Codes have 8 columns for the digits and 32 "
-            f"for MNIST, deep networks the hidden layers {HIDDEN}; the rest is "
-            "default. Denoising layers mask 30 % of their inputs.",
+            f"for MNIST. Deep networks have the hidden layers {HIDDEN}. All other "
+            "settings are defaults. Denoising layers mask 30 % of their inputs.",
             "",
             f"Measured by `python -m benchmarks.stacked` on {machine()}.",
         ]
@@ -126,7 +126,7 @@ def main():
     parser.add_argument("--write-docs", action="store_true", help="fill in the page")
     args = parser.parse_args()
     with one_thread():
-        Autoencoder(1).fit(np.eye(9))  # the first fit pays for imports
+        Autoencoder(1).fit(np.eye(9))  # the first fit includes late imports
         block = report([digits_table(), *mnist_table(args.mnist)], args.seeds)
     print(f"\n{block}")
     if args.write_docs:

@@ -1,9 +1,9 @@
-"""The error and time that a plain ``Autoencoder(k)`` is meant to reach.
+"""Target error and time of a default ``Autoencoder(k)``.
 
     python -m benchmarks.targets [--mnist PATH]
 
-Digits / 16 (half split, ``random_state=0``) with 8 components and the first 10,000
-rows of MNIST with 32, all defaults, three seeds, one thread.
+Digits / 16 (split into halves, ``random_state=0``) with 8 components, and the first
+10,000 rows of MNIST with 32. All settings are defaults; three seeds, one thread.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from benchmarks._data import add_mnist_argument, digits_table, mnist_table
 from benchmarks._report import cpu_seconds, machine, markdown_table, one_thread
 from sklearn_ae import Autoencoder
 
-# error at most, in CPU seconds at most
+# (largest error, most CPU seconds)
 TARGETS = {"digits / 16": (0.0135, 1.5), "MNIST 10k": (0.0100, 5.0)}
 
 
@@ -27,7 +27,7 @@ def main():
     rows = []
     with one_thread():
         X = np.random.default_rng(0).normal(size=(99, 9))
-        Autoencoder(2, random_state=0).fit(X)  # the first fit pays for imports
+        Autoencoder(2, random_state=0).fit(X)  # the first fit includes late imports
         for table in [digits_table(), *mnist_table(args.mnist)]:
             train, test = table.split(0)
             for Estimator in (PCA, Autoencoder):

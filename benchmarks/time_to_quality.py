@@ -1,50 +1,53 @@
-"""Held-out error against the CPU seconds of training: Autoencoder beside its peers.
+"""Held-out error against CPU seconds of training: Autoencoder compared with its peers.
 
     python -m benchmarks.time_to_quality [--mnist PATH] [--runs FILE] [--write-docs]
 
-On all data sets it takes about an hour; ``--runs`` goes on where it broke off.
+All data sets together take about an hour. With ``--runs`` an interrupted benchmark
+continues where it stopped.
 
-Digits / 16 (code of 8), breast cancer (standardised, code of 7), 10,000 and 60,000 rows
-of MNIST (pixels in [0, 1], code of 32), all as float32. The two small tables are split
-in halves by each seed; MNIST has its standard test set. Errors are means of squared
-errors over held-out entries. Seconds are CPU time of one thread (`time.process_time`)
-for the whole of ``fit``: making the network, the PCA start, rows held out and their
-evaluation count. The evaluation on the held-out rows does not.
+The data are digits / 16 (code of 8), breast cancer (standardised, code of 7), and
+10,000 and 60,000 rows of MNIST (pixels in [0, 1], code of 32), all as float32. Each
+seed splits the two small tables into halves; MNIST has its standard test set. Errors
+are mean squared errors over held-out entries. Seconds are CPU time of one thread
+(`time.process_time`) for the whole ``fit``, including the construction of the network,
+the PCA start, and the evaluation of the validation rows that a method holds out itself.
+The evaluation on the test rows does not count.
 
-Every point of a curve is a fit of its own with its own number of epochs, since what a
-schedule has reached half way says nothing about a fit of half the length. The last
-point of a peer is at its usual number of epochs.
+Every point of a curve is a separate fit with its own number of epochs, since an
+intermediate state of a schedule does not represent a shorter fit. The last point of a
+peer is at its usual number of epochs.
 
-- ``Autoencoder``: defaults. `max_epochs` is the default ("auto"), its double and
-  fourfold, its halves down to 1, and 0, which is the PCA start.
-- ``MLPRegressor``: fitted to (X, X), hidden layers (128, code, 128), else defaults
+- ``Autoencoder``: defaults. `max_epochs` is the default ("auto"), two and four times
+  the default, successive halves of it down to 1, and 0, which is the PCA start.
+- ``MLPRegressor``: fitted to (X, X), hidden layers (128, code, 128), otherwise defaults
   (relu, Adam, batches of 200, at most 200 epochs, stops by its `tol`).
-- ``skorch``: `NeuralNet` with its own optimizer (SGD at 0.01), loader (batches of 128
-  in the order of the rows), hold-out (a fifth) and 10 epochs. Given are what it has no
-  default for, network and loss (`torch.nn.MSELoss`), and `verbose=0`. The network has
-  the widths and the activation of the Autoencoder's, features-256-code-256-features
-  with SiLU, and torch's random weights.
-- ``Adam loop``: the same network in a loop by hand: fused Adam at torch's default rate
-  of 0.001, batches of 128, all rows, 200 epochs on the small tables and 50 on MNIST.
-- ``PyOD``: its `AutoEncoder` with hidden_neuron_list=[64, code], else defaults (batches
-  of 32, 10 epochs, dropout 0.2, batch norm), but for its standardisation: the data are
-  scaled already, and it divides pixels that are constant in training by 1e-8. Its
-  ``fit`` also scores the training rows.
+- ``skorch``: `NeuralNet` with its default optimizer (SGD at 0.01), loader (batches of
+  128 without shuffling), validation split (a fifth) and 10 epochs. We set the network
+  and the loss (`torch.nn.MSELoss`), which have no defaults, and `verbose=0`. The
+  network has the widths and the activation of the Autoencoder's,
+  features-256-code-256-features with SiLU, and torch's random weights.
+- ``Adam loop``: the same network in a hand-written loop: fused Adam at torch's default
+  learning rate of 0.001, batches of 128, all rows, 200 epochs on the small tables and
+  50 on MNIST.
+- ``PyOD``: its `AutoEncoder` with hidden_neuron_list=[64, code], otherwise defaults
+  (batches of 32, 10 epochs, dropout 0.2, batch norm), except that its standardisation
+  is off: the data are already scaled, and it would divide pixels that are constant in
+  training by 1e-8. Its ``fit`` also scores the training rows.
 - ``encdr``: its `ENCDR` with defaults (hidden layers 64 and 32, standardised, 100
-  epochs of batches of 32, a fifth held out), without its progress bar.
-- ``pythae``: its `AE` with defaults (hidden layers of 512, 100 epochs of batches of 64,
-  Adam at 0.0001). Its decoder ends in a sigmoid, so that data outside [0, 1] are scaled
-  to it, and scaled back for the errors. Its pipeline also writes the model to a
-  (temporary) folder.
+  epochs with batches of 32, a fifth held out), without its progress bar.
+- ``pythae``: its `AE` with defaults (hidden layers of 512, 100 epochs with batches of
+  64, Adam at 0.0001). Its decoder ends in a sigmoid, so data outside [0, 1] are scaled
+  to this range, and scaled back to compute the errors. Its pipeline also writes the
+  model to a (temporary) folder.
 
-The last three are left out where they are not installed: see the extra ``bench``.
-encdr asks for Python 3.12 or later, but runs on 3.11, too, if installed with pip's
+The last three are skipped if they are not installed; see the extra ``bench``. encdr
+requires Python 3.12 or later, but also runs on 3.11 if it is installed with pip's
 option ``--ignore-requires-python``.
 
-The table has, for every peer, the error of its last point, and the CPU seconds of the
-cheapest Autoencoder fit of the curve whose held-out error is no more than 0.1 % above
-it. That fit is chosen by looking at the held-out rows: it says how long the error
-takes, not that one knows when to stop. Both are compared within a seed; figures are
+For every peer, the table shows the error of its last point and the CPU seconds of the
+cheapest Autoencoder fit whose held-out error is at most 0.1 % higher. This fit is
+selected on the held-out rows: it tells how long it takes to reach the error, not that
+the time to stop is known in advance. Both are compared within a seed; figures are
 medians over the seeds.
 """
 
@@ -100,7 +103,7 @@ def n_rows(table):
 
 
 def measure(method, table, epochs, seed):
-    """CPU seconds of one fit, and its error on the rows held out."""
+    """CPU seconds of one fit, and its error on the held-out rows."""
     train, test = (part.astype(np.float32) for part in table.split(seed))
     with silence():
         start = time.process_time()
@@ -110,7 +113,10 @@ def measure(method, table, epochs, seed):
 
 
 class Runs:
-    """The single runs: {(data, method, epochs, seed): (seconds, error)}, in a file."""
+    """Results of single runs, {(data, method, epochs, seed): (seconds, error)}.
+
+    They are also kept in the file `path`, if one is given.
+    """
 
     def __init__(self, path=None):
         self.path = None if path is None else Path(path)
@@ -132,7 +138,7 @@ class Runs:
 
 
 def curves(table, names, seeds, runs):
-    """{method: (its numbers of epochs, array of shape (seeds, epochs, 2))}."""
+    """{method: (numbers of epochs, array of shape (seeds, epochs, 2))}."""
     result = {}
     for name in names:
         epochs = METHODS[name].epochs(n_rows(table))
@@ -141,19 +147,19 @@ def curves(table, names, seeds, runs):
     return result
 
 
-# -- the table and the picture ---------------------------------------------------------
+# -- table and figure ------------------------------------------------------------------
 
 
 def usual_index(name, epochs, table):
-    """Where among `epochs` the usual number of a method is."""
+    """Index of the usual number of epochs of a method in `epochs`."""
     if name != OURS:
         return len(epochs) - 1
     return epochs.index(defaults.max_epochs(n_rows(table)))
 
 
 def cheapest(fits, error):
-    """Index and seconds of the cheapest fit that is as good; both inf if none is."""
-    good = np.flatnonzero(fits[:, 1] <= 1.001 * error)  # rounding aside
+    """Index and seconds of the cheapest fit with this error; both inf if none has."""
+    good = np.flatnonzero(fits[:, 1] <= 1.001 * error)  # up to rounding
     if not len(good):
         return np.inf, np.inf
     best = good[np.argmin(fits[good, 0])]
@@ -161,7 +167,7 @@ def cheapest(fits, error):
 
 
 def compare(peer, ours):
-    """Medians over the seeds: index, seconds of our fit that is as good, and ratio."""
+    """Medians over the seeds: index and seconds of our equally good fit, and ratio."""
     found = np.array(
         [cheapest(fits, last[1]) for fits, last in zip(ours, peer[:, -1], strict=True)]
     )
@@ -170,12 +176,12 @@ def compare(peer, ours):
 
 
 def short(number):
-    """Two digits, or all that stand before the point."""
+    """Two significant digits, or all digits before the decimal point."""
     return f"{number:.0f}" if number >= 10 else f"{number:.2g}"
 
 
 def rows_of(table, results):
-    """The Markdown rows of one data set, and the ratios {peer: ratio}."""
+    """The table rows of one data set, and the ratios {peer: ratio}."""
     our_epochs, ours = results[OURS]
     rows, ratios = [], {}
     for name, (epochs, figures) in results.items():
@@ -196,7 +202,7 @@ def rows_of(table, results):
 
 
 def worse_than(table, results):
-    """The peers that end with a lower error than the usual fit of Autoencoder."""
+    """The peers whose final error is lower than that of the default Autoencoder."""
     last = {
         name: np.median(figures[:, usual_index(name, epochs, table), 1])
         for name, (epochs, figures) in results.items()
@@ -205,7 +211,7 @@ def worse_than(table, results):
 
 
 def summary(tables, all_results, ratios):
-    """Two sentences on the target, of which PCA is no peer."""
+    """Two sentences that compare the peers, without PCA."""
     ratios = [ratio for (_, name), ratio in ratios.items() if name != "PCA"]
     n_fifths = sum(ratio >= 5 for ratio in ratios)
     n_missed = sum(ratio == 0 for ratio in ratios)
@@ -215,16 +221,16 @@ def summary(tables, all_results, ratios):
         for name in worse_than(table, results)
     ]
     return (
-        f"Of the {len(ratios)} errors that peers end with (PCA not counted), "
-        f"`Autoencoder` reaches {n_fifths} in a fifth of the peer's time or less, "
-        f"{len(ratios) - n_fifths - n_missed} later than that, and {n_missed} with "
-        "none of these fits. A lower error than that of `Autoencoder` with its usual "
-        f"number of epochs is that of: {', '.join(lower) or 'none'}."
+        f"Of the {len(ratios)} final errors of the peers (without PCA), "
+        f"`Autoencoder` reaches {n_fifths} in at most a fifth of the peer's time, "
+        f"{len(ratios) - n_fifths - n_missed} in more time, and {n_missed} in none of "
+        "these fits. Peers with a lower error than `Autoencoder` with its default "
+        f"number of epochs: {', '.join(lower) or 'none'}."
     )
 
 
 def left_out(tables, all_results):
-    """A sentence on what the table lacks."""
+    """A sentence on the methods that are missing from the table."""
     missing = [name for name, method in METHODS.items() if not method.is_installed]
     skipped = [
         f"{name} on {table.name}"
@@ -232,14 +238,14 @@ def left_out(tables, all_results):
         for name in METHODS
         if name not in results and name not in missing
     ]
-    text = f" Not installed, and left out: {', '.join(missing)}." if missing else ""
+    text = f" Not installed: {', '.join(missing)}." if missing else ""
     if skipped:
-        text += f" Not measured, for the time it takes: {', '.join(skipped)}."
+        text += f" Not measured, to save time: {', '.join(skipped)}."
     return text
 
 
 def report(tables, all_results, seeds):
-    """The Markdown text."""
+    """The report in Markdown."""
     header = ["data", "method", "error", "CPU s", "Autoencoder: epochs to that error"]
     header += ["Autoencoder: CPU s to that error", "speed-up"]
     rows, ratios = [], {}
@@ -250,19 +256,19 @@ def report(tables, all_results, seeds):
     counts = ", ".join(f"{table.name}: {seeds(table)}" for table in tables)
     return "\n".join(
         [
-            "![Held-out error against the CPU seconds of training, one panel a data "
-            "set, one line a method](images/time_to_quality.png)",
+            "![Held-out error against CPU seconds of training, one panel per data set, "
+            "one line per method](images/time_to_quality.png)",
             "",
             markdown_table(header, rows),
             "",
             "Mean squared error on held-out rows and CPU seconds of `fit` with the "
             "usual number of epochs of each method; then the cheapest fit of "
-            "`Autoencoder` (defaults but for `max_epochs`; 0 is its start, PCA) that "
-            "does as well on the same rows, and how many times faster that is. "
+            "`Autoencoder` (defaults except `max_epochs`; 0 is its PCA start) that "
+            "is as good on the same rows, and how many times faster it is. "
             f"{summary(tables, all_results, ratios)}{left_out(tables, all_results)}",
             "",
-            f"Medians over the seeds ({counts}). What every method was given is said "
-            "at the top of `benchmarks/time_to_quality.py`. Measured by `python -m "
+            f"Medians over the seeds ({counts}). The settings of every method are "
+            "listed in `benchmarks/time_to_quality.py`. Measured by `python -m "
             f"benchmarks.time_to_quality` on {machine()}"
             f"{''.join(f', {peer}' for peer in installed(all_results[0]))}.",
         ]
@@ -270,7 +276,7 @@ def report(tables, all_results, seeds):
 
 
 def panel(table, results):
-    """What the picture shows of one data set."""
+    """Title and curves of one data set in the figure."""
     lines = {}
     for name, (epochs, figures) in results.items():
         seconds, errors = np.median(figures, axis=0).T
@@ -295,10 +301,10 @@ def main():
         help="a method on a data set, as in 'pythae on MNIST 60k'; may be repeated",
     )
     parser.add_argument(
-        "--runs", metavar="FILE", help="keep the single runs here, and repeat none"
+        "--runs", metavar="FILE", help="file of single runs, which are not repeated"
     )
     parser.add_argument(
-        "--write-docs", action="store_true", help="fill in the page, draw the picture"
+        "--write-docs", action="store_true", help="fill in the page, draw the figure"
     )
     args = parser.parse_args()
 
@@ -312,7 +318,7 @@ def main():
     names = [name for name, method in METHODS.items() if method.is_installed]
     runs = Runs(args.runs)
     with one_thread():
-        for name in names:  # the first fit pays for imports
+        for name in names:  # the first fit includes late imports
             measure(METHODS[name], warm_up_table(), 1, 0)
         results = [curves(t, chosen(t), range(seeds(t)), runs) for t in tables]
     block = report(tables, results, seeds)

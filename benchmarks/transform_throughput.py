@@ -1,10 +1,11 @@
-"""``transform`` of a million rows beside the bare module, and the memory it takes.
+"""Speed and memory of ``transform`` for a million rows, against the bare module.
 
     python -m benchmarks.transform_throughput [--rows N] [--batch-size N]
 
-The bare module encodes batches of the same size under ``torch.inference_mode`` into an
-array made beforehand. One thread, CPU time, interleaved repeats. The extra memory is
-the highest resident size during ``transform`` less that before it, less the output.
+The bare module encodes batches of the same size under ``torch.inference_mode`` into a
+preallocated array. One thread, CPU time, interleaved repeats. The extra memory is the
+peak resident size during ``transform``, minus the resident size before it and the size
+of the output.
 """
 
 import argparse
@@ -40,7 +41,7 @@ def resident_bytes():
 
 
 def highest_resident_bytes(call, *args):
-    """``call(*args)``, the resident size before it, and the highest during it."""
+    """Result of ``call(*args)``, resident size before it, and peak during it."""
     before = highest = resident_bytes()
     done = threading.Event()
 
@@ -76,7 +77,7 @@ def main():
         estimator.fit(X[:10_000])
         module = estimator.module_.eval()
         output = np.empty((len(X), args.components), dtype=np.float32)
-        estimator.transform(X[:1000])  # what is set up once is no cost of the rows
+        estimator.transform(X[:1000])  # exclude one-time setup from the timing
 
         try:
             codes, before, highest = highest_resident_bytes(estimator.transform, X)
@@ -100,7 +101,7 @@ def main():
     table = markdown_table(["", "million rows / CPU s", "ratio"], rows)
     note = (
         f"{len(X):,} rows x {N_FEATURES} float32 to {args.components} components; "
-        f"medians of {args.repeats}. Memory of `transform` beyond its output: {extra}."
+        f"medians of {args.repeats}. Memory of `transform` besides its output: {extra}."
     )
     block = "\n\n".join([table, note, machine()])
     print(block)

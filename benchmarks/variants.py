@@ -1,11 +1,11 @@
-"""All variants on the digits: reconstruction, use of the codes, time.
+"""All variants on the digits: reconstruction error, usefulness of the codes, time.
 
     python -m benchmarks.variants [--write-docs]
 
-Digits / 16, split in halves by each seed. For every variant: the mean squared error per
-pixel of held-out reconstructions and its ratio to that of PCA with a code of the same
-width, the accuracy on held-out images of a logistic regression on the codes, and the
-CPU seconds of ``fit`` on one thread. Every figure is the median over the seeds.
+Digits / 16, split into halves by each seed. The table shows, for every variant, the
+mean squared error per pixel of held-out reconstructions, its ratio to that of PCA with
+a code of the same width, the held-out accuracy of a logistic regression on the codes,
+and the CPU seconds of ``fit`` on one thread. Every figure is the median over the seeds.
 """
 
 import argparse
@@ -38,7 +38,7 @@ from sklearn_ae import (
     VariationalAutoencoder,
 )
 
-# In the order of the table; all settings that are not shown are defaults.
+# In the order of the table; all other settings are defaults.
 VARIANTS = [
     PCA(8),
     Autoencoder(8),
@@ -66,7 +66,7 @@ VARIANTS = [
 
 
 def measure(estimator, X, y, seed):
-    """Held-out error, its ratio to PCA's, accuracy on the codes, seconds of the fit."""
+    """Held-out error, its ratio to PCA's, accuracy on the codes, CPU seconds of fit."""
     X_train, X_test, y_train, y_test = train_test_split(
         X, y, test_size=0.5, random_state=seed
     )
@@ -109,9 +109,9 @@ def report(seeds):
         [
             markdown_table(header, rows),
             "",
-            "Mean squared error per pixel of held-out images and its ratio to that of "
-            "PCA with as many components; accuracy of a logistic regression on their "
-            f"standardised codes; CPU seconds of `fit`: medians over {len(seeds)} "
+            "Mean squared error per pixel of held-out images, its ratio to that of PCA "
+            "with as many components, accuracy of a logistic regression on the "
+            f"standardised codes, and CPU seconds of `fit`. Medians over {len(seeds)} "
             "seeds.",
             "",
             f"Measured by `python -m benchmarks.variants` on {machine()}.",
@@ -126,7 +126,7 @@ def main():
     args = parser.parse_args()
     with one_thread(), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
-        # The first fit pays for imports.
+        # The first fit includes late imports.
         Autoencoder(2, max_epochs=1).fit(np.random.default_rng(0).normal(size=(100, 9)))
         block = report(range(args.seeds))
     print(f"\n{block}")

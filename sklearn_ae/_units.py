@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor
 
 
 class Affine(NamedTuple):
@@ -13,12 +11,6 @@ class Affine(NamedTuple):
 
     mean: np.ndarray
     scale: float
-
-    def apply(self, rows: np.ndarray) -> Tensor:
-        """Standardise in the precision of `rows`, then round to single precision."""
-        centred = np.subtract(rows, self.mean, dtype=rows.dtype)
-        centred *= 1 / self.scale
-        return torch.from_numpy(centred.astype(np.float32, copy=False))
 
 
 class Units(NamedTuple):

@@ -550,7 +550,7 @@ def test_grid_of_coloured_images(colored):
 
 @pytest.mark.parametrize("components", [(0, 3), (-1, 0), (1, 1), (0,), (0, 1, 2), 1])
 def test_components_that_are_not_there(X, dense, components):
-    with pytest.raises(ValueError, match=r"components=.* two columns .* have 3"):
+    with pytest.raises(ValueError, match=r"components=.* different columns .* have 3"):
         LatentSpaceDisplay.from_estimator(dense, X, components=components)
 
 
@@ -564,7 +564,7 @@ def test_latent_space_refuses(X, dense, classifier):
         LatentSpaceDisplay.from_estimator(dense, X, [0, 1])
     with pytest.raises(ValueError, match="n_grid=0 must be"):
         LatentSpaceDisplay.from_estimator(dense, X, kind="grid", n_grid=0)
-    with pytest.raises(ValueError, match="no grid"):
+    with pytest.raises(ValueError, match="do not form a grid"):
         LatentSpaceDisplay(codes=np.eye(2), images=np.ones((2, 4))).plot()
 
 
@@ -764,7 +764,7 @@ def test_weights_of_own_networks(X):
     np.testing.assert_array_equal(display.weights, encoder.weight.detach().numpy())
     assert not encoder._forward_pre_hooks
     own.set_params(network=NoLayer).fit(X)
-    with pytest.raises(ValueError, match="take kind='activating'"):
+    with pytest.raises(ValueError, match="use kind='activating'"):
         WeightsDisplay.from_estimator(own)
     WeightsDisplay.from_estimator(own, kind="activating")
 
@@ -847,5 +847,5 @@ def test_activations_take_short_names_of_options():
 
 
 def test_activations_need_rows_of_others_than_sparse(dense):
-    with pytest.raises(ValueError, match=r"X=None .* Autoencoder has not; pass X"):
+    with pytest.raises(ValueError, match=r"X=None .* Autoencoder has none; pass X"):
         ActivationDisplay.from_estimator(dense)

@@ -1,11 +1,11 @@
 """
-A circle in one number, a swiss roll in two
-===========================================
+A circle in one component, a swiss roll in two
+==============================================
 
-Some data lie near a curve or a curved surface that no flat projection follows.
-:class:`~sklearn.decomposition.PCA` can only drop a direction there;
-:class:`~sklearn_ae.Autoencoder` learns the curve or the surface and coordinates on it.
-We compare both on points that neither has seen, and look at what the coordinates mean.
+Some data lie near a curve or a curved surface that no linear projection can follow.
+:class:`~sklearn.decomposition.PCA` can only drop a direction;
+:class:`~sklearn_ae.Autoencoder` learns the curve or surface and coordinates on it.
+We compare both on held-out points and look at what the coordinates mean.
 """
 
 # %%
@@ -21,14 +21,15 @@ circle += 0.05 * rng.standard_normal(circle.shape)
 circle_train, circle_test, angle_test = circle[:500], circle[500:], angle[500:]
 
 roll, turn = make_swiss_roll(3000, noise=0.2, random_state=0)
-roll[:, 1] *= 0.7  # clearly less high than wide, so that PCA is sure what to drop
+roll[:, 1] *= 0.7  # clearly smaller than the width, so that PCA drops the height
 roll_train, roll_test = roll[:2000], roll[2000:]
 
 # %%
-# Both autoencoders differ from the defaults in the same way. From PCA's projection to a
-# bent one there is no way downhill on such data, hence ``init="random"``. Three hidden
-# layers bend more than one, and ``optimizer="adam"`` does without the weight decay of
-# the default, which keeps maps smooth. The roll needs three times the usual epochs.
+# Both autoencoders differ from the defaults in the same way. On such data gradient
+# descent does not lead from PCA's projection to a curved one, hence ``init="random"``.
+# Three hidden layers can model more curvature than one. ``optimizer="adam"`` avoids the
+# weight decay of the default optimizer, which favours smooth maps. The roll needs three
+# times the usual number of epochs.
 from sklearn.decomposition import PCA
 
 from sklearn_ae import Autoencoder
@@ -61,8 +62,8 @@ for data, models in fitted.items():
     assert errors[data, "Autoencoder"] < 0.2 * errors[data, "PCA"]
 
 # %%
-# The circle. One number has two ends and a circle has none, so the code has to cut the
-# circle somewhere: on the right the jump. Elsewhere it follows the angle.
+# **The circle.** A line has two ends and a circle has none, so the code must cut the
+# circle somewhere: the jump in the right panel. Elsewhere the code follows the angle.
 import matplotlib.pyplot as plt
 
 BLUE, VERMILION = "#0072B2", "#D55E00"
@@ -79,14 +80,15 @@ for (name, model), color, marker in zip(
 ):
     code = model.transform(circle_test)[:, 0]
     axes[2].plot(np.degrees(angle_test), code, marker, color=color, ms=3, label=name)
-axes[2].set(title="the code", xlabel="true angle in degrees", ylabel="code")
+axes[2].set(title="Code", xlabel="true angle in degrees", ylabel="code")
 axes[2].set(xticks=[-180, -90, 0, 90, 180])
 axes[2].legend(fontsize=7)
 
 # %%
-# The roll. Of its two coordinates, the turn along the spiral and the height across it,
-# PCA keeps the first: it looks at the roll from its end, so that all heights fall on
-# one line. Nearest neighbours in the code tell how much of a coordinate a code holds.
+# **The roll.** It has two coordinates: the turn along the spiral and the height across
+# it. PCA keeps only the turn: it projects the roll along its axis, so all heights
+# coincide. To measure how much of a coordinate a code preserves, we predict the
+# coordinate from the code by nearest neighbours.
 from sklearn.neighbors import KNeighborsRegressor
 
 coordinates = {"turn": turn, "height": roll[:, 1]}
@@ -101,7 +103,7 @@ assert shares["PCA", "height"] < 0.2
 assert min(shares["Autoencoder", name] for name in coordinates) > 0.8
 
 # %%
-# Above the held-out points and their reconstructions, coloured by the true turn; below
+# Top: the held-out points and their reconstructions, coloured by the true turn. Bottom:
 # the codes, coloured by turn and by height.
 fig = plt.figure(figsize=(9, 6), layout="constrained")
 top, bottom = fig.subfigures(2, 1)
@@ -134,11 +136,11 @@ for pair, (name, model) in zip(
 plt.show()
 
 # %%
-# The code need not lie flat and keeps no distances, since nothing asks it to: it has to
-# keep points apart that the decoder is to tell apart. Where distances along the roll
-# are what you want, :class:`~sklearn.manifold.Isomap` is made for them; it has no way
-# back from the code to the data.
+# The code does not preserve distances, since nothing in the loss asks for it: it only
+# has to separate points that the decoder must distinguish. If you want distances along
+# the roll, use :class:`~sklearn.manifold.Isomap`; it cannot map codes back to the data,
+# though.
 #
-# On curved data the start is the choice that counts. The default start as PCA guards
-# against losses where there is no curvature, but here it may well stay there. Try
-# ``init="random"`` with several layers where you expect more than PCA finds.
+# On curved data the initialisation matters most. Starting from PCA, the default, is
+# safe where there is no curvature, but on data like these training may never leave it.
+# Try ``init="random"`` with several layers where you expect more than PCA finds.

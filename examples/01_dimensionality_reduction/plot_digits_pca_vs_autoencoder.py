@@ -2,14 +2,14 @@
 PCA and an autoencoder, side by side on the digits
 ==================================================
 
-A pipeline reduces the 64 pixels of scikit-learn's handwritten digits to 8 numbers and
-classifies by these. We fit it once with :class:`~sklearn.decomposition.PCA` and once
-with :class:`~sklearn_ae.Autoencoder` in the same place, and compare both on images that
-neither has seen: how well the 8 numbers tell the image, and how well the class.
+A pipeline reduces the 64 pixels of scikit-learn's handwritten digits to 8 components
+and classifies these. We fit it once with :class:`~sklearn.decomposition.PCA` and once
+with :class:`~sklearn_ae.Autoencoder`, and compare both on held-out images: how well the
+8 components determine the image, and how well they determine the class.
 """
 
 # %%
-# The data: 1797 images of 8 x 8 pixels from 0 to 16, half of them held out.
+# The data: 1797 images of 8 x 8 pixels with values from 0 to 16, half of them held out.
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
@@ -19,8 +19,8 @@ X_train, X_test, y_train, y_test = train_test_split(
 )
 
 # %%
-# Two pipelines that differ in one step. The pixels share one scale already, so that
-# neither needs a ``StandardScaler``.
+# Two pipelines that differ in one step. All pixels share the same scale, so neither
+# needs a ``StandardScaler``.
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -38,7 +38,8 @@ pipelines = {
 }
 
 # %%
-# Fit both. The steps before the classifier map held-out images to 8 numbers and back.
+# Fit both. The steps before the classifier map held-out images to 8 components and
+# back.
 import numpy as np
 
 reconstructions, errors = {}, {}
@@ -57,7 +58,7 @@ print(f"The autoencoder's reconstruction error is {ratio:.2f} of PCA's.")
 assert ratio < 1
 
 # %%
-# The first held-out image of each digit, and what is left of it after 8 numbers.
+# The first held-out image of each digit, and its reconstructions from 8 components.
 import sys
 
 import matplotlib.pyplot as plt

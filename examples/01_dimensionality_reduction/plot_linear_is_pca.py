@@ -2,10 +2,10 @@
 A linear autoencoder is PCA
 ===========================
 
-Without nonlinear layers and without penalties an autoencoder can do no better than
-:class:`~sklearn.decomposition.PCA`, and it ends up at PCA whatever it starts from. We
-start a linear :class:`~sklearn_ae.Autoencoder` with random weights, train it, and
-compare subspace, components, codes and errors.
+Without nonlinear layers and without penalties, an autoencoder cannot do better than
+:class:`~sklearn.decomposition.PCA`, and it converges to PCA from any initialisation. We
+train a linear :class:`~sklearn_ae.Autoencoder` from random weights and compare its
+subspace, components, codes and errors with those of PCA.
 """
 
 # %%
@@ -18,11 +18,12 @@ X_train, X_test = train_test_split(
 )
 
 # %%
-# ``hidden_layer_sizes=()`` leaves one matrix to the code and one back. Longer networks
-# with ``activation="identity"`` are linear, too. ``tied_weights=True`` makes the second
-# matrix the first one, transposed. The optimizer is "adam" since the default's weight
-# decay would pull the weights away from PCA, the rate of 0.02 is four times its usual
-# one, and no row is held out so that PCA sees the same.
+# With ``hidden_layer_sizes=()`` the encoder and the decoder are one matrix each. Deeper
+# networks with ``activation="identity"`` are linear, too. ``tied_weights=True`` makes
+# the decoder the transpose of the encoder. The optimizer is "adam" because the weight
+# decay of the default would bias the weights away from PCA. The learning rate of 0.02
+# is four times the default. ``validation_fraction=None`` holds no rows out, so that PCA
+# and the autoencoder see the same rows.
 import numpy as np
 from scipy.linalg import subspace_angles
 from sklearn.decomposition import PCA
@@ -38,7 +39,7 @@ linear = Autoencoder(
     init="random",
     optimizer="adam",
     learning_rate=0.02,
-    early_stopping=False,
+    validation_fraction=None,
     random_state=0,
 )
 
@@ -48,14 +49,14 @@ def mean_error(model, X):
 
 
 def directions(model):
-    """What one unit of each code adds to the output, one row a code."""
+    """Change of the output per unit of each code, one row per code."""
     origin = np.zeros((1, n_components))
     steps = model.inverse_transform(np.eye(n_components))
     return steps - model.inverse_transform(origin)
 
 
 def largest_angle(model):
-    """Between the subspaces that the model and PCA reconstruct in, in degrees."""
+    """Largest angle between the model's and PCA's subspaces, in degrees."""
     angles = subspace_angles(directions(model).T, pca.components_.T)
     return np.degrees(angles.max())
 
@@ -74,37 +75,37 @@ assert angles[-1] < 1
 assert abs(ratios[-1] - 1) < 1e-3
 
 # %%
-# Not only the subspace, the components are PCA's as well. The error does not mind
-# a rotation of the code; `fit` ends with the one that makes the codes uncorrelated
-# and sorts them by variance. Signs are a matter of convention, here the same.
+# The components agree with PCA's as well, not only the subspace. The error does not
+# depend on a rotation of the code, so `fit` finally applies the rotation that makes the
+# codes uncorrelated and sorts them by variance. Both use the same sign convention.
 found = directions(linear)
 cosines = np.sum(found * pca.components_, axis=1) / np.linalg.norm(found, axis=1)
 variances = linear.explained_variance_ / pca.explained_variance_
 print("cosines with PCA's components: ", cosines.round(4))
-print("variances by PCA's:            ", variances.round(4))
+print("variances / PCA's:             ", variances.round(4))
 assert np.abs(cosines).min() > 0.99
 assert np.allclose(variances, 1, rtol=1e-2)
 
 # %%
-# Two matrices of their own reach the same subspace and the same error. But what the
-# encoder multiplies the decoder may divide by, so that the lengths of the codes, and
-# with them the components, are left to chance.
+# With untied weights the subspace and the error are the same. But the decoder can undo
+# any scaling by the encoder, so the scale of the codes, and with it the components,
+# depends on the random initialisation.
 free = Autoencoder(**linear.get_params()).set_params(tied_weights=False).fit(X_train)
 found = directions(free)
 free_cosines = np.sum(found * pca.components_, axis=1) / np.linalg.norm(found, axis=1)
 ratio = mean_error(free, X_train) / mean_error(pca, X_train)
-print(f"free weights: {ratio:.4f} of PCA's error on the training rows")
+print(f"untied weights: {ratio:.4f} of PCA's error on the training rows")
 print("cosines with PCA's components: ", free_cosines.round(4))
 assert abs(ratio - 1) < 1e-3
 assert np.abs(free_cosines).min() < 0.9
 
 # %%
-# None of this takes training, if you ask for the default start: it *is* PCA.
+# With the default initialisation none of this needs training: it *is* PCA.
 start = Autoencoder(n_components, max_epochs=0).fit(X_train)
 assert np.allclose(start.transform(X_test), pca.transform(X_test), atol=1e-4)
 
 # %%
-# The way to PCA, and the components at its end.
+# The distance from PCA during training, and the final components.
 import matplotlib.pyplot as plt
 
 fig = plt.figure(figsize=(9, 2.8), layout="constrained")
@@ -126,10 +127,10 @@ for row, (name, components) in zip(
     row[0].set_ylabel(name)
 for ax, variance in zip(axes[1], linear.explained_variance_, strict=True):
     ax.set_xlabel(f"{variance:.2f}")
-right.suptitle("Components, and the variances of their codes", fontsize=11)
+right.suptitle("Components and the variances of their codes", fontsize=11)
 
 plt.show()
 
 # %%
-# So whatever :class:`~sklearn_ae.Autoencoder` gains over PCA comes from its nonlinear
-# layers. If a linear model is what you want, take PCA: it is exact, and faster.
+# So everything that :class:`~sklearn_ae.Autoencoder` gains over PCA comes from its
+# nonlinear layers. If you want a linear model, use PCA: it is exact and faster.

@@ -2,10 +2,11 @@
 Choosing the number of components
 =================================
 
-With more components the error falls and falls, so it does not say by itself when to
-stop. We draw it against their number for :class:`~sklearn_ae.Autoencoder` and
-:class:`~sklearn.decomposition.PCA`, and then choose: as many as PCA needs for a share
-of the variance, or the fewest that reach a score in a grid search.
+The error keeps falling as components are added, so it does not tell by itself how many
+to use. We plot it against the number of components for :class:`~sklearn_ae.Autoencoder`
+and :class:`~sklearn.decomposition.PCA`, and then choose in two ways: as many as PCA
+needs to explain a given share of the variance, or the fewest that reach a given score
+in a grid search.
 """
 
 # %%
@@ -18,9 +19,9 @@ X_train, X_test = train_test_split(
 )
 
 # %%
-# The counterpart of a scree plot. For every number of components both are fitted to
-# each of two halves and judged on the other. 40 epochs are fewer than usual on
-# so few rows, and enough to see the shape.
+# The counterpart of a scree plot. For each number of components, both models are fitted
+# to each half of the training rows and evaluated on the other. 40 epochs are fewer than
+# the default for so few rows, but enough to see the shape of the curve.
 import matplotlib.pyplot as plt
 
 from sklearn_ae import Autoencoder
@@ -41,8 +42,9 @@ for n_components, ratio in zip(display.n_components, ratios, strict=True):
 assert ratios[:4].max() < 0.9
 
 # %%
-# **A share of the variance.** As for PCA, a float in (0, 1) takes as many components as
-# PCA needs to explain more than this share. The autoencoder then explains more of it.
+# **A share of the variance.** As in PCA, a float in (0, 1) selects as many components
+# as PCA needs to explain more than this share. The autoencoder explains even more with
+# as many components.
 by_share = Autoencoder(0.85, max_epochs=40, random_state=0).fit(X_train)
 print(
     f"n_components=0.85: {by_share.n_components_} components, "
@@ -52,9 +54,9 @@ assert by_share.score(X_test) > 0.85
 
 # %%
 # **The fewest that reach a score.** `score` is the share of the variance explained, so
-# :class:`~sklearn.model_selection.GridSearchCV` needs neither ``y`` nor ``scoring``.
-# Left alone it takes the most components on offer. A function as ``refit`` says what
-# you want instead: the fewest that explain 85 % of the variance of held-out rows.
+# :class:`~sklearn.model_selection.GridSearchCV` needs neither ``y`` nor ``scoring``. By
+# default it would pick the largest candidate. Instead, we pass a function as ``refit``
+# that picks the fewest components that explain 85 % of the held-out variance.
 import numpy as np
 from sklearn.model_selection import GridSearchCV
 
@@ -73,13 +75,13 @@ scores = search.cv_results_["mean_test_score"]
 for n_components, score in zip(candidates, scores, strict=True):
     print(f"{n_components:2} components: score {score:.3f}")
 n_components = search.best_params_["n_components"]
-print(f"The fewest that reach {target}: {n_components}")
+print(f"Fewest components that reach {target}: {n_components}")
 assert (np.diff(scores) > 0).all()
 assert n_components < by_share.n_components_
 
 plt.show()
 
 # %%
-# Where the codes feed a classifier or regressor, ask that one: put both in a pipeline
-# and search over ``n_components`` by its score. A score of reconstruction does not know
-# which details matter later.
+# If the codes are features for a classifier or regressor, put both in a pipeline and
+# search over ``n_components`` by the final score. The reconstruction score does not
+# know which details matter later.

@@ -1,16 +1,16 @@
 """
-Replace PCA in a pipeline that is already there
-===============================================
+Replace PCA in an existing pipeline
+===================================
 
-A pipeline scales, reduces by :class:`~sklearn.decomposition.PCA` and classifies. To put
-an :class:`~sklearn_ae.Autoencoder` in its place takes one ``set_params``; a grid search
-takes both as alternatives. We see where the exchange pays for a classifier, and where
-it does not.
+A pipeline scales the data, reduces them with :class:`~sklearn.decomposition.PCA` and
+classifies. One call of ``set_params`` replaces PCA by an
+:class:`~sklearn_ae.Autoencoder`; a grid search compares the two. We see where the
+replacement helps a classifier and where it does not.
 """
 
 # %%
-# The pipeline as it may stand in your code, here on the digits as a data frame, half of
-# them held out.
+# A pipeline as it may already exist in your code, here on the digits as a data frame.
+# Half of the rows are held out.
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.model_selection import train_test_split
@@ -26,26 +26,26 @@ pipeline.fit(X_train, y_train)
 before = pipeline.score(X_test, y_test)
 
 # %%
-# The exchange. Nothing else changes, not even the name of the step. ``set_output`` asks
-# for data frames between the steps.
+# The replacement. Nothing else changes, not even the name of the step. ``set_output``
+# requests data frames between the steps.
 from sklearn_ae import Autoencoder
 
 pipeline.set_params(pca=Autoencoder(4, random_state=0)).set_output(transform="pandas")
 pipeline.fit(X_train, y_train)
 after = pipeline.score(X_test, y_test)
-print(f"accuracy from 4 numbers: PCA {before:.3f}, Autoencoder {after:.3f}")
+print(f"accuracy with 4 components: PCA {before:.3f}, Autoencoder {after:.3f}")
 assert after > before
 
 # %%
-# The names of the columns follow the estimator's, as they do for PCA.
+# The column names are derived from the name of the estimator's class, as in PCA.
 codes = pipeline[:-1].transform(X_test)
 print(codes.head(3).round(2))
 assert list(codes.columns) == [f"autoencoder{i}" for i in range(4)]
 
 # %%
-# Which reducer, and how many components, is a question for a grid search. A whole step
-# is a parameter like any other. 60 epochs are fewer than usual on so few rows, which
-# keeps the search short.
+# A grid search chooses the reducer and the number of components. A whole step is a
+# parameter like any other. 60 epochs are fewer than the default for so few rows and
+# keep the search short.
 from sklearn.model_selection import GridSearchCV
 
 reducers = [PCA(), Autoencoder(max_epochs=60, random_state=0)]
@@ -63,12 +63,12 @@ for params, score, time in zip(
     accuracy[key], seconds[key] = score, time
     print(f"{key[0]:11}  {key[1]:2} components  {score:.3f}  {time:.3f} s")
 print(
-    f"best: {search.best_params_}, on held-out rows {search.score(X_test, y_test):.3f}"
+    f"best: {search.best_params_}, held-out accuracy {search.score(X_test, y_test):.3f}"
 )
 
 # %%
-# With 2 or 4 numbers the autoencoder's tell the classifier more. With 16 there is
-# little left to gain: PCA's are as good for it, and cost next to nothing.
+# With 2 or 4 components the codes of the autoencoder tell the classifier more. With 16
+# there is little left to gain: PCA is as good and costs next to nothing.
 for n_components in (2, 4):
     assert accuracy["Autoencoder", n_components] > accuracy["PCA", n_components]
 assert abs(accuracy["Autoencoder", 16] - accuracy["PCA", 16]) < 0.02
@@ -84,13 +84,13 @@ for name, (color, style) in styles.items():
 ax.set(xscale="log", xticks=(2, 4, 16), xticklabels=(2, 4, 16))
 ax.minorticks_off()
 ax.set(xlabel="number of components", ylabel="cross-validated accuracy")
-ax.set_title("Support vector classifier on the codes")
+ax.set_title("Support vector classifier on codes")
 ax.legend()
 
 # %%
-# On a table without curvature the exchange changes nothing: on scikit-learn's wines the
-# autoencoder finds nothing better than PCA on the rows that it holds out, and stays
-# PCA, codes included.
+# On data without curvature the replacement changes nothing. On scikit-learn's wine data
+# the autoencoder finds nothing better than PCA for its validation rows, so it remains
+# PCA, with the same codes.
 import numpy as np
 from sklearn.datasets import load_wine
 

@@ -1,16 +1,16 @@
 """
-A sheet folded through a cube: curvature is all there is to gain
-================================================================
+A sheet folded through a cube: only curvature can help
+======================================================
 
-Three independent uniform features have no direction that matters less than another:
-:class:`~sklearn.decomposition.PCA` keeps two of three and gives up a mean squared error
-of 1/36 per feature. An :class:`~sklearn_ae.Autoencoder` can fold its sheet so that it
-comes near every point of the cube. We look at how far that goes, and at how much of it
-holds for points that it has not seen.
+If three features are independent and uniform, no direction matters less than another:
+:class:`~sklearn.decomposition.PCA` keeps two of three and is left with a mean squared
+error of 1/36 per feature. An :class:`~sklearn_ae.Autoencoder` can fold a sheet so that
+it comes close to every point of the cube. We look at how far this goes, and how well it
+generalises to new points.
 """
 
 # %%
-# The data: samples of three sizes, and 10,000 fresh points to judge by.
+# The data: samples of three sizes, and 10,000 fresh points for evaluation.
 import numpy as np
 
 X_fresh = np.random.default_rng(1000).uniform(size=(10_000, 3))
@@ -20,11 +20,11 @@ samples = [
 ]
 
 # %%
-# Four settings differ from the defaults. A flat sheet is hard to leave in small steps,
-# so the network does not start as PCA: ``init="random"``. Several hidden layers fold
-# more easily than one. ``optimizer="adam"`` does without the weight decay of the
-# default, which prefers smooth maps. And the largest sample gets three times the
-# usual number of epochs.
+# Four settings differ from the defaults. It is hard to leave a flat sheet in small
+# steps, so the network does not start from PCA: ``init="random"``. Several hidden
+# layers fold more easily than one. ``optimizer="adam"`` avoids the weight decay of the
+# default, which favours smooth maps. And the largest sample gets three times the
+# default number of epochs.
 from sklearn.decomposition import PCA
 
 from sklearn_ae import Autoencoder
@@ -55,13 +55,13 @@ for X in samples:
     print("{:6}     {:.4f}   {:.4f}    {:.4f}   {:.4f}".format(len(X), *errors[len(X)]))
 
 # %%
-# What to hold against these figures: a stack of k flat layers, evenly spaced, leaves
-# an error of 1/(36 k\ :sup:`2`), that is .0278 for PCA's one layer, .0069 for two, as
-# of a sheet folded once, and .0031 for three. On fresh points 1000 rows are enough to
-# beat two layers.
+# For reference, a stack of k flat, evenly spaced layers has an error of
+# 1/(36 k\ :sup:`2`): .0278 for the single layer of PCA, .0069 for two layers, as in a
+# sheet folded once, and .0031 for three. On fresh points, 1000 rows are enough to beat
+# two layers.
 #
-# The error on the sample itself says less. 300 rows give the lowest ones beside the
-# highest on fresh points: the sheet runs through the rows it knows.
+# The error on the sample itself says less. With 300 rows it is lowest, while the error
+# on fresh points is highest: the sheet runs through the training rows.
 for n_rows, (_, _, on_sample, on_fresh) in errors.items():
     assert on_sample <= 0.010
     assert on_sample < on_fresh
@@ -70,8 +70,9 @@ for n_rows, (_, _, on_sample, on_fresh) in errors.items():
 assert errors[300][3] > errors[1000][3] > errors[3000][3]
 
 # %%
-# The sheets: fresh points after the reconstruction, coloured by height, and a thin
-# slice of the cube seen from the side, with lines from points to reconstructions.
+# Top: the sheets, that is, reconstructions of fresh points, coloured by height. Bottom:
+# a thin slice of the cube seen from the side, with lines from the points to their
+# reconstructions.
 import matplotlib.pyplot as plt
 
 models = {"PCA": pca, "Autoencoder": autoencoder}
@@ -93,8 +94,8 @@ for column, (name, model) in enumerate(models.items(), start=1):
     ax.set(xlabel="$x_0$", ylabel="$x_2$", title="points near $x_1 = 0.5$")
 
 # %%
-# With its defaults the autoencoder starts as PCA's flat sheet and does not get away
-# from it: no loss, but no gain either.
+# With its defaults the autoencoder starts as PCA's flat sheet and does not leave it: it
+# loses nothing, but gains nothing either.
 default = Autoencoder(2, random_state=0).fit(samples[1])
 error = mean_error(default, X_fresh)
 print(f"defaults, 1000 rows: {error:.4f} on fresh points")

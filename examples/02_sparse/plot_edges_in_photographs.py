@@ -1,17 +1,18 @@
 """
-What a sparse autoencoder sees in photographs: edges
-====================================================
+A sparse autoencoder finds edges in photographs
+===============================================
 
-Sparse codes of small patches of photographs look for edges and bars, as cells of the
-visual cortex do. Here :class:`~sklearn_ae.SparseAutoencoder` finds them in two pictures
-that come with scikit-learn, and the same network without the penalty does not.
+Sparse codes of small patches of photographs respond to edges and bars, like cells of
+the visual cortex. Here :class:`~sklearn_ae.SparseAutoencoder` finds them in two
+pictures that come with scikit-learn. The same network without the penalty does not.
 """
 
 # %%
-# 8,000 patches of 10 x 10 grey pixels from each picture. What they show beside their
-# mean is whitened, as in Stanford's tutorial on deep learning (UFLDL): each principal
-# component is divided by its standard deviation, up to a constant that keeps noise
-# down. Otherwise a few smooth components would have almost all the variance.
+# 8,000 grey patches of 10 x 10 pixels from each picture. We subtract the mean of each
+# patch and whiten the rest, as in Stanford's deep learning tutorial (UFLDL): each
+# principal component is divided by its standard deviation, regularised by a constant
+# that limits noise. Otherwise a few smooth components would have almost all the
+# variance.
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_sample_images
@@ -30,9 +31,10 @@ variances, directions = np.linalg.eigh(np.cov(X.T))
 X = X @ (directions / np.sqrt(variances + 0.1)) @ directions.T
 
 # %%
-# A hundred codes, with the tutorial's settings. A target of 0.035 means that a patch
-# activates three or four codes of the hundred. ``l2_penalty`` keeps weights small that
-# nothing else determines, such as those of the finest patterns. 15 epochs are enough.
+# A hundred units, with the settings of the tutorial. A target of 0.035 means that a
+# patch activates three or four of the hundred units. ``l2_penalty`` shrinks weights
+# that nothing else determines, such as the weights of the finest patterns. 15 epochs
+# are enough.
 from sklearn_ae import SparseAutoencoder
 
 settings = {"l2_penalty": 0.003, "max_epochs": 15, "random_state": 0}
@@ -45,8 +47,8 @@ for name, model in models.items():
     print(f"{name:20} variance explained {model.score(X):.2f}")
 
 # %%
-# The first 64 units as tiles: the patch of given norm that activates each most. Zero is
-# grey. Beside them the components of PCA, which need no training.
+# The first 64 units as tiles: the patch of given norm that activates each unit most.
+# Zero is grey. Next to them are the components of PCA.
 from sklearn.decomposition import PCA
 
 from sklearn_ae.inspection import ActivationDisplay, WeightsDisplay
@@ -63,14 +65,15 @@ for ax, name in zip(axes, displays, strict=True):
     ax.set_title(name)
 
 # %%
-# The sparse units are edges and bars, many of them in a place of their own. Without the
+# The sparse units are edges and bars, many of them confined to one place. Without the
 # penalty nothing prefers one mixture of patterns to another, and the units look as
-# random as they started. PCA has waves that fill the whole patch, most of them
-# chequered: they run in two directions at once.
+# random as their initial weights. The components of PCA are waves that fill the whole
+# patch. Most of them are chequered: they oscillate in two directions at once.
 #
-# Is a tile an edge? Then the waves that it is made of run in one direction. The length
-# of the mean of ``exp(2 i angle)`` over its waves, weighted by their power, is 1 if
-# they do, and near 0 for noise.
+# To measure whether a tile is an edge, we look at its Fourier components: for an edge
+# they all have the same direction. We take the mean of ``exp(2 i angle)`` over the
+# components, weighted by their power. Its absolute value is 1 if all directions agree,
+# and near 0 for noise.
 
 
 def orientation(tiles):
@@ -89,7 +92,7 @@ assert medians["sparse"] > 1.25 * medians["PCA"]
 assert medians["sparse"] > 2.5 * medians["without the penalty"]
 
 # %%
-# Each unit is about as active as ``rho`` asks, and none is dead.
+# The mean activation of each unit is close to ``rho``, and no unit is dead.
 display = ActivationDisplay.from_estimator(models["sparse"])
 deviation = np.abs(models["sparse"].mean_activation_ / 0.035 - 1)
 assert deviation.max() < 0.15
@@ -97,5 +100,5 @@ assert not models["sparse"].dead_units_.any()
 plt.show()
 
 # %%
-# The price: the sparse codes explain less of the variance of whitened patches. Take
-# them for what they single out, not for compression.
+# The price: the sparse codes explain less of the variance of whitened patches. Use them
+# to find structure, not for compression.

@@ -2,10 +2,10 @@
 Grid search of rho and lambd for a classifier
 =============================================
 
-How sparse a code should be depends on what it is for. Here
+How sparse a code should be depends on its purpose. Here
 :class:`~sklearn_ae.SparseAutoencoder` is the first step of a pipeline that ends in a
-classifier, and a grid search takes the ``rho`` and ``lambd`` with which this classifier
-does best. Raw pixels and PCA get a search of their own.
+classifier, and a grid search selects the ``rho`` and ``lambd`` with the best
+classification accuracy. Raw pixels and PCA get grid searches of their own.
 """
 
 # %%
@@ -20,12 +20,13 @@ X_train, X_test, y_train, y_test = train_test_split(
 )
 
 # %%
-# The target of the mean activations, ``rho``, and the weight of the penalty that holds
-# them there, ``lambd``, are parameters of a step, ``codes__rho`` and ``codes__lambd``.
+# The target of the mean activations, ``rho``, and the weight of the penalty that keeps
+# them there, ``lambd``, are parameters of a step: ``codes__rho`` and ``codes__lambd``.
 # :class:`~sklearn_ae.model_selection.BatchedGridSearchCV` gives the scores of
-# :class:`~sklearn.model_selection.GridSearchCV`, and trains the autoencoders of all
+# :class:`~sklearn.model_selection.GridSearchCV`, but trains the autoencoders of all
 # settings and folds together. ``max_epochs=20`` is enough to tell settings apart. The
-# scaler is there since sparse codes are small, and the classifier penalises weights.
+# scaler is needed because sparse codes are small and the classifier penalises large
+# weights.
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
@@ -49,8 +50,8 @@ search.fit(X_train, y_train)
 print(search.best_params_)
 
 # %%
-# What else could stand in the first step: nothing, or PCA. Their searches choose the
-# strength of the classifier's penalty, and the number of components.
+# Two alternatives to the first step: none at all, or PCA. Their searches choose the
+# strength of the classifier's penalty and the number of components.
 from sklearn.decomposition import PCA
 from sklearn.model_selection import GridSearchCV
 
@@ -76,8 +77,8 @@ for name, one in searches.items():
     )
 
 # %%
-# The held-out images had no say in any choice. Their scores, and the choices within the
-# grid, are what this example stands on.
+# No choice depends on the held-out images. We check their accuracies and the
+# cross-validated scores over the grid.
 scores = search.cv_results_["mean_test_score"].reshape(len(lambds), len(rhos))
 assert accuracies["sparse codes"] > accuracies["pixels"]
 assert accuracies["sparse codes"] > accuracies["PCA"] + 0.01
@@ -87,10 +88,11 @@ assert by_rho[2] > max(by_rho[0], by_rho[-1]) + 0.002
 assert scores[:2, 1:-1].mean() > scores[-1, 1:-1].mean() + 0.003
 
 # %%
-# A map of the search. A ``rho`` that is too small leaves the codes little to say. With
-# a large one they are not sparse, and the classifier does as on pixels. ``lambd``
-# matters less: the units start about as active as ``rho`` asks, so that a weak penalty
-# keeps them there. A strong one forgets about the reconstruction.
+# A heat map of the scores. With a ``rho`` that is too small, the codes carry little
+# information. With a large one they are not sparse, and the classifier does no better
+# than on pixels. ``lambd`` matters less: the initial mean activations are already close
+# to ``rho``, so even a weak penalty keeps them there. A strong penalty neglects the
+# reconstruction.
 import matplotlib.pyplot as plt
 
 fig, (left, right) = plt.subplots(
@@ -125,12 +127,12 @@ for name, accuracy in accuracies.items():
         textcoords="offset points",
         ha="center",
     )
-right.set(xlabel="accuracy", title="Held-out images", ylim=(2.5, -0.5))
+right.set(xlabel="accuracy", title="Accuracy on held-out images", ylim=(2.5, -0.5))
 right.margins(x=0.2)
 right.grid(axis="x", alpha=0.4)
 plt.show()
 
 # %%
-# Search around the default ``rho=0.05`` in steps of a factor of two or three, and
-# ``lambd`` in steps of ten. The scores of neighbours differ by less than what three
-# folds can tell: any setting of the plateau will do.
+# In your own searches, vary ``rho`` around its default of 0.05 by factors of two or
+# three, and ``lambd`` by factors of ten. The scores of neighbouring settings differ by
+# less than three folds can resolve, so any setting on the plateau will do.

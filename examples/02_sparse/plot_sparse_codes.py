@@ -2,10 +2,10 @@
 Sparse codes: what rho, lambd and k do
 ======================================
 
-:class:`~sklearn_ae.SparseAutoencoder` may have more codes than there are pixels, and
-keeps them from all being active at once. ``sparsity="kl"`` asks that the mean
-activation of each over the images be ``rho``; how strictly, is up to ``lambd``.
-``sparsity="topk"`` lets only the ``k`` largest codes of an image survive.
+:class:`~sklearn_ae.SparseAutoencoder` may have more code units than there are pixels,
+but only few of them are active for any image. ``sparsity="kl"`` penalises units whose
+mean activation over the images differs from ``rho``; ``lambd`` is the weight of this
+penalty. ``sparsity="topk"`` keeps only the ``k`` largest codes of each image.
 """
 
 # %%
@@ -18,8 +18,8 @@ X, y = load_digits(return_X_y=True)
 X_train, X_test, _, y_test = train_test_split(X / 16, y, test_size=0.5, random_state=0)
 
 # %%
-# Two hundred codes for 64 pixels. The mean activation of each code over the training
-# images, ``mean_activation_``, comes the nearer to ``rho`` the larger ``lambd`` is.
+# Two hundred code units for 64 pixels. The larger ``lambd``, the closer the mean
+# activation of each unit over the training images, ``mean_activation_``, is to ``rho``.
 from sklearn_ae import SparseAutoencoder
 
 rho = 0.05
@@ -44,7 +44,8 @@ assert deviations[1.0] < deviations[0.01] < deviations[0.0]
 assert deviations[1.0] < 0.1
 
 # %%
-# The means as histograms. Without the penalty, codes are several times as active.
+# Histograms of the mean activations. Without the penalty the units are several times as
+# active.
 import matplotlib.pyplot as plt
 
 from sklearn_ae.inspection import ActivationDisplay
@@ -55,26 +56,26 @@ for ax, lambd in zip(axes, (0.0, 1.0), strict=True):
     ax.set_title(f"lambd = {lambd:g}")
 
 # %%
-# The codes of 100 held-out images, one image a row. The divergence makes activations
-# small on average, but hardly any of them zero; with ``k=10`` all but ten are, and
-# images of one digit share those that are not. Some codes are never among the ten:
-# ``dead_units_`` says which.
+# The codes of 100 held-out images, one image per row. The KL divergence makes the
+# activations small on average, but hardly ever zero. With ``k=10`` all but ten are
+# zero, and images of the same digit share the active units. Some units are never among
+# the ten: ``dead_units_`` marks them.
 fig, axes = plt.subplots(1, 2, figsize=(9, 4.2), layout="constrained", sharey=True)
 chosen = np.concatenate([np.flatnonzero(y_test == digit)[:10] for digit in range(10)])
 titles = {1.0: 'sparsity="kl", rho=0.05, lambd=1', "topk": 'sparsity="topk", k=10'}
 for ax, (name, title) in zip(axes, titles.items(), strict=True):
     codes = models[name].transform(X_test[chosen])
-    codes = codes[:, np.argsort(codes.argmax(axis=0))]  # by the image it likes best
+    codes = codes[:, np.argsort(codes.argmax(axis=0))]  # by most activating image
     image = ax.imshow(codes / codes.max(), vmin=0, vmax=1, cmap="Blues", aspect="auto")
-    ax.set(xlabel="code", title=title, yticks=np.arange(5, 100, 10))
+    ax.set(xlabel="unit", title=title, yticks=np.arange(5, 100, 10))
     ax.set_yticklabels(range(10))
-axes[0].set_ylabel("image, by digit")
+axes[0].set_ylabel("images, sorted by digit")
 fig.colorbar(image, ax=axes, label="relative to the largest code")
 
 active = (models["topk"].transform(X_test) > 0).sum(axis=1)
 assert active.max() <= 10
 assert (models[1.0].transform(X_test) > 0).all()
 dead = models["topk"].dead_units_.sum()
-print(f"{dead} of 200 codes are dead with k=10")
+print(f"{dead} of 200 units are dead with k=10")
 assert 0 < dead < 100
 plt.show()

@@ -1,12 +1,12 @@
 """
-Cleaning noisy digits of three kinds of noise
-=============================================
+Removing three kinds of noise from digits
+=========================================
 
-A denoising autoencoder is trained to give back the clean image from a corrupted one.
-:class:`~sklearn_ae.DenoisingAutoencoder` corrupts its training images itself, anew in
-every epoch. Here it cleans held-out digits of normal noise, of lost pixels and of salt
-and pepper, with less error than the best projection on principal components. For
-damage of another kind three lines will do.
+A denoising autoencoder is trained to recover the clean image from a corrupted one.
+:class:`~sklearn_ae.DenoisingAutoencoder` corrupts its training images itself, with new
+noise in every epoch. Here it restores held-out digits with Gaussian noise, with missing
+pixels, and with salt-and-pepper noise. Its error is lower than that of the best
+projection onto principal components. A short function adds a corruption of your own.
 """
 
 # %%
@@ -19,8 +19,8 @@ X, y = load_digits(return_X_y=True)
 X_train, X_test, _, y_test = train_test_split(X / 16, y, test_size=0.5, random_state=0)
 
 # %%
-# One autoencoder for each kind of noise, with a code of 32 numbers, and the same noise
-# done to images that it has not seen.
+# One autoencoder for each kind of noise, with 32 components. The same noise is applied
+# to the held-out images.
 from sklearn_ae import DenoisingAutoencoder
 
 rng = np.random.default_rng(0)
@@ -40,9 +40,9 @@ denoisers = {
 }
 
 # %%
-# PCA cleans as well: what is left out by the projection is mostly noise. It gets the
-# number of components that serves it best on these very images, which is more than it
-# could know.
+# PCA denoises as well, since the projection removes mostly noise. We give it the number
+# of components with the lowest error on these very images, an advantage that it would
+# not have in practice.
 from sklearn.decomposition import PCA
 
 
@@ -59,8 +59,8 @@ def best_pca(images):
 
 
 # %%
-# Inputs, clean images, and what the two make of the inputs, one image for each digit.
-# The errors are means over all held-out images.
+# The inputs, the clean images and both reconstructions, one image per digit. The errors
+# are means over all held-out images.
 import matplotlib.pyplot as plt
 
 from sklearn_ae.inspection import ReconstructionDisplay
@@ -82,8 +82,9 @@ for kind, images in noisy.items():
 
 
 # %%
-# Damage of one's own: a callable that takes a batch and a generator of random numbers,
-# and returns a corrupted copy. Here it is a hole of 4 x 4 pixels somewhere.
+# A corruption of your own is a callable that takes a batch and a random number
+# generator and returns a corrupted copy. Here it removes a square of 4 x 4 pixels at a
+# random position.
 import torch
 
 
@@ -111,8 +112,8 @@ assert display.errors_["Autoencoder"] < 0.75 * display.errors_["PCA"]
 plt.show()
 
 # %%
-# A denoiser has its price where there is nothing to clean: of clean images it keeps
-# less than PCA with as many numbers.
+# Denoising has a price where there is no noise: clean images are reconstructed less
+# accurately than by PCA with as many components.
 pca = PCA(32).fit(X_train)
 clean_errors = {
     "PCA": error(pca.inverse_transform(pca.transform(X_test))),

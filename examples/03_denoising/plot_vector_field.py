@@ -2,10 +2,10 @@
 A denoising autoencoder points at the data
 ==========================================
 
-Points of the plane that lie along a curve, and a denoising autoencoder of them. The
-difference between its output and its input is an arrow at every place of the plane.
-The arrows point to the curve, and follow the gradient of the logarithm of the density
-[1]_: the autoencoder has learned where the data are.
+We train a denoising autoencoder on points of the plane that lie along a curve. Its
+output minus its input is an arrow at every point of the plane. The arrows point towards
+the curve and follow the gradient of the log-density [1]_: the autoencoder has learned
+where the data are.
 """
 
 # %%
@@ -27,10 +27,10 @@ def draw_points(n_points):
 X = draw_points(2000)
 
 # %%
-# The training moves each point by normal noise with a standard deviation of 0.15 and
-# asks for the point itself. The network is deeper than the default and starts from
-# random weights, since PCA is no start for a code wider than the data. Adam has no
-# weight decay, which would straighten the curve.
+# Training adds Gaussian noise with a standard deviation of 0.15 to each point; the
+# target is the point without noise. The network is deeper than the default. It starts
+# from random weights, since PCA cannot initialise a code that is wider than the data.
+# The optimizer is Adam because weight decay would straighten the curve.
 from sklearn_ae import DenoisingAutoencoder
 
 sigma = 0.15
@@ -45,9 +45,9 @@ autoencoder = DenoisingAutoencoder(
 ).fit(X)
 
 # %%
-# New points beside the spiral. Do the arrows point to the nearest place on it? The
-# cosine of the angle between the two directions tells, where a point is not on the
-# spiral already.
+# New points near the spiral. Do the arrows point to the nearest point on it? We measure
+# the cosine of the angle between the two directions, for all points that are not
+# already close to the spiral.
 from sklearn.neighbors import NearestNeighbors
 
 curve = spiral(np.linspace(2, 8, 5000))
@@ -66,11 +66,11 @@ way = way_to_curve(noisy)
 distance = np.linalg.norm(way, axis=1)
 cosine = (arrows * way).sum(axis=1) / (np.linalg.norm(arrows, axis=1) * distance)
 median_cosine = np.median(cosine[distance > sigma / 4])
-print(f"Median cosine between arrow and direction to the spiral: {median_cosine:.3f}")
+print(f"Median cosine between arrows and directions to spiral: {median_cosine:.3f}")
 assert median_cosine > 0.95
 
 # %%
-# Following the arrows brings the points nearer, most of it in the first step.
+# Following the arrows brings the points closer to the spiral, mostly in the first step.
 steps = [noisy]
 for _ in range(3):
     steps.append(autoencoder.reconstruct(steps[-1]))
@@ -81,21 +81,21 @@ assert np.median(distances[1]) < 0.25 * np.median(distances[0])
 assert np.median(distances[3]) < 0.25 * np.median(distances[0])
 
 # %%
-# The arrow divided by the variance of the noise estimates the gradient of the logarithm
-# of the density [1]_, that of the points with the noise added. From the training points
-# this gradient can be computed, and compared: the best output is the mean of the
-# training points, each weighted by how likely the noise took it here.
+# Divided by the variance of the noise, an arrow estimates the gradient of the
+# log-density [1]_ of the noisy points. We can compute this gradient from the training
+# points and compare: the optimal output is a weighted mean of the training points, with
+# weights proportional to the probability that the noise moves each of them here.
 squared = ((noisy[:, None] - X) ** 2).sum(axis=2)
 weights = np.exp(-squared / (2 * sigma**2))
 gradient = (weights @ X / weights.sum(axis=1, keepdims=True) - noisy) / sigma**2
 estimate = arrows / sigma**2
 unexplained = ((estimate - gradient) ** 2).sum() / (gradient**2).sum()
-print(f"Share of the gradient that the arrows miss: {unexplained:.3f}")
+print(f"Share of the gradient not explained by the arrows: {unexplained:.3f}")
 assert unexplained < 0.15
 
 # %%
-# Left the arrows, on a grid around the spiral; right the noisy points and where one
-# step takes them.
+# Left: the arrows, on a grid around the spiral. Right: noisy points before and after
+# one step.
 import matplotlib.pyplot as plt
 
 low, high = curve.min(axis=0) - 0.35, curve.max(axis=0) + 0.35
@@ -113,10 +113,10 @@ left.plot(*curve.T, color="#D55E00", linewidth=2, label="spiral")
 left.quiver(
     *grid.T, *field.T, angles="xy", scale_units="xy", scale=1.5, color="#0072B2"
 )
-left.set_title("output minus input")
+left.set_title("Output minus input")
 right.scatter(*noisy.T, s=5, color="#56B4E9", label="noisy points")
 right.scatter(*steps[1].T, s=5, color="black", label="after one step")
-right.set_title("noisy points, cleaned")
+right.set_title("Noisy points, denoised")
 for ax in (left, right):
     ax.set_aspect("equal")
     ax.legend(loc="upper right", frameon=False, markerscale=2)

@@ -1,16 +1,16 @@
 """
-Colouring half a photograph after the other half
-================================================
+Colouring half of a photograph from the other half
+==================================================
 
 The left half of a photograph is in colour, the right half is grey. An autoencoder
-learns on patches of the left half what colours belong to which grey patch, and colours
-the right half. A linear model cannot learn it, and the nearest neighbours among the
-same patches do it less well.
+learns from patches of the left half which colours belong to which grey patch, and
+colours the right half. A linear model cannot learn this, and nearest neighbours among
+the same patches do it less well.
 """
 
 # %%
 # A photograph at half its resolution. Only the left half and its grey version are used
-# for training.
+# in training.
 import numpy as np
 from skimage.color import rgb2gray
 from sklearn.datasets import load_sample_image
@@ -41,9 +41,9 @@ X_grey, X_colour = X_grey[chosen], X_colour[chosen]
 print(f"{X_grey.shape[1]} grey values in, {X_colour.shape[1]} colour values out")
 
 # %%
-# With pairs of input and target the widths may differ, so that nothing needs to be
-# padded: 64 columns in, 192 out, and a code of 32 between them. A second hidden layer
-# pays here, where input and output are less alike than usual.
+# Input and target may differ in width, so no padding is needed: 64 columns in, 192 out,
+# and a code of 32 between them. A second hidden layer helps here, because input and
+# output are less similar than usual.
 from sklearn.linear_model import LinearRegression
 from sklearn.neighbors import KNeighborsRegressor
 
@@ -55,9 +55,10 @@ linear = LinearRegression().fit(X_grey, X_colour)
 neighbours = KNeighborsRegressor(10).fit(X_grey, X_colour)
 
 # %%
-# Every patch of the right half says what colour its pixels have. We take the mean where
-# patches overlap, and then shift all three channels of a pixel by the same amount, so
-# that its brightness is that of the grey photograph, which we know.
+# Every patch of the right half predicts the colours of its pixels. We average the
+# predictions of overlapping patches and then shift all three channels of a pixel by the
+# same amount, so that its brightness equals the known brightness of the grey
+# photograph.
 from sklearn.feature_extraction.image import reconstruct_from_patches_2d
 
 X = to_patches(grey)
@@ -77,8 +78,8 @@ results = {
 }
 
 # %%
-# Peak signal-to-noise ratio (in decibels) and structural similarity (at most 1) to the
-# true colours: higher is better for both.
+# Peak signal-to-noise ratio (in decibels) and structural similarity (at most 1),
+# compared with the true colours; higher is better for both.
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 psnr, ssim = {}, {}
@@ -91,7 +92,7 @@ assert psnr["autoencoder"] > psnr["linear regression"] + 4
 assert psnr["autoencoder"] > psnr["10 nearest neighbours"] + 2
 
 # %%
-# The coloured half beside the one that was learned from.
+# The coloured right half next to the left half, which was used for training.
 import matplotlib.pyplot as plt
 
 fig, axes = plt.subplots(2, 2, figsize=(8.5, 6.5), layout="constrained")
@@ -107,10 +108,11 @@ for ax in axes.flat:
 plt.show()
 
 # %%
-# The heart of the flower is as dark as the leaves. The autoencoder tells from the shape
-# of the petals that it is red; the neighbours, which compare pixel by pixel, mostly
-# find leaves. By the structural similarity the two are about equal.
+# The centre of the flower is as dark as the leaves. The autoencoder infers from the
+# shape of the petals that it is red. The nearest neighbours, which are compared pixel
+# by pixel, are mostly patches of leaves. In structural similarity the two are about
+# equal.
 #
-# What the left half does not show cannot be known. The bud at the lower right is yellow
-# and becomes orange, and leaves that are blue become green: of all colours that go with
-# a grey patch the squared error asks for the mean.
+# Colours that do not occur in the left half cannot be predicted. The bud at the lower
+# right is yellow but becomes orange, and blue leaves become green: the squared error
+# favours the mean of all colours that go with a grey patch.

@@ -2,15 +2,15 @@
 Filling in the missing pixels of a photograph
 =============================================
 
-Two pixels in three of a photograph are lost, or it is covered with scratches. An
-autoencoder that has seen patches of another part of the photograph, with pixels taken
-out on purpose, fills the gaps. We compare it with biharmonic inpainting, the smoothest
-surface through the pixels that are left.
+Two thirds of the pixels of a photograph are lost, or it is covered with scratches. We
+train an autoencoder on patches of another part of the photograph, with pixels removed
+artificially, and use it to fill the gaps. We compare it with biharmonic inpainting, the
+smoothest surface through the remaining pixels.
 """
 
 # %%
-# A photograph at half its resolution. We learn from the left of it and restore the
-# right, so that the gaps are filled from nothing that was below them.
+# A photograph at half its resolution. We train on the left part and restore the right
+# part, so that the missing pixels are never seen in training.
 import numpy as np
 from sklearn.datasets import load_sample_image
 
@@ -19,8 +19,8 @@ photo = photo.reshape(213, 2, 320, 2, 3).mean(axis=(1, 3))
 left, right = photo[:, :105], photo[40:, 105:233]
 
 # %%
-# Two kinds of damage: pixels lost one by one, and scratches three pixels wide. Each
-# function returns which pixels are known.
+# Two kinds of damage: pixels lost independently, and scratches three pixels wide. Each
+# function returns a mask of the known pixels.
 from skimage.draw import line
 
 rng = np.random.default_rng(0)
@@ -43,12 +43,12 @@ def scratch(shape):
     return known
 
 
-damages = {"two pixels in three lost": lose_pixels, "scratches": scratch}
+damages = {"two thirds of pixels lost": lose_pixels, "scratches": scratch}
 
 # %%
-# What the network sees of a patch: the known pixels less their mean, zero where pixels
-# are missing, and one column a pixel that says which is the case. The mean is added
-# again afterwards.
+# The input of the network for a patch: the known pixels minus their mean, zeros in
+# place of the missing ones, and a mask column per pixel that marks the known pixels.
+# The mean is added back to the output.
 from sklearn.feature_extraction.image import (
     extract_patches_2d,
     reconstruct_from_patches_2d,
@@ -71,8 +71,8 @@ def to_rows(image, known):
 
 
 # %%
-# Pairs to learn from: the left part and its mirror image, with both kinds of damage,
-# and whole. One network learns to repair both.
+# Training pairs: patches of the left part and its mirror image, damaged in both ways,
+# with the undamaged patches as targets. One network learns to repair both.
 X, X_target = [], []
 for damage in damages.values():
     for image in (left, left[:, ::-1]):
@@ -84,8 +84,8 @@ chosen = rng.permutation(len(X))[:20000]
 X, X_target = X[chosen], X_target[chosen]
 
 # %%
-# The autoencoder has a quarter as many numbers in its code as there are in its
-# input. A linear model learns from the same pairs.
+# The code has a quarter as many components as the input has columns. A linear model
+# learns from the same pairs.
 from sklearn.linear_model import Ridge
 
 from sklearn_ae import DenoisingAutoencoder
@@ -95,15 +95,15 @@ autoencoder.fit(X, X_target=X_target)
 ridge = Ridge(0.1).fit(X, X_target)
 
 # %%
-# Every patch of the damaged part votes for its missing pixels; known pixels stay.
+# The predictions of overlapping patches are averaged. Known pixels stay as they are.
 from skimage.restoration import inpaint_biharmonic
 
 
 def assemble(rows, mean, known):
     patches = rows.reshape(len(rows), size * size, 3) + mean
     patches = patches.reshape(-1, size, size, 3)
-    voted = reconstruct_from_patches_2d(patches, right.shape).clip(0, 1)
-    return np.where(known[..., None], right, voted)
+    predicted = reconstruct_from_patches_2d(patches, right.shape).clip(0, 1)
+    return np.where(known[..., None], right, predicted)
 
 
 damaged, results = {}, {}
@@ -119,7 +119,7 @@ for kind, damage in damages.items():
     }
 
 # %%
-# Peak signal-to-noise ratio (in decibels) and structural similarity (at most 1): higher
+# Peak signal-to-noise ratio (in decibels) and structural similarity (at most 1); higher
 # is better for both.
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
@@ -140,7 +140,7 @@ for kind in results:
     assert psnr[kind, "autoencoder"] > psnr[kind, "ridge regression"] + 0.3
 
 # %%
-# The right part of the photograph before and after.
+# The right part of the photograph before and after restoration.
 import matplotlib.pyplot as plt
 
 fig, axes = plt.subplots(2, 4, figsize=(9, 6.7), layout="constrained")
@@ -158,8 +158,7 @@ for ax in axes.flat:
 plt.show()
 
 # %%
-# Biharmonic inpainting needs no training, and is hard to beat by more than some tenths
-# of a decibel. It overshoots, to colours that are found nowhere near, where the
-# autoencoder knows what roofs and their edges look like; by the structural similarity
-# the two are about equal. A gap wider than a patch leaves the autoencoder nothing to go
-# by.
+# Biharmonic inpainting needs no training and is hard to beat by more than a few tenths
+# of a decibel. It overshoots to colours that do not occur nearby, where the autoencoder
+# knows what roofs and their edges look like. In structural similarity the two are about
+# equal. The autoencoder cannot fill a gap that is wider than a patch.

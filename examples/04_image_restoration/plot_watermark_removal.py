@@ -2,14 +2,15 @@
 Removing a watermark from a photograph
 ======================================
 
-A half-transparent text lies over a photograph. We take it off with an autoencoder that
-was trained on pairs of patches, with and without such marks, from the other half of the
-photograph and with other letters. A mark is not noise: filters do not see it.
+A photograph has a semi-transparent text on top. We remove it with an autoencoder
+trained on pairs of patches, with and without such marks, from the other half of the
+photograph and with other letters. A watermark is not noise, so filters do not remove
+it.
 """
 
 # %%
-# A photograph at half its resolution. The left half is there to learn from, the right
-# half is the one to be cleaned.
+# A photograph at half its resolution. The left half is for training; the watermark is
+# removed from the right half.
 import numpy as np
 from sklearn.datasets import load_sample_image
 
@@ -18,7 +19,7 @@ photo = photo.reshape(213, 2, 320, 2, 3).mean(axis=(1, 3))
 left, right = photo[:, :152], photo[:, 152:]
 
 # %%
-# The mark: white letters that cover 35 % of what is below them, drawn by matplotlib.
+# The watermark: white letters with an opacity of 35 %, drawn by matplotlib.
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -26,7 +27,7 @@ opacity = 0.35
 
 
 def letters(shape, lines):
-    """How much of each pixel the letters cover, from 0 to 1."""
+    """Share of each pixel that the letters cover, from 0 to 1."""
     height, width = shape[:2]
     figure = Figure(figsize=(width / 100, height / 100), dpi=100, facecolor="black")
     canvas = FigureCanvasAgg(figure)
@@ -55,8 +56,8 @@ coverage = letters(right.shape, [(0.5, y, "sklearn_ae", 20) for y in (0.25, 0.5,
 marked = put_mark(right, coverage)
 
 # %%
-# Pairs to learn from: the left half and its mirror image under random strings at random
-# places and angles. Both members of a pair are cut out of the same place.
+# Training pairs: the left half and its mirror image with random strings at random
+# positions and angles. Both patches of a pair come from the same position.
 from sklearn.feature_extraction.image import extract_patches_2d
 
 size = 8
@@ -77,10 +78,10 @@ X_marked = pairs[..., :3].reshape(len(pairs), -1)
 X_clean = pairs[..., 3:].reshape(len(pairs), -1)
 
 # %%
-# The target is what the mark has added to a patch, not the clean patch. The details of
-# the photograph then need not pass through the code, and stay sharp. Twice the usual
-# number of epochs pays here. Ridge regression on the same pairs tells what the hidden
-# layers are good for.
+# The target is what the watermark adds to a patch, not the clean patch. The details of
+# the photograph then need not pass through the code and stay sharp. Twice the default
+# number of epochs helps here. Ridge regression on the same pairs shows what the hidden
+# layers contribute.
 from sklearn.linear_model import Ridge
 
 from sklearn_ae import DenoisingAutoencoder
@@ -91,8 +92,8 @@ autoencoder.fit(X_marked, X_target=added)
 ridge = Ridge(0.1).fit(X_marked, added)
 
 # %%
-# All overlapping patches of the right half are cleaned, and each pixel is the mean of
-# what its patches say.
+# All overlapping patches of the right half are cleaned, and each pixel is the mean over
+# its patches.
 from sklearn.feature_extraction.image import reconstruct_from_patches_2d
 
 patches = extract_patches_2d(marked, (size, size))
@@ -105,10 +106,10 @@ def assemble(cleaned):
 
 
 # %%
-# For comparison a median filter, and the inpainting of scikit-image, which is told
-# where the letters are, forgets what is below them, and leaves all other pixels alone.
-# The autoencoder is not told. Where the place is known, its output can be used there
-# only.
+# For comparison, a median filter and the inpainting of scikit-image. Inpainting is
+# given the positions of the letters, discards the pixels there and leaves all other
+# pixels as they are. The autoencoder does not know the positions. If they are known,
+# its output can be restricted to them.
 from skimage.filters import median
 from skimage.restoration import inpaint_biharmonic
 
@@ -116,16 +117,16 @@ is_marked = coverage > 0
 filled = inpaint_biharmonic(marked, is_marked, channel_axis=-1).clip(0, 1)
 freed = assemble(X - autoencoder.reconstruct(X))
 results = {
-    "with the mark": marked,
+    "watermarked": marked,
     "median filter": median(marked, np.ones((5, 5, 1))),
     "ridge regression": assemble(X - ridge.predict(X)),
     "autoencoder": freed,
-    "inpainting, told where": filled,
-    "autoencoder, told where": np.where(is_marked[..., None], freed, marked),
+    "inpainting, mask known": filled,
+    "autoencoder, mask known": np.where(is_marked[..., None], freed, marked),
 }
 
 # %%
-# Peak signal-to-noise ratio (in decibels) and structural similarity (at most 1): higher
+# Peak signal-to-noise ratio (in decibels) and structural similarity (at most 1); higher
 # is better for both.
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
@@ -135,22 +136,22 @@ for name, image in results.items():
     ssim[name] = structural_similarity(right, image, channel_axis=-1, data_range=1)
     print(f"{name:23}  PSNR {psnr[name]:.1f} dB  SSIM {ssim[name]:.3f}")
 
-for blind in ("with the mark", "median filter", "ridge regression"):
+for blind in ("watermarked", "median filter", "ridge regression"):
     assert psnr["autoencoder"] > psnr[blind] + 5
     assert ssim["autoencoder"] > ssim[blind] + 0.1
-assert psnr["autoencoder, told where"] > psnr["inpainting, told where"] + 1
+assert psnr["autoencoder, mask known"] > psnr["inpainting, mask known"] + 1
 
 on_petals = is_marked & (right[..., 0] > 0.5)
 errors = {
-    name: np.mean((results[f"{name}, told where"] - right)[on_petals] ** 2)
+    name: np.mean((results[f"{name}, mask known"] - right)[on_petals] ** 2)
     for name in ("inpainting", "autoencoder")
 }
 ratio = errors["autoencoder"] / errors["inpainting"]
-print(f"Squared error under letters on petals: {ratio:.2f} of inpainting's")
+print(f"Squared error under letters on petals: {ratio:.2f} times that of inpainting")
 assert ratio < 0.75
 
 # %%
-# The right half with the mark, without it, and as it was.
+# The right half with the watermark, after its removal, and the original.
 import matplotlib.pyplot as plt
 
 shown = [name for name in results if name != "ridge regression"]
@@ -165,10 +166,11 @@ for ax in axes.flat:
 plt.show()
 
 # %%
-# Inpainting guesses what is below the letters from what surrounds them. On the petals
-# it smears, while the autoencoder sees them through the letters. On leaves out of focus
-# a guess is enough, and the autoencoder leaves faint outlines there: by the structural
-# similarity inpainting is ahead, as long as somebody tells it where to work.
+# Inpainting fills in the letters from their surroundings. It blurs the petals, while
+# the autoencoder sees them through the letters. On the out-of-focus leaves inpainting
+# is sufficient, and the autoencoder leaves faint outlines there: in structural
+# similarity inpainting is ahead, provided that it is given the positions of the
+# letters.
 #
-# The autoencoder knows this kind of photograph and this kind of mark. Neither other
-# colours nor another opacity were in its training data, and both would need to be.
+# The autoencoder knows only this kind of photograph and this kind of watermark. To
+# remove marks of other colours or opacities, it would need them in its training data.

@@ -2,14 +2,15 @@
 A map of the defects in a fabric
 ================================
 
-An autoencoder that has seen nothing but flawless fabric cannot reconstruct a scratch or
-a stain. We teach it small patches, and put the errors of all patches of an image
-together to a map: it shows whether there is a defect, and where.
+An autoencoder trained only on flawless fabric cannot reconstruct a scratch or a stain.
+We train it on small patches and combine the errors of all patches of an image into a
+map, which shows whether there is a defect, and where.
 """
 
 # %%
-# The data are generated: a plain weave, drawn out of shape in every image anew, with
-# noise. Damage is a scratch, brighter than the fabric, or a stain, darker.
+# The data are generated: a plain weave, distorted differently in every image, with
+# noise. The defects are scratches, which are brighter than the fabric, and stains,
+# which are darker.
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
@@ -27,7 +28,7 @@ def fabric():
 
 
 def place():
-    """Coordinates along and across a line somewhere in the image."""
+    """Coordinates along and across a random line in the image."""
     y, x = rng.uniform(25, size - 25, 2)
     angle = rng.uniform(0, np.pi)
     along = (down - y) * np.cos(angle) - (across - x) * np.sin(angle)
@@ -54,9 +55,10 @@ more, where_more = zip(*[stain(fabric()) for _ in range(10)], strict=True)
 images, truth = [*damaged, *more], np.array([*where, *where_more])
 
 # %%
-# Fit to patches of 10 x 10 pixels of the flawless images. Sixteen numbers describe how
-# the threads run through a patch, and 20 epochs are enough for 10,000 patches. PCA has
-# the same task, with several numbers of components.
+# We fit the models to patches of 10 x 10 pixels of the flawless images. Sixteen
+# components are enough to describe how the threads run through a patch, and 20 epochs
+# are enough for 10,000 patches. PCA gets the same task, with several numbers of
+# components.
 from sklearn.decomposition import PCA
 from sklearn.feature_extraction.image import (
     extract_patches_2d,
@@ -79,10 +81,10 @@ for model in models.values():
     model.fit(X)
 
 # %%
-# The map: at each pixel the mean squared error over all patches that contain it,
-# smoothed a little. An image is as suspicious as the worst place of its map. We count
-# both as areas under the ROC curve, 0.5 for chance and 1 for perfect, and pixels also
-# by average precision, since few of them are damaged.
+# The map contains, for each pixel, the mean squared error over all patches that contain
+# it, slightly smoothed. The score of an image is the maximum of its map. We evaluate
+# pixels and images by the area under the ROC curve (0.5 for chance, 1 for perfect), and
+# pixels also by average precision, since few of them are damaged.
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 
@@ -104,14 +106,15 @@ for name, model in models.items():
     precisions[name] = average_precision_score(truth.ravel(), maps[name].ravel())
     whole[name] = roc_auc_score(is_damaged, worst)
     print(
-        f"{name:15}  ROC area of pixels {pixels[name]:.3f}, of images "
+        f"{name:15}  ROC AUC of pixels {pixels[name]:.3f}, of images "
         f"{whole[name]:.3f}; average precision of pixels {precisions[name]:.3f}"
     )
 
 # %%
-# Even the number of components that suits PCA best on these very images leaves it
-# behind. A thread that is shifted by a pixel is no linear mixture of a few patterns.
-# PCA needs many components for all the shifts, and with these it can draw defects, too.
+# PCA is behind even with the number of components that is best on these very images. A
+# thread that is shifted by a pixel is not a linear combination of a few patterns. PCA
+# needs many components to represent all shifts, and with them it can represent defects,
+# too.
 ours = "Autoencoder(16)"
 theirs = [name for name in models if name != ours]
 assert precisions[ours] > max(precisions[name] for name in theirs) + 0.03
@@ -124,9 +127,9 @@ assert areas[ours] > max(areas[name] for name in theirs) + 0.01
 assert whole[ours] > max(whole[name] for name in theirs)
 
 # %%
-# Two scratches and two stains, and their maps by the best PCA and by the autoencoder,
-# each map with colours of its own. The thin line is the true outline. Stains both find;
-# a thin scratch is where the autoencoder is ahead.
+# Two scratches and two stains, with the maps of the best PCA and of the autoencoder.
+# Each map has its own colour scale. The thin line is the true outline. Both models find
+# stains; on thin scratches the autoencoder is better.
 import matplotlib.pyplot as plt
 
 best = max(theirs, key=precisions.get)
@@ -142,6 +145,6 @@ for column, index in zip(axes.T, shown, strict=True):
 for ax, label in zip(axes[:, 0], ("fabric", best, ours), strict=True):
     ax.set_ylabel(label)
 fig.suptitle(
-    "Error of reconstruction, from small (blue) to the image's largest (yellow)"
+    "Reconstruction error, from small (blue) to the largest in the image (yellow)"
 )
 plt.show()

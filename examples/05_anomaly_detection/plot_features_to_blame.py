@@ -2,16 +2,16 @@
 Which feature makes a row an outlier?
 =====================================
 
-To hear that a row is odd is of little use unless one hears what is odd about it.
-:class:`~sklearn_ae.AutoencoderOutlierDetector` gives the error of each feature. We put
-faults into a table with 30 named features, one fault a row, and count how often the
-feature with the largest error is the right one.
+It is of little use to know that a row is an outlier without knowing why.
+:class:`~sklearn_ae.AutoencoderOutlierDetector` gives the error of each feature. We
+insert faults into a table with 30 named features, one fault per row, and count how
+often the feature with the largest error is the faulty one.
 """
 
 # %%
-# The data: measurements of benign tumours, half of them to learn from. In every row of
-# the other half one feature, drawn at random, is wrong by two standard deviations, up
-# or down. Such values are nothing unusual in themselves.
+# The data: measurements of benign tumours, half of them for training. In every row of
+# the other half, one randomly drawn feature is shifted by two standard deviations, up
+# or down. Such values are not unusual by themselves.
 import numpy as np
 from sklearn.datasets import load_breast_cancer
 from sklearn.model_selection import train_test_split
@@ -30,10 +30,10 @@ X_faulty = X_test.copy()
 X_faulty[rows, wrong] += 2 * rng.choice([-1, 1], size=len(rows))
 
 # %%
-# Who names the feature? The largest z-score looks at one feature at a time. The
-# detector predicts each from the others by way of its code, with the default
-# autoencoder or, in its place, with PCA: a feature is to blame if it does not fit to
-# the rest of its row.
+# Which method finds the faulty feature? The z-score looks at one feature at a time. The
+# detector predicts each feature from the code of the whole row, with the default
+# autoencoder or with PCA instead: it blames a feature that does not fit the rest of its
+# row.
 from sklearn.decomposition import PCA
 from sklearn.metrics import roc_auc_score
 
@@ -51,29 +51,31 @@ for name, detector in detectors.items():
 named, areas = {}, {}
 is_faulty = np.repeat([0, 1], len(rows))
 for name, (usual, faulty) in errors.items():
-    # The place of the right feature among all, 0 for the largest error.
+    # The rank of the faulty feature's error, 0 for the largest.
     place = (faulty > faulty[rows, wrong, np.newaxis]).sum(axis=1)
     named[name] = [np.mean(place < n) for n in (1, 3)]
     scores = np.concatenate([usual.mean(axis=1), faulty.mean(axis=1)])
     areas[name] = roc_auc_score(is_faulty, scores)
     print(
-        f"{name:11} right feature first {named[name][0]:.0%}, among three "
+        f"{name:11} faulty feature first {named[name][0]:.0%}, in the top three "
         f"{named[name][1]:.0%}; area under the ROC curve {areas[name]:.3f}"
     )
 
 # %%
-# The z-score misses what is only unusual together with the rest. PCA in the place of
-# the autoencoder names the feature as often here, and finds some more of the rows:
-# measurements of one tumour are close to linear in each other. Detection is harder than
-# blame: a fault of one feature of thirty is one of thirty terms of the score, and
-# benign tumours differ in the others.
+# The z-score misses values that are unusual only in combination with the rest. PCA in
+# place of the autoencoder finds the faulty feature about as often here and detects
+# slightly more of the faulty rows, because the measurements of a tumour are almost
+# linearly related. Detecting a faulty row is harder than finding the faulty feature in
+# it: the fault affects one of thirty terms of the score, and benign tumours vary in the
+# others.
 assert named["Autoencoder"][0] > named["z-score"][0] + 0.1
 assert named["Autoencoder"][1] > 0.85
 assert areas["Autoencoder"] > areas["z-score"] + 0.05
 assert abs(named["Autoencoder"][0] - named["PCA"][0]) < 0.1
 
 # %%
-# The scores of both halves, with the threshold that the detector has set itself.
+# The errors of the test rows with and without faults, with the threshold that the
+# detector chose during fitting.
 import matplotlib.pyplot as plt
 
 from sklearn_ae.inspection import ReconstructionErrorDisplay
@@ -84,12 +86,12 @@ display = ReconstructionErrorDisplay.from_estimator(
     np.where(is_faulty, "with a fault", "as measured"),
 )
 display.ax_.legend(loc="upper right")
-display.ax_.set_title("Benign tumours and faults")
+display.ax_.set_title("Benign tumours, with and without faults")
 
 # %%
-# Twelve rows with a fault, and how many times its usual error each feature has. Rings
-# mark the features that are wrong. A row may well have several bright cells: features
-# that depend on each other, such as radius and area, share the blame.
+# Twelve rows with a fault, and the error of each feature in multiples of its usual
+# error. Rings mark the faulty features. A row may have several bright cells: features
+# that depend on each other, such as radius and area, share the error.
 fig, ax = plt.subplots(figsize=(9, 5), layout="constrained")
 display = ReconstructionErrorDisplay.from_estimator(
     detectors["Autoencoder"],
@@ -106,5 +108,5 @@ ax.scatter(
     edgecolors="#D55E00",
     linewidths=2,
 )
-ax.set_title("What is wrong with these rows?")
+ax.set_title("Errors of the features in rows with a fault")
 plt.show()

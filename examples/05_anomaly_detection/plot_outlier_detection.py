@@ -1,17 +1,17 @@
 """
-Find the odd images, and the pixels that make them odd
-======================================================
+Find outliers among images, and the pixels that make them outliers
+==================================================================
 
-:class:`~sklearn_ae.AutoencoderOutlierDetector` learns what usual rows look like and
-scores others by how badly it reconstructs them. Here the usual rows are handwritten
-eights. Nobody tells the detector what other digits look like, and nobody has cleaned
-its training data: one image in ten is some other digit. We ask it for the odd ones
-among images that it has not seen, and where exactly they are odd.
+:class:`~sklearn_ae.AutoencoderOutlierDetector` learns what typical rows look like and
+scores other rows by their reconstruction error. Here the typical rows are handwritten
+eights. The detector is not told what other digits look like, and its training data are
+contaminated: one image in ten is another digit. We detect the outliers among held-out
+images and show which pixels are unusual.
 """
 
 # %%
-# 87 eights and 10 other digits to learn from; the other eights and all other digits to
-# be judged.
+# 87 eights and 10 other digits are for training; the remaining eights and other digits
+# are for testing.
 import numpy as np
 from sklearn.datasets import load_digits
 
@@ -26,9 +26,9 @@ X_train, X_test = X[train], X[test]
 is_eight = y[test] == 8
 
 # %%
-# Fit it beside scikit-learn's detectors, all with their defaults, and compare by the
+# We compare the detector with those of scikit-learn, all with their defaults, by the
 # area under the ROC curve: the probability that an eight scores higher than another
-# digit. ``trimming=0`` takes the training data for clean, which they are not.
+# digit. ``trimming=0`` assumes clean training data, which these are not.
 from sklearn.ensemble import IsolationForest
 from sklearn.metrics import roc_auc_score, roc_curve
 from sklearn.neighbors import LocalOutlierFactor
@@ -50,27 +50,28 @@ for name, detector in detectors.items():
     print(f"{name:24} area under the ROC curve {areas[name]:.3f}")
 
 # %%
-# It is level with the better ones of scikit-learn's. What it has beside a score is the
-# share of each pixel in it.
+# It is about as good as the better ones of scikit-learn's detectors. In addition to a
+# score, it gives the contribution of each pixel.
 theirs = [areas[name] for name in detectors if not name.startswith("Autoencoder")]
 assert areas["Autoencoder"] > max(theirs) - 0.03
 assert areas["Autoencoder"] > areas["IsolationForest"]
 
 # %%
-# The autoencoder left out what stood out of its training rows. Since we know that one
-# in ten is odd, we move the threshold there, which takes no second fit.
+# The detector excluded the most unusual training rows from its final fit. Since we know
+# that one image in ten is an outlier, we set the threshold accordingly. This needs no
+# second fit.
 detector = detectors["Autoencoder"].set_threshold(0.1)
 left_out, is_outlier = ~detector.support_, detector.predict(X_test) == -1
 print(
-    f"Left out of the fit: {left_out[87:].sum()} of 10 other digits and "
+    f"Excluded from the fit: {left_out[87:].sum()} of 10 other digits and "
     f"{left_out[:87].sum()} of 87 eights.\n"
-    f"Outliers on the test images: {is_outlier[~is_eight].mean():.0%} of the other "
+    f"Outliers among the test images: {is_outlier[~is_eight].mean():.0%} of the other "
     f"digits and {is_outlier[is_eight].mean():.0%} of the eights."
 )
 
 # %%
-# On the left images that score in the middle of their digit, and below each the errors
-# of its pixels, in multiples of what is usual for the pixel. On the right the curves.
+# Left: the image with the median score of each of six digits, and below it the errors
+# of its pixels, in multiples of the usual error of the pixel. Right: the ROC curves.
 import matplotlib.pyplot as plt
 
 score = scores["Autoencoder"]
@@ -88,16 +89,16 @@ for column, index, error, label in zip(axes.T, shown, errors, labels, strict=Tru
     image, blame = column
     image.imshow(X_test[index].reshape(8, 8), cmap="gray_r", vmin=0, vmax=1)
     drawn = blame.imshow(error.reshape(8, 8), cmap="Reds", vmin=0, vmax=20)
-    verdict = "usual" if label == 1 else "outlier"
+    verdict = "inlier" if label == 1 else "outlier"
     color = "#0072B2" if label == 1 else "#D55E00"
     image.set_title(f"{verdict}\nscore {score[index]:.1f}", fontsize=10, color=color)
     for ax in column:
         ax.set(xticks=[], yticks=[])
         ax.spines[:].set_color("0.8")
 axes[0, 0].set_ylabel("image")
-axes[1, 0].set_ylabel("error by pixel")
-left.colorbar(drawn, ax=axes, label="times the usual", extend="max")
-left.suptitle("Trained on eights, and on a few images that are none")
+axes[1, 0].set_ylabel("pixel errors")
+left.colorbar(drawn, ax=axes, label="times the usual error", extend="max")
+left.suptitle("Trained on eights and a few other digits")
 
 ax = right.subplots()
 colors = ["#D55E00", "#D55E00", "#0072B2", "#009E73", "#CC79A7"]
@@ -112,11 +113,11 @@ for name, color, style in zip(detectors, colors, styles, strict=True):
         linestyle=style,
     )
 ax.set(
-    xlabel="eights taken for outliers",
-    ylabel="other digits found",
+    xlabel="share of eights marked as outliers",
+    ylabel="share of other digits detected",
     xlim=(0, 0.5),
     ylim=(0.5, 1.01),
-    title="One training image in ten is no eight",
+    title="ROC curves: 10 % of training images are outliers",
 )
 ax.legend(loc="lower right", fontsize=8, frameon=False)
 

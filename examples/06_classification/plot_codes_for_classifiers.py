@@ -2,16 +2,16 @@
 Codes as features for five classifiers
 ======================================
 
-A good code should serve whatever comes after it. Five classifiers of scikit-learn learn
-from the pixels of the digits, from 8 numbers by PCA and by an
-:class:`~sklearn_ae.Autoencoder`, and from wide codes by PCA and by a
-:class:`~sklearn_ae.SparseAutoencoder`, and are compared on images held out.
+A good code should be useful for any model that comes after it. We train five
+classifiers of scikit-learn on the pixels of the digits, on 8 components of PCA and of
+an :class:`~sklearn_ae.Autoencoder`, and on wide codes of PCA and of a
+:class:`~sklearn_ae.SparseAutoencoder`, and compare them on held-out images.
 """
 
 # %%
-# Representations. Codes of the sparse autoencoder are mostly near zero, each in a scale
-# of its own, so that they are standardised; the others share a scale that means
-# something and stay as they are, which serves k-NN and the SVC better.
+# The representations. Sparse codes are mostly near zero, on different scales, so they
+# are standardised. The other codes share a meaningful scale and stay as they are, which
+# is better for k-NN and the SVC.
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
@@ -32,7 +32,7 @@ representations = {
 }
 
 # %%
-# Classifiers with their defaults.
+# The classifiers, with their defaults.
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
@@ -48,8 +48,8 @@ classifiers = {
 }
 
 # %%
-# Three splits in halves. The representation is learned on the training half, once for
-# all classifiers.
+# Three random splits into halves. Each representation is learned once on the training
+# half, for all classifiers.
 import numpy as np
 from sklearn.base import clone
 from sklearn.model_selection import StratifiedShuffleSplit
@@ -70,11 +70,11 @@ for name, values in zip(representations, mean, strict=True):
     print(f"{name:22}", *(f"{value:20.3f}" for value in values))
 
 # %%
-# Eight numbers of the autoencoder serve each of the five better than eight of PCA.
-# Logistic regression is at its best with the sparse codes. Naive Bayes takes features
-# for independent, which pixels are not; codes of PCA, which are at least uncorrelated,
-# and sparse ones suit it much better. For the classifiers that bend their boundaries
-# themselves, k-NN, random forest and SVC, the pixels are as good as any code.
+# All five classifiers do better with eight components of the autoencoder than with
+# eight of PCA. Logistic regression is best with the sparse codes. Naive Bayes assumes
+# that features are independent, which pixels are not. The codes of PCA, which are at
+# least uncorrelated, and the sparse codes suit it much better. For the nonlinear
+# classifiers k-NN, random forest and SVC, the pixels are as good as any code.
 names = list(representations)
 pixels, pca, narrow, pca_wide, sparse = mean
 assert (narrow > pca).all()
@@ -83,7 +83,7 @@ assert min(sparse[1], pca_wide[1]) > pixels[1] + 0.05
 assert (sparse[2:] < pixels[2:] + 0.01).all()
 
 # %%
-# Means over the splits.
+# Means and ranges over the splits.
 import matplotlib.pyplot as plt
 
 styles = [
@@ -110,7 +110,7 @@ for place in places[:-1]:
     ax.axhline(place - 0.5, color="0.85", linewidth=0.8)
 ax.set(
     xlabel="accuracy on held-out images: mean and range over three splits",
-    title="One code, five classifiers",
+    title="Five classifiers on five representations",
 )
 ax.grid(axis="x", alpha=0.3)
 ax.spines[["top", "right"]].set_visible(False)

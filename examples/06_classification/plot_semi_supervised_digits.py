@@ -3,10 +3,10 @@ Few labels, many images
 =======================
 
 Images are cheap, labels are not. :class:`~sklearn_ae.AutoencoderClassifier` pretrains
-an autoencoder on all images, trains a classifier on the codes of those with a label,
-and fine-tunes both together. We count what that is worth for 20 to 160 labels among 898
-digits, against classifiers that see the labelled images only, and against
-scikit-learn's own ways to use the others.
+an autoencoder on all images, trains a classifier on the codes of the labelled images,
+and fine-tunes both together. We measure what this gains with 20 to 160 labels among 898
+digits, compared with classifiers that see only the labelled images and with the
+semi-supervised methods of scikit-learn.
 """
 
 # %%
@@ -27,19 +27,19 @@ def with_labels(n_labels, seed):
 
 
 # %%
-# All labels are needed for training: ``early_stopping=False`` holds none of them out.
+# All labels are needed for training, so ``validation_fraction=None`` holds none out.
 from sklearn_ae import AutoencoderClassifier
 
-classifier = AutoencoderClassifier(early_stopping=False, max_epochs=50, random_state=0)
-classifier.fit(X, with_labels(50, seed=0))
+params = {"validation_fraction": None, "max_epochs": 50, "random_state": 0}
+classifier = AutoencoderClassifier(**params).fit(X, with_labels(50, seed=0))
 print(f"50 labels: accuracy {classifier.score(X_test, y_test):.3f}")
 
 # %%
-# Pretraining looks at no label. So one autoencoder, fitted before, serves all the
-# classifiers that follow; an autoencoder that is fitted already is used as it is.
-# ``max_epochs=0`` leaves the other one with its random weights. PCA sees all images,
-# too. Self-training and label spreading take ``y == -1`` as our classifier does. The
-# settings that are not default (``C``, ``gamma``) are in favour of scikit-learn's.
+# Pretraining does not use labels, so one pretrained autoencoder serves all the
+# classifiers below: an autoencoder that is already fitted is used as it is. With
+# ``max_epochs=0`` the second one keeps its initial weights. PCA sees all images, too.
+# Self-training and label spreading accept ``y == -1`` like our classifier. The settings
+# that differ from the defaults (``C``, ``gamma``) favour the scikit-learn models.
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.frozen import FrozenEstimator
@@ -49,7 +49,6 @@ from sklearn.semi_supervised import LabelSpreading, SelfTrainingClassifier
 
 pretrained = classifier.autoencoder_
 random = clone(pretrained).set_params(max_epochs=0).fit(X)
-params = {"early_stopping": False, "max_epochs": 50, "random_state": 0}
 linear = LogisticRegression(C=10, max_iter=1000)
 pca = FrozenEstimator(PCA(32, random_state=0).fit(X))
 supervised = {
@@ -88,7 +87,7 @@ assert mean["pretrained"].mean() > mean["self-training"].mean()
 assert (mean["label spreading"] > mean["pretrained"]).all()
 
 # %%
-# Means over five draws of the labels, and the range of the two networks.
+# Means over five draws of the labels, with the ranges of the two networks.
 import matplotlib.pyplot as plt
 
 styles = {
@@ -108,9 +107,9 @@ for name, (color, style) in styles.items():
 ax.set_xscale("log", base=2)
 ax.set_xticks(numbers, numbers)
 ax.set(
-    xlabel=f"labelled images of {len(y)}",
+    xlabel=f"number of labelled images, of {len(y)}",
     ylabel="accuracy on held-out images",
-    title="What unlabelled digits are worth",
+    title="What unlabelled images contribute",
 )
 ax.grid(alpha=0.3)
 ax.spines[["top", "right"]].set_visible(False)
@@ -118,7 +117,7 @@ ax.legend(loc="lower right", frameon=False)
 plt.show()
 
 # %%
-# Pretraining is what makes the network better than a linear classifier here. Label
-# spreading is better still: next to an image of these lie images of the same digit, and
-# it needs no more than that. It keeps all training images for its predictions, though,
-# and gives no codes.
+# Without pretraining the network would not beat a linear classifier here. Label
+# spreading is even better: the neighbours of an image mostly show the same digit, and
+# the method needs nothing else. It needs all training images for its predictions,
+# though, and gives no codes.

@@ -2,14 +2,14 @@
 Training a deep network layer by layer
 ======================================
 
-:class:`~sklearn_ae.StackedAutoencoder` trains a deep network the classical way: each
-layer first becomes a small autoencoder of its own, on the codes of the layers below;
-then the layers are unfolded to one deep network, and all of it is trained together. We
-look at each stage: at its losses, and at what 8 numbers keep of an image after it.
+:class:`~sklearn_ae.StackedAutoencoder` trains a deep network in the classical way: each
+layer is first trained as a small autoencoder on the codes of the layer below. Then the
+layers are unfolded into one deep network, and all of it is trained together. We look at
+the losses of each stage and at the reconstructions from 8 components.
 """
 
 # %%
-# The data: 1797 images of 8 x 8 pixels in [0, 1], half of them held out.
+# The data: 1797 images of 8 x 8 pixels in [0, 1]. Half of them are held out.
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
@@ -17,10 +17,10 @@ X, y = load_digits(return_X_y=True)
 X_train, X_test, _, y_test = train_test_split(X / 16, y, test_size=0.5, random_state=0)
 
 # %%
-# Layers of 256, 128 and 8 units. Each learns to undo noise: the prototype `layer`
-# masks 30 % of its inputs. The activation is the sigmoid of the days when pretraining
-# was invented: it saturates, and deep networks of it are hard to train from random
-# weights. With the default activation pretraining gains little.
+# Layers of 256, 128 and 8 units. Each layer is a copy of the prototype `layer`, which
+# learns to remove masking noise from 30 % of its inputs. The activation is the sigmoid,
+# as when pretraining was invented: it saturates, and deep sigmoid networks are hard to
+# train from random weights. With the default activation pretraining gains little.
 import numpy as np
 
 from sklearn_ae import Autoencoder, DenoisingAutoencoder, StackedAutoencoder
@@ -34,12 +34,12 @@ stacked = StackedAutoencoder(
 ).fit(X_train)
 
 # %%
-# The fitted layers stay in ``layers_``. One after the other up, and in reverse order
-# down again, they are the deep network before its fine-tuning. For comparison, the
-# same network without pretraining.
+# The fitted layers are in ``layers_``. Encoding with each in turn, and decoding in
+# reverse order, gives the deep network before fine-tuning. For comparison we also train
+# the same network without pretraining.
 
 
-def through(layers, X):
+def reconstruct(layers, X):
     for layer in layers:
         X = layer.transform(X)
     for layer in reversed(layers):
@@ -56,7 +56,7 @@ network = Autoencoder(
 )
 reconstructions = {
     "original": X_test,
-    "pretrained layers": through(stacked.layers_, X_test),
+    "pretrained layers": reconstruct(stacked.layers_, X_test),
     "after fine-tuning": stacked.reconstruct(X_test),
     "no pretraining": network.fit(X_train).reconstruct(X_test),
 }
@@ -70,9 +70,9 @@ assert errors["after fine-tuning"] < 0.9 * errors["no pretraining"]
 assert errors["after fine-tuning"] < 0.7 * errors["pretrained layers"]
 
 # %%
-# The history has a column for the stage. A layer's losses are those of its own task,
-# on noisy inputs and in units of its own, and cannot be compared between stages. In
-# the last stage the loss starts at that of the unfolded layers.
+# The history has a column for the stage. The losses of a layer refer to its own task,
+# on noisy inputs and in its own units, so they cannot be compared between stages. The
+# fine-tuning starts at the loss of the unfolded layers.
 from itertools import pairwise
 
 import matplotlib.pyplot as plt
@@ -84,7 +84,7 @@ history = stacked.history_
 titles = [f"stage {i}: layer {i + 1}" for i in range(3)] + ["stage 3: fine-tuning"]
 widths = [X.shape[1], *(layer.n_components_ for layer in stacked.layers_)]
 labels = [f"{wide} - {code} - {wide}" for wide, code in pairwise(widths)]
-labels.append(" - ".join(map(str, widths)) + "\nand back")
+labels.append(" - ".join(map(str, widths)) + "\nand mirrored")
 for stage, ax in enumerate(top.subplots(1, 4)):
     rows = history["stage"] == stage
     ax.plot(
@@ -120,6 +120,7 @@ for row, (name, images) in zip(axes, reconstructions.items(), strict=True):
 plt.show()
 
 # %%
-# The network without pretraining has as many epochs as the fine-tuning alone; the
-# layers had theirs before. Trained for as long as all stages together, it is about as
-# good on the digits: see the notes of :class:`~sklearn_ae.StackedAutoencoder`.
+# The network without pretraining is trained for as many epochs as the fine-tuning; the
+# epochs of the layers come on top. If it is trained for as long as all stages together,
+# it is about as good on the digits: see the notes of
+# :class:`~sklearn_ae.StackedAutoencoder`.

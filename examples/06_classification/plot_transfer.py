@@ -1,16 +1,17 @@
 """
-An encoder of some digits, used on others
-=========================================
+Transfer learning: an encoder of some digits, used on others
+============================================================
 
-An encoder is pretrained without labels on digits 0 to 4 and then used to tell 5 from 6,
-7, 8 and 9, of which few have a label. Does what it has learned carry over? It does
-where pixels are missing, since the strokes of all digits are completed in much the same
-way; less where there is noise; and on clean images not at all.
+An encoder is pretrained without labels on the digits 0 to 4 and then used to classify
+the digits 5 to 9 from few labels. Does pretraining transfer? It does where pixels are
+missing, since the strokes of all digits are completed in much the same way. It helps
+less with noise, and not at all on clean images.
 """
 
 # %%
-# The source: 901 images of the digits 0 to 4. The target: 896 of the others, as they
-# are, with 40 % of the pixels missing (zero, that is), or with Gaussian noise.
+# The source: 901 images of the digits 0 to 4. The target: 896 images of the digits 5 to
+# 9, either clean, or with 40 % of the pixels missing (set to zero), or with Gaussian
+# noise.
 import numpy as np
 from sklearn.datasets import load_digits
 
@@ -37,9 +38,9 @@ sources = {name: damage(X_source, rng) for name, damage in damages.items()}
 targets = {name: damage(X_target, rng) for name, damage in damages.items()}
 
 # %%
-# The encoders learn to undo the damage on the source: a wide code with an activation,
-# which serves as a hidden layer of a classifier. For clean images it is the one that
-# fills gaps. No encoder sees a digit above 4, nor a label.
+# The encoders are trained to restore the source images. The code is wide and has an
+# activation, so that it can serve as the hidden layer of a classifier. For clean images
+# we use the encoder that fills gaps. No encoder sees a digit above 4 or a label.
 from sklearn.base import clone
 
 from sklearn_ae import AutoencoderClassifier, DenoisingAutoencoder
@@ -57,16 +58,16 @@ pretrained = {
 random = clone(encoder).set_params(max_epochs=0).fit(X_source)
 
 # %%
-# Rivals: the same network without pretraining, and logistic regression on the pixels
-# and on codes of PCA. PCA is fitted to the source, damaged like the target, or to the
-# few rows of the target that have a label. Nothing is held out of these:
-# ``early_stopping=False``.
+# For comparison: the same network without pretraining, and logistic regression on the
+# pixels and on codes of PCA. PCA is fitted to the source, damaged in the same way as
+# the target, or to the few labelled rows of the target. No labelled rows are held out:
+# ``validation_fraction=None``.
 from sklearn.decomposition import PCA
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-training = {"early_stopping": False, "max_epochs": 30, "random_state": 0}
+training = {"validation_fraction": None, "max_epochs": 30, "random_state": 0}
 linear = LogisticRegression(C=0.3, max_iter=1000)
 
 
@@ -83,8 +84,8 @@ def methods(target, n_labels):
 
 
 # %%
-# The labelled images are drawn five times, as many of each digit. All other images of
-# the target are for testing.
+# The labelled images are drawn five times, stratified by digit. All other images of the
+# target are for testing.
 from sklearn.model_selection import StratifiedShuffleSplit
 
 numbers, n_draws = [10, 20, 40, 80], 5
@@ -116,7 +117,7 @@ assert (noisy[0] > noisy[1] + 0.01).all()
 assert (clean[0] < clean[1] + 0.01).all()
 
 # %%
-# Means over the draws, and the range of the two networks.
+# Means over the draws, with the ranges of the two networks.
 import matplotlib.pyplot as plt
 
 styles = {
@@ -136,16 +137,16 @@ for ax, (target, of_method) in zip(axes, accuracy.items(), strict=True):
             ax.fill_between(numbers, low, high, color=color, alpha=0.12, linewidth=0)
     ax.set_xscale("log", base=2)
     ax.set_xticks(numbers, numbers)
-    ax.set(xlabel="labelled images of 5 to 9", title=target)
+    ax.set(xlabel="number of labelled images", title=target)
     ax.grid(alpha=0.3)
     ax.spines[["top", "right"]].set_visible(False)
-axes[0].set_ylabel("accuracy on the other images of 5 to 9")
+axes[0].set_ylabel("accuracy on the other images (5 to 9)")
 fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
 plt.show()
 
 # %%
-# What carries over is a skill, and it is worth as much as it is needed: most where gaps
-# are to be filled. Against noise the gain over PCA and the pixels is small, and with
-# other noise and other labels it can be none. On clean images the encoder of other
-# digits is a handicap; pretrain on images of the target itself there, as in
+# What transfers is the ability to restore images, so pretraining helps most where
+# pixels are missing. With noise the gain over PCA and the pixels is small, and with
+# another noise level and other labels there may be none. On clean images the encoder of
+# other digits is a handicap; pretrain on images of the target itself instead, as in
 # :ref:`sphx_glr_auto_examples_06_classification_plot_semi_supervised_digits.py`.

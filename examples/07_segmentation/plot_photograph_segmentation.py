@@ -1,16 +1,18 @@
 """
-A photograph segmented from three small boxes a region
-======================================================
+Segmenting a photograph from three small boxes per region
+=========================================================
 
-Sky, water, pagoda and trees are marked by three boxes of 6 x 6 pixels each, and all
-other pixels are to be classified. Codes of the patch around a pixel, averaged over its
-neighbourhood, do that better than its colour or the pixels of the patch. The codes of
-PCA are as good for it as those of a :class:`~sklearn_ae.SparseAutoencoder`.
+Three boxes of 6 x 6 pixels are labelled in each of the regions sky, water, pagoda and
+trees; all other pixels are to be classified. Codes of the patch around a pixel,
+averaged over its neighbourhood, are better features than the colour or the pixels of
+the patch. The codes of PCA are as good here as those of a
+:class:`~sklearn_ae.SparseAutoencoder`.
 """
 
 # %%
-# The photograph at half its size. The reference are polygons drawn by hand well inside
-# the regions, as (column, row) in the original; what is outside of them is not judged.
+# The photograph at half its resolution. The reference consists of polygons drawn by
+# hand well inside the regions, given as (column, row) in the original. Pixels outside
+# the polygons are not evaluated.
 import numpy as np
 from matplotlib.path import Path
 from sklearn.datasets import load_sample_image
@@ -50,9 +52,10 @@ for region, shapes in enumerate(polygons.values()):
         reference[inside.reshape(height, width)] = region
 
 # %%
-# A row for each pixel: the patch of 9 x 9 around it, in colour. Each patch is centred
-# by its mean colour and divided by its contrast, so that light and shadow count the
-# same. Adding 0.04 to the contrast spares smooth patches, as of the sky.
+# One row per pixel: the colour patch of 9 x 9 pixels around it. We subtract the mean
+# colour of each patch and divide by its contrast, so that bright and shaded areas have
+# the same weight. Adding 0.04 to the contrast limits the noise of smooth patches, such
+# as the sky.
 side = 9
 margin = side // 2
 padded = np.pad(photograph, ((margin, margin), (margin, margin), (0, 0)), "reflect")
@@ -64,8 +67,8 @@ X /= X.std(axis=1, keepdims=True) + 0.04
 y = reference.ravel()
 
 # %%
-# The encoders see 8,000 of the patches and no label. An L1 penalty with tied weights
-# leaves most of the 100 codes of a patch at zero.
+# The encoders are trained on 8,000 patches without labels. With an L1 penalty and tied
+# weights, most of the 100 codes of a patch are zero.
 from sklearn.decomposition import PCA
 
 from sklearn_ae import SparseAutoencoder
@@ -78,9 +81,9 @@ pca = PCA(40, random_state=0).fit(X[some])
 print(f"Active codes: {np.mean(sparse.transform(X[some]) > 0):.0%}")
 
 # %%
-# Features: averages over the neighbourhood, by a Gaussian of 5 pixels. Pixels and codes
-# of PCA take both signs and are split into positive and negative parts first, since
-# they average to nearly nothing otherwise.
+# The features are averages over the neighbourhood, weighted by a Gaussian with a
+# standard deviation of 5 pixels. Pixels and PCA codes take both signs and would average
+# to almost zero, so we first split them into positive and negative parts.
 from scipy.ndimage import gaussian_filter
 
 
@@ -97,8 +100,8 @@ colour = photograph.reshape(-1, 3)
 features = {
     "colour": colour,
     "colour, averaged": averages(colour),
-    "pixels of the patch": patches.reshape(len(X), -1),
-    "the same, averaged": averages(parts(X)),
+    "patch": patches.reshape(len(X), -1),
+    "patch, averaged": averages(parts(X)),
     "PCA codes": pca.transform(X),
     "PCA codes, averaged": averages(parts(pca.transform(X))),
     "sparse codes": sparse.transform(X),
@@ -106,8 +109,8 @@ features = {
 }
 
 # %%
-# Boxes are drawn ten times, three in each region. Test pixels lie in the polygons, at
-# least 13 pixels away from all boxes. The regions differ in size, so that we take the
+# The boxes are drawn ten times, three in each region. Test pixels lie in the polygons,
+# at least 13 pixels away from all boxes. The regions differ in size, so we report the
 # mean of the four accuracies.
 from scipy.ndimage import binary_dilation, binary_erosion
 from sklearn.linear_model import LogisticRegression
@@ -148,8 +151,8 @@ assert min(codes) > max(rest) + 0.05
 assert abs(codes[0] - codes[1]) < 0.04
 
 # %%
-# The boxes of the first draw, the polygons, and what four of the methods make of these
-# boxes. The figures are the means over all draws.
+# The boxes of the first draw, the polygons, and the predictions of four of the methods
+# for this draw. The accuracies in the titles are means over all draws.
 import matplotlib.pyplot as plt
 from matplotlib.colors import ListedColormap, to_rgba_array
 from matplotlib.patches import Patch
@@ -162,15 +165,14 @@ marked[binary_dilation(labelled, iterations=2)] = 1
 marked[labelled] = to_rgba_array(colors)[reference[labelled], :3]
 axes[0, 0].imshow(marked)
 axes[0, 0].set_title("photograph and labelled boxes")
-shown = {"reference (white: not judged)": np.ma.masked_less(reference, 0)}
+shown = {"reference (white: not evaluated)": np.ma.masked_less(reference, 0)}
 for name in (
     "colour, averaged",
-    "the same, averaged",
+    "patch, averaged",
     "PCA codes, averaged",
     "sparse codes, averaged",
 ):
-    title = name.replace("the same", "pixels of the patch")
-    shown[f"{title}: {accuracy[name]:.2f}"] = maps[name]
+    shown[f"{name}: {accuracy[name]:.2f}"] = maps[name]
 for ax, (title, regions) in zip(axes.ravel()[1:], shown.items(), strict=True):
     ax.imshow(regions, cmap=ListedColormap(colors), vmin=0, vmax=3)
     ax.set_title(title)
@@ -185,7 +187,7 @@ fig.legend(
 plt.show()
 
 # %%
-# Averages of codes are what helps; a code of a single patch says little by itself. The
-# regions differ in the energy of their textures, for which PCA is enough, and faster.
-# See :ref:`sphx_glr_auto_examples_07_segmentation_plot_texture_segmentation.py` for
-# textures where it is not.
+# Averaging the codes is essential; the code of a single patch says little by itself.
+# The regions differ in the energy of their textures. For this PCA is sufficient, and
+# faster. See :ref:`sphx_glr_auto_examples_07_segmentation_plot_texture_segmentation.py`
+# for textures where it is not.

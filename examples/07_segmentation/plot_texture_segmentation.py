@@ -1,18 +1,19 @@
 """
-Textures that differ in neither brightness, contrast nor spectrum
-=================================================================
+Textures with the same brightness, contrast and spectrum
+========================================================
 
-A mosaic of six textures is to be segmented after 50 pixels of each were labelled. The
-patch around each pixel is encoded, codes are averaged over the neighbourhood, and a
-linear classifier names the texture. Codes of PCA see the energy of a texture, which is
-the same in three of six; those of a :class:`~sklearn_ae.SparseAutoencoder` see strokes.
+We segment a mosaic of six textures from 50 labelled pixels of each. The patch around
+each pixel is encoded, the codes are averaged over the neighbourhood, and a linear
+classifier predicts the texture. The codes of PCA measure the energy of a texture, which
+is the same for three of the six textures. The codes of a
+:class:`~sklearn_ae.SparseAutoencoder` detect strokes.
 """
 
 # %%
-# Strokes in two directions, bright or dark, and noise with the power spectrum of the
-# strokes: that is the same texture with random phases. All textures have mean 0 and
-# standard deviation 1; then pixel noise is added. The classifiers learn from one mosaic
-# and are tested on another one, with other strokes and another layout.
+# The textures are strokes in two directions, bright or dark, and noise with the same
+# power spectrum, that is, strokes with random phases. All textures have mean 0 and
+# standard deviation 1; then pixel noise is added. The classifiers are trained on one
+# mosaic and tested on another one, with other strokes and another layout.
 import numpy as np
 
 size = 192
@@ -24,7 +25,7 @@ names = [
 
 
 def strokes(angle, rng):
-    """Thin bright strokes of one direction, at random places."""
+    """Thin bright strokes in one direction, at random positions."""
     u, v = np.meshgrid(np.fft.fftfreq(size), np.fft.fftfreq(size))
     along = u * np.cos(angle) + v * np.sin(angle)
     across = v * np.cos(angle) - u * np.sin(angle)
@@ -40,13 +41,13 @@ def with_random_phases(image, rng):
 
 
 def mosaic(seed):
-    """An image, and the number of the texture at each of its pixels."""
+    """An image, and the index of the texture at each of its pixels."""
     rng = np.random.default_rng(seed)
     textures = []
     for angle in (0.5, 0.5 + np.pi / 2):
         bright, dark, other = (strokes(angle, rng) for _ in range(3))
         textures += [bright, -dark, with_random_phases(other, rng)]
-    # Regions: the pixels that are nearest to one of six points.
+    # A region consists of the pixels that are nearest to one of six points.
     rows, columns = np.mgrid[:size, :size]
     points = np.array([(r, c) for r in (45, 148) for c in (30, 96, 163)])
     points = rng.permutation(points + rng.integers(-8, 9, points.shape))
@@ -59,7 +60,7 @@ image, regions = mosaic(seed=0)
 test_image, test_regions = mosaic(seed=1)
 
 # %%
-# A row for each pixel: the patch of 9 x 9 around it.
+# One row per pixel: the patch of 9 x 9 pixels around it.
 side = 9
 
 
@@ -73,8 +74,8 @@ X, X_test = patches(image), patches(test_image)
 y, y_test = regions.ravel(), test_regions.ravel()
 
 # %%
-# Neither encoder sees a label. Of the 100 codes of a patch ``k=3`` are active: few
-# strokes cross a patch of this size. 8,000 of the patches and 30 epochs are enough.
+# Neither encoder sees labels. Of the 100 codes of a patch at most ``k=3`` are active,
+# since few strokes cross a patch of this size. 8,000 patches and 30 epochs are enough.
 from sklearn.decomposition import PCA
 
 from sklearn_ae import SparseAutoencoder
@@ -85,11 +86,11 @@ sparse.fit(X[some])
 pca = PCA(40).fit(X[some])
 
 # %%
-# Averages over the neighbourhood, weighted by a Gaussian of 9 pixels, say how active
-# each code is there. Pixels and codes of PCA average to zero, so that they are split
-# into their positive and their negative part first. Two further methods give PCA a
-# better chance: the third powers of its codes tell bright from dark, and a classifier
-# that is not linear takes the pixels of the patch as they are.
+# Averages over the neighbourhood, weighted by a Gaussian with a standard deviation of 9
+# pixels, measure how active each code is there. Pixels and PCA codes average to zero,
+# so we first split them into positive and negative parts. We add two stronger
+# baselines: the cubes of the PCA codes, which distinguish bright from dark, and a
+# nonlinear classifier on the raw pixels of the patch.
 from scipy.ndimage import gaussian_filter
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -143,7 +144,8 @@ assert accuracy["PCA codes"] < 0.45
 assert accuracy["sparse codes"] > max(0.7, best_pca + 0.2)
 
 # %%
-# The test mosaic, and what two of the methods make of it with one draw of the labels.
+# The test mosaic, and the predictions of two of the methods with one draw of the
+# labels.
 import matplotlib.pyplot as plt
 from matplotlib.colors import ListedColormap
 from matplotlib.patches import Patch
@@ -167,9 +169,10 @@ patches_of_legend = [
 fig.legend(handles=patches_of_legend, loc="outside lower center", ncols=3)
 
 # %%
-# Why: many units of the sparse code stand for a stroke, bright or dark, of one
-# direction and at one place, and a bright stroke needs another unit than a dark one.
-# The principal components are waves, which fit a texture and its negative alike.
+# Why does this work? Many units of the sparse code represent one stroke, bright or
+# dark, with a given direction and position, so bright and dark strokes activate
+# different units. The principal components are waves, which fit a texture and its
+# negative equally well.
 from sklearn_ae.inspection import WeightsDisplay
 
 fig, (left, right) = plt.subplots(1, 2, figsize=(9, 4.6), layout="constrained")
@@ -182,5 +185,5 @@ right.set_title("36 of the 40 principal components")
 plt.show()
 
 # %%
-# Textures that differ in their spectra need none of this. There the energies of PCA
+# Textures that differ in their spectra do not need this. For them the energies of PCA
 # codes are good features, too.

@@ -1,16 +1,17 @@
 """
-How far codes move when the input moves a little
-================================================
+How far codes move when the input changes a little
+==================================================
 
-:class:`~sklearn_ae.ContractiveAutoencoder` pays for every code that reacts to a change
-of the input, by the weight ``lambd``. We shake held-out digits and measure how far the
-codes go, beside PCA, a plain and a denoising autoencoder with as many numbers, and
-what the calm costs in reconstruction.
+:class:`~sklearn_ae.ContractiveAutoencoder` penalises the sensitivity of the codes to
+changes of the input; ``lambd`` is the weight of the penalty. We perturb held-out digits
+and measure how far the codes move, in comparison with PCA and with a plain and a
+denoising autoencoder of the same code size, and what stable codes cost in
+reconstruction.
 """
 
 # %%
-# The data: images of 8 x 8 pixels in [0, 1], half of them held out, and small steps of
-# equal length in random directions.
+# The data: images of 8 x 8 pixels in [0, 1], half of them held out, and small
+# perturbations (steps) of equal length in random directions.
 import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
@@ -22,9 +23,10 @@ steps = np.random.default_rng(0).normal(size=X_test.shape)
 steps *= 0.5 / np.linalg.norm(steps, axis=1, keepdims=True)
 
 # %%
-# All codes have 32 numbers. The network is the same for all that differ in ``lambd``:
-# one layer of sigmoids with tied weights, the default of the contractive autoencoder.
-# The denoising one has it, too; plain is the default :class:`~sklearn_ae.Autoencoder`.
+# All codes have 32 components. All contractive autoencoders have the same network,
+# their default: a single sigmoid layer with tied weights. They differ only in
+# ``lambd``. The denoising autoencoder has the same network; the plain one is a default
+# :class:`~sklearn_ae.Autoencoder`.
 from sklearn.decomposition import PCA
 
 from sklearn_ae import Autoencoder, ContractiveAutoencoder, DenoisingAutoencoder
@@ -50,10 +52,10 @@ others = {
 models = {f"lambd={lambd:g}": model for lambd, model in contractive.items()} | others
 
 # %%
-# A code that is divided by ten moves a tenth as far, and nothing is gained. So we
-# divide the movement of the codes by their spread, the root of their total variance,
-# and that of the images by theirs: 1 means that codes move as far among codes as
-# images do among images.
+# If all codes are divided by ten, they move a tenth as far, but nothing is gained. So
+# we divide the movement of the codes by their spread, the square root of their total
+# variance, and that of the images by the spread of the images: 1 means that codes and
+# images move equally far relative to their spreads.
 
 
 def spread(rows):
@@ -61,7 +63,7 @@ def spread(rows):
 
 
 def measure(model):
-    """Movement as it is, relative movement, and error of reconstruction."""
+    """Movement per unit step, relative movement, and reconstruction error."""
     codes = model.transform(X_test)
     moved = np.linalg.norm(model.transform(X_test + steps) - codes, axis=1).mean()
     relative = (moved / spread(codes)) / (0.5 / spread(X_test))
@@ -74,7 +76,7 @@ for name, model in models.items():
     measures[name] = measure(model.fit(X_train))
     ratio, relative, error = measures[name]
     print(
-        f"{name:10} movement / step {ratio:.2f}, relative to the spreads "
+        f"{name:10} movement / step {ratio:.2f}, relative movement "
         f"{relative:.2f}, reconstruction error {error:.4f}"
     )
 
@@ -88,10 +90,10 @@ assert relative[3] < 0.9 * min(measures[name][1] for name in others)
 # penalty the estimator scales its input, and with tied weights that makes another
 # model, here one that reconstructs worse (see :ref:`maths-standardisation`).
 #
-# Where does the calm come from? The singular values of the encoder's Jacobian at an
-# image tell how far the codes go for a unit step along each of
-# orthogonal directions. Those of PCA are all 1.
-# As ``lambd`` grows, fewer and fewer directions stay large.
+# Why do the codes move less? The singular values of the Jacobian of the encoder at an
+# image give the distance that the codes move per unit step in each of a set of
+# orthogonal directions. Those of PCA are all 1. As ``lambd`` grows, fewer and fewer
+# singular values stay large.
 import torch
 
 
@@ -102,7 +104,7 @@ def singular_values(model):
 
 
 def n_directions(values):
-    """How many directions share the squares; n equal singular values count n."""
+    """Effective number of directions; n equal singular values count as n."""
     squares = values**2
     return np.mean(squares.sum(axis=1) ** 2 / (squares**2).sum(axis=1))
 
@@ -110,13 +112,14 @@ def n_directions(values):
 spectra = {lambd: singular_values(contractive[lambd]) for lambd in lambds[1:]}
 directions = [n_directions(values) for values in spectra.values()]
 for lambd, number in zip(spectra, directions, strict=True):
-    print(f"lambd={lambd:<5g} directions that the codes follow: {number:.1f}")
+    print(f"lambd={lambd:<5g} effective number of directions: {number:.1f}")
 assert (np.diff(directions) < 0).all()
 assert directions[-1] < n_components / 4
 
 # %%
-# Left the spectra, relative to the largest value. Right what calm costs. PCA can have
-# it as well, by fewer components: on that line are codes of 4 to 32 numbers.
+# Left: the singular values, relative to the largest. Right: the cost in reconstruction
+# error. PCA can also have stable codes, with fewer components: the line shows codes of
+# 4 to 32 components.
 import matplotlib.pyplot as plt
 
 colors = ["#56B4E9", "#009E73", "#E69F00", "#D55E00"]
@@ -132,13 +135,14 @@ for (lambd, values), color, style in styles:
         label=f"lambd={lambd:g}",
     )
 left.axhline(1, color="black", linewidth=0.8, label="PCA")
-left.set(xlabel="singular value of the Jacobian", ylabel="relative to the largest")
+left.set(xlabel="index of the singular value", ylabel="relative to the largest")
+left.set_title("Singular values of the Jacobian")
 left.set_ylim(-0.05, 1.45)
 left.legend(loc="upper center", ncols=2)
 
-calm = np.array([measures[f"lambd={lambd:g}"][1:] for lambd in lambds])
-right.plot(*calm.T[::-1], "o-", color="#D55E00", label="contractive, by lambd")
-for lambd, (y, x) in zip(lambds, calm, strict=True):
+curve = np.array([measures[f"lambd={lambd:g}"][1:] for lambd in lambds])
+right.plot(*curve.T[::-1], "o-", color="#D55E00", label="contractive, by lambd")
+for lambd, (y, x) in zip(lambds, curve, strict=True):
     right.annotate(
         f"{lambd:g}", (x, y), xytext=(-7, -13), textcoords="offset points", fontsize=9
     )
@@ -155,16 +159,18 @@ right.plot(
 for name, marker, color in (("plain", "^", "#0072B2"), ("denoising", "D", "#CC79A7")):
     right.plot(*measures[name][:0:-1], marker, color=color, label=name, linestyle="")
 right.set(xlabel="reconstruction error", ylabel="relative movement of the codes")
+right.set_title("Stability against error")
 right.margins(y=0.12)
 right.legend()
 plt.show()
 
 # %%
-# Most of the price is the same for all: at equal error PCA with fewer components is
-# nearly as calm. What the penalty gives is a code that keeps its width, decides image
-# by image which directions count, and has its calm set by one number.
+# Stable codes cost about as much with every method: at equal error, the codes of PCA
+# with fewer components are almost as stable. The advantages of the penalty are that the
+# code keeps its width, that it selects the important directions for each image
+# separately, and that one parameter sets its stability.
 errors_pca, moved_pca = np.array([one[::-1] for one in pca.values()])[::-1].T
-ratios = calm[1:, 0] / np.interp(calm[1:, 1], errors_pca, moved_pca)
-print("movement / that of PCA at the same error:", ratios.round(2))
+ratios = curve[1:, 0] / np.interp(curve[1:, 1], errors_pca, moved_pca)
+print("movement relative to PCA at the same error:", ratios.round(2))
 assert (0.75 < ratios).all()
 assert (ratios < 1.05).all()

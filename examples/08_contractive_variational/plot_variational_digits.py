@@ -1,17 +1,18 @@
 """
-A variational autoencoder draws digits
-======================================
+Generating digits with a variational autoencoder
+================================================
 
-:class:`~sklearn_ae.VariationalAutoencoder` is a density: it tells how likely an image
-is, draws new ones, and fills the space of its codes, so that a walk from one digit to
-another stays among digits. It starts as probabilistic PCA, the density behind
-:meth:`sklearn.decomposition.PCA.score_samples`, which is what we compare it with.
+:class:`~sklearn_ae.VariationalAutoencoder` is a density model: it gives the likelihood
+of an image and generates new ones. Its code space has no gaps, so images on a path
+between two digits look like digits as well. Training starts from probabilistic PCA, the
+density model behind :meth:`sklearn.decomposition.PCA.score_samples`, and we compare the
+two.
 """
 
 # %%
-# The data: scikit-learn's digits, 8 x 8 pixels in [0, 1], half of them held out. Where
-# the environment variable ``SKLEARN_AE_MNIST`` names an ``.npz`` file with MNIST, its
-# first 6,000 training and 500 test images of 28 x 28 pixels take their place.
+# The data: scikit-learn's digits, 8 x 8 pixels in [0, 1], half of them held out. If the
+# environment variable ``SKLEARN_AE_MNIST`` names an ``.npz`` file with MNIST, we use
+# its first 6,000 training and 500 test images of 28 x 28 pixels instead.
 import os
 
 import numpy as np
@@ -29,11 +30,12 @@ else:
         X / 16, y, test_size=0.5, random_state=0
     )
 side = round(np.sqrt(X_train.shape[1]))
-print(f"{len(X_train)} images of {side} x {side} pixels to learn from")
+print(f"{len(X_train)} training images of {side} x {side} pixels")
 
 # %%
-# Log-likelihoods of held-out images, in nats, higher is better. For a variational
-# autoencoder there is a bound from below; more importance samples bring it nearer.
+# Log-likelihoods of held-out images, in nats; higher is better. For a variational
+# autoencoder we only get a lower bound, which becomes tighter with more importance
+# samples.
 from sklearn.decomposition import PCA
 
 from sklearn_ae import VariationalAutoencoder
@@ -48,10 +50,10 @@ print(f"VAE, 50 importance samples {tight:.1f}")
 assert tight > lower > pca.score(X_test) + 8
 
 # %%
-# Draws of both densities: for PCA ``mean + components * sqrt(variance) * normal``. How
-# far is a draw from the nearest image of the training set? Held-out images, which are
-# digits beyond doubt, set the scale. Draws are smoother than images, which brings them
-# nearer, those of PCA as well.
+# Samples from both models: for PCA ``mean + components * sqrt(variance) * normal``. How
+# far is a sample from the nearest training image? The scale is the same distance for
+# held-out images, which are real digits. Samples are smoother than real images, which
+# reduces their distance, for PCA as well.
 from sklearn.neighbors import NearestNeighbors
 
 codes = np.sqrt(pca.explained_variance_) * np.random.default_rng(0).normal(
@@ -72,14 +74,14 @@ print("distance to digits:", {name: f"{d:.2f}" for name, d in distances.items()}
 assert distances["VAE"] < 0.97 * distances["PCA"]
 
 # %%
-# Beside the draws the most and the least likely of the held-out images: likely are
-# those that are simple, as ones are, and unlikely those of an unusual shape.
+# The samples, and the most and the least likely held-out images. Simple images, such as
+# ones, are likely; images with an unusual shape are unlikely.
 import matplotlib.pyplot as plt
 
 order = np.argsort(vae.score_samples(X_test))
 pictures = {
-    "PCA(8), draws": drawn["PCA"],
-    "VAE(8), draws": drawn["VAE"],
+    "Samples of PCA(8)": drawn["PCA"],
+    "Samples of VAE(8)": drawn["VAE"],
     "Held out, most likely": X_test[order[::-1]],
     "Held out, least likely": X_test[order],
 }
@@ -98,19 +100,19 @@ for ax, (title, images) in zip(axes, pictures.items(), strict=True):
     ax.set_axis_off()
 
 # %%
-# A walk through the code space, from one held-out digit to another in equal steps: the
-# codes on the line between the two, decoded. Below each the same walk through the
-# pixels, which fades one digit into the other and shows both on the way.
+# Interpolation in the code space, from one held-out digit to another in equal steps: we
+# decode codes on the line between the two. Below each row is the interpolation of the
+# pixels, which fades one digit into the other and shows both at once in between.
 rng = np.random.default_rng(0)
 share = np.linspace(0, 1, 9)[:, np.newaxis]
 
 
-def walks(starts, ends, share):
-    """Through the codes, and through the pixels between the same two images."""
+def interpolate(starts, ends, share):
+    """Interpolations of the codes, and of the pixels of both reconstructions."""
     z_starts, z_ends = vae.transform(starts), vae.transform(ends)
-    ours = vae.inverse_transform((1 - share) * z_starts + share * z_ends)
-    ends_of_ours = vae.reconstruct(starts), vae.reconstruct(ends)
-    return ours, (1 - share) * ends_of_ours[0] + share * ends_of_ours[1]
+    by_codes = vae.inverse_transform((1 - share) * z_starts + share * z_ends)
+    by_pixels = (1 - share) * vae.reconstruct(starts) + share * vae.reconstruct(ends)
+    return by_codes, by_pixels
 
 
 pairs = [(0, 6), (1, 4), (3, 8)]
@@ -118,31 +120,31 @@ first = {digit: np.flatnonzero(y_test == digit)[:1] for digit in range(10)}
 rows = [
     images
     for start, end in pairs
-    for images in walks(X_test[first[start]], X_test[first[end]], share)
+    for images in interpolate(X_test[first[start]], X_test[first[end]], share)
 ]
 fig, ax = plt.subplots(figsize=(7, 4.6), layout="constrained")
 ax.imshow(tiles(np.concatenate(rows), len(share)), cmap="gray_r", vmin=0, vmax=1)
 ax.set_yticks(
     (np.arange(len(rows)) + 0.5) * (side + 2), ["codes", "pixels"] * len(pairs)
 )
-ax.set(xticks=[], title="From left to right, in equal steps")
+ax.set(xticks=[], title="Interpolation in equal steps, from left to right")
 ax.tick_params(length=0)
 ax.spines[:].set_visible(False)
 
 # %%
-# Halfway between 300 pairs of images of different digits, codes stay nearer to real
-# digits than pixels do.
+# Halfway between 300 pairs of different digits, interpolated codes are closer to real
+# digits than interpolated pixels.
 starts, ends = rng.integers(len(X_test), size=(2, 400))
 different = y_test[starts] != y_test[ends]
 starts, ends = X_test[starts[different][:300]], X_test[ends[different][:300]]
-halfway = walks(starts, ends, 0.5)
+halfway = interpolate(starts, ends, 0.5)
 half = dict(zip(("codes", "pixels"), map(distance, halfway), strict=True))
 print("halfway, distance to digits:", {name: f"{d:.2f}" for name, d in half.items()})
 assert half["codes"] < 0.97 * half["pixels"]
 
 # %%
-# With two numbers for a code, all of its space can be seen: on the left where the
-# held-out digits are, on the right what the points of the plane decode to.
+# A code of two components can be shown completely. Left: the codes of the held-out
+# digits. Right: decoded points of the plane.
 from sklearn_ae.inspection import LatentSpaceDisplay
 
 flat = VariationalAutoencoder(2, random_state=0).fit(X_train)
@@ -153,10 +155,10 @@ LatentSpaceDisplay.from_estimator(flat, X_test, kind="grid", n_grid=12, ax=right
 error = np.mean((flat.reconstruct(X_test) - X_test) ** 2)
 pca = PCA(2).fit(X_train)
 error_pca = np.mean((pca.inverse_transform(pca.transform(X_test)) - X_test) ** 2)
-print(f"error from two numbers: VAE {error:.4f}, PCA {error_pca:.4f}")
+print(f"error with two components: VAE {error:.4f}, PCA {error_pca:.4f}")
 assert error < 0.95 * error_pca
 plt.show()
 
 # %%
-# Two numbers are few: digits share places, and what lies between is blurred. Take 8 or
-# more for draws, and two for a map.
+# Two components are few: digits overlap, and images in between are blurred. Use 8 or
+# more components to generate images, and two for a map.

@@ -2,14 +2,15 @@
 Weight penalties, dropout and early stopping against overfitting
 ================================================================
 
-A network with far more weights than data learns its training rows by heart. Each of
-four measures of :class:`~sklearn_ae.Autoencoder` prevents that: ``early_stopping``,
-``l2_penalty``, ``l1_penalty`` and ``dropout``. We watch them on 200 images, from random
-weights, and compare on some 1600 others.
+A network with many more weights than training values memorises its training rows. Four
+options of :class:`~sklearn_ae.Autoencoder` prevent this: ``l2_penalty``,
+``l1_penalty``, ``dropout``, and ``validation_fraction``, which keeps the weights of the
+epoch with the lowest validation loss. We train on 200 images from random weights and
+evaluate on about 1600 others.
 """
 
 # %%
-# The data: few digits to learn from, all others to judge by.
+# The data: few digits for training, all others for testing.
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
@@ -18,10 +19,10 @@ X_train, X_test = train_test_split(
 )
 
 # %%
-# A network that overfits: 256 hidden units, as is the default, but with
-# ``optimizer="adam"`` instead of "adamw", whose weight decay is a regulariser of its
-# own; with random weights instead of PCA's; and at a constant learning rate for 300
-# epochs of small batches.
+# A network that overfits. It has 256 hidden units, the default, but
+# ``optimizer="adam"`` instead of "adamw", whose weight decay is itself a regulariser.
+# It starts from random weights instead of PCA, and is trained at a constant learning
+# rate for 300 epochs with small batches.
 from sklearn_ae import Autoencoder
 
 plain = {
@@ -42,10 +43,11 @@ measures = {
 }
 
 # %%
-# Each network is trained twice. Once it holds out 50 of the 200 rows, from which come
-# the curves below. Such a fit keeps the weights of its lowest validation loss, which
-# *is* early stopping. The other three measures are then judged by themselves: without
-# it, trained on all rows to the last epoch.
+# Each network is trained twice. The first fit holds out 50 of the 200 rows, which give
+# the validation curves below, and keeps the weights with the lowest validation loss.
+# The result is the same as that of early stopping; to save the remaining epochs as
+# well, set ``n_iter_no_change``. The second fit evaluates the other three options
+# without early stopping: it uses all rows and keeps the weights of the last epoch.
 import numpy as np
 from sklearn.decomposition import PCA
 
@@ -54,7 +56,7 @@ watched = {
     for name, measure in measures.items()
 }
 fitted = {
-    name: Autoencoder(**plain, **measure, early_stopping=False).fit(X_train)
+    name: Autoencoder(**plain, **measure, validation_fraction=None).fit(X_train)
     for name, measure in measures.items()
 }
 fitted["early stopping"] = watched["none"]
@@ -72,9 +74,9 @@ errors["PCA"] = [
 print("{:15}     {:.4f}   {:.4f}".format("PCA", *errors["PCA"]))
 
 # %%
-# The unregularised network has by far the lowest error on its training rows, and on
-# others no lower one than PCA. Every measure makes the first worse and the second
-# better.
+# The unregularised network has by far the lowest training error, but on unseen rows it
+# is no better than PCA. Every option increases the training error and decreases the
+# error on unseen rows.
 for name in ("L2 penalty", "L1 penalty", "dropout", "early stopping"):
     assert errors[name][0] > 1.5 * errors["none"][0]
     assert errors[name][1] < 0.9 * errors["none"][1]
@@ -82,8 +84,8 @@ for name in ("L2 penalty", "L1 penalty", "dropout", "early stopping"):
 assert errors["none"][1] > 0.95 * errors["PCA"][1]
 
 # %%
-# The curves: the error alone, without the penalties that are part of the loss. With
-# dropout the training error is that of the damaged network.
+# The curves show the reconstruction error alone, without the penalty terms of the loss.
+# With dropout, the training error is measured with units dropped.
 import matplotlib.pyplot as plt
 
 from sklearn_ae.inspection import LossCurveDisplay
@@ -103,28 +105,30 @@ for ax, (name, model) in zip(axes.flat, watched.items(), strict=True):
         history["valid_loss"][lowest],
         "v",
         color="#D55E00",
-        label="early stopping keeps this",
+        label="weights kept by early stopping",
     )
     ax.set(title="no regularisation" if name == "none" else name)
-    ax.set(ylabel="error of an image, halved")
+    ax.set(ylabel="half the error per image")
     ax.label_outer()
     ax.get_legend().remove()
 axes[0, 0].legend(loc="lower left", fontsize=7)
 
 # %%
-# Without regularisation the validation curve turns and rises; with it, hardly.
+# Without regularisation the validation error reaches a minimum and rises again; with
+# regularisation it hardly rises.
 rise = {}
 for name, model in watched.items():
     curve = model.history_["valid_reconstruction"]
     rise[name] = curve[-1] / curve.min()
-    print(f"{name:11}  last validation error {rise[name]:.2f} of the lowest")
+    print(f"{name:11}  last validation error / lowest: {rise[name]:.2f}")
 assert rise["none"] > 1.2
 assert max(value for name, value in rise.items() if name != "none") < 1.2
 
 # %%
-# Early stopping costs rows that are then not learned from: where they are few, a
-# penalty or dropout gets further, once its weight is found. The defaults combine a
-# start as PCA, weight decay and early stopping, so that there is no weight to find.
+# Early stopping needs validation rows, which are then missing from the training data.
+# If rows are few, a penalty or dropout gives a lower error, once its strength is tuned.
+# The defaults combine initialisation by PCA, weight decay and the weights of the lowest
+# validation loss, so there is nothing to tune.
 for name in ("L2 penalty", "L1 penalty", "dropout"):
     assert errors[name][1] < errors["early stopping"][1]
 

@@ -30,6 +30,13 @@ def rows_per_block(n_columns: int) -> int:
     return max(1, BLOCK_BYTES // (4 * max(1, n_columns)))
 
 
+def standardized(rows: np.ndarray, units: Affine) -> Tensor:
+    """Standardise in the precision of `rows`, then round to single precision."""
+    centred = np.subtract(rows, units.mean, dtype=rows.dtype)
+    centred *= 1 / units.scale
+    return torch.from_numpy(centred.astype(np.float32, copy=False))
+
+
 class ArrayDataset(Dataset):
     """Some rows of a table, of its targets and of its weights.
 
@@ -89,11 +96,11 @@ class ArrayDataset(Dataset):
     def gather(self, index: np.ndarray) -> tuple[Tensor, Tensor, Tensor | None]:
         """Input, target and weight of the given rows of the dataset."""
         rows = self.rows[index]
-        x = self.standardize.apply(dense_rows(self.X, rows)).to(self.device)
+        x = standardized(dense_rows(self.X, rows), self.standardize).to(self.device)
         target, weight = x, None
         if self.target is not None:
-            target = self.standardize_target.apply(dense_rows(self.target, rows))
-            target = target.to(self.device)
+            target = dense_rows(self.target, rows)
+            target = standardized(target, self.standardize_target).to(self.device)
         if self.weight is not None:
             weight = torch.from_numpy(self.weight[rows].astype(np.float32))
             weight = weight.to(self.device)

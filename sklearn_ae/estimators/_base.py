@@ -26,12 +26,7 @@ from sklearn_ae.estimators._validation import (
     check_parts,
     validate_training_data,
 )
-from sklearn_ae.networks.contract import (
-    check_network,
-    has_linear_code,
-    is_network_class,
-    optional_method,
-)
+from sklearn_ae.networks.contract import check_network, is_network_class, offers
 from sklearn_ae.objectives.losses import NAMED_LOSSES
 from sklearn_ae.objectives.terms import L1Penalty, L2Penalty, Penalty
 from sklearn_ae.persistence.recipe import Recipe
@@ -387,7 +382,7 @@ default=None
         self, net: AutoencoderNet, parts: Parts, data: TrainingData, kept: np.ndarray
     ) -> np.ndarray | None:
         """Bring a new net to its starting point; the rows whose PCA it is, if any."""
-        set_code_bias = optional_method(net.module_, "set_code_bias")
+        set_code_bias = offers(net.module_).set_code_bias
         if parts.code_bias is not None and set_code_bias is not None:
             set_code_bias(parts.code_bias)
         self._pretrain(net, data, kept)
@@ -433,10 +428,10 @@ default=None
     ) -> CodeMoments:
         """Rotate the codes, where that is allowed; their moments."""
         moments = code_moments(net.module_, self._dataset(data, data.rows))
-        transform_code = optional_method(net.module_, "transform_code")
-        if rotates and transform_code and has_linear_code(net.module_):
+        offered = offers(net.module_)
+        if rotates and offered.transform_code and offered.has_linear_code:
             rotation, moments = principal_rotation(moments)
-            transform_code(torch.from_numpy(rotation).float().to(self.device_))
+            offered.transform_code(torch.from_numpy(rotation).float().to(self.device_))
         # What the optimizer remembers belongs to other weights and other axes.
         net.initialize_optimizer()
         return moments

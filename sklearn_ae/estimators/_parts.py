@@ -111,22 +111,21 @@ class Parts:
                 "linear_path": self.starts_as_pca,
             }
             if module is None:
-                module, own = DenseNetwork, self._dense_params()
+                sizes = self.hidden_layer_sizes
+                sizes = HIDDEN_LAYER_SIZES if sizes == "auto" else np.atleast_1d(sizes)
+                module, own = (
+                    DenseNetwork,
+                    {
+                        "hidden_layer_sizes": tuple(int(size) for size in sizes),
+                        "tied_weights": self.tied_weights,
+                    },
+                )
             else:
                 module, own = module.module_and_params(n_features, n_outputs)
             params |= own
         if self.wrapper is not None:
             return self.wrapper, around(module, params) | self.wrapper_params
         return module, params
-
-    def _dense_params(self) -> dict[str, Any]:
-        sizes = self.hidden_layer_sizes
-        if sizes == "auto":
-            sizes = HIDDEN_LAYER_SIZES
-        return {
-            "hidden_layer_sizes": tuple(int(size) for size in np.atleast_1d(sizes)),
-            "tied_weights": self.tied_weights,
-        }
 
     def standardization(self, mean: np.ndarray, scale: float) -> Affine:
         """The map to network units that leaves the minimiser where it is.
@@ -139,10 +138,8 @@ class Parts:
         )
         if not shifts:
             return Affine(np.zeros_like(mean), 1.0)
-        is_linear = (
-            self.code_activation == "identity"
-            and len(self._dense_params()["hidden_layer_sizes"]) == 0
-        )
+        has_hidden = np.size(self.hidden_layer_sizes) > 0
+        is_linear = self.code_activation == "identity" and not has_hidden
         # Tied weights of scaled data are not tied in the units of the data, unless
         # the one layer is linear.
         return Affine(mean, scale if not self.tied_weights or is_linear else 1.0)

@@ -1,4 +1,4 @@
-"""Displays of fitted autoencoders; they need matplotlib, the extra ``plot``."""
+"""Displays of fitted autoencoders. They need matplotlib, the extra ``plot``."""
 
 from sklearn_ae.inspection._activation import ActivationDisplay
 from sklearn_ae.inspection._components import ComponentsDisplay

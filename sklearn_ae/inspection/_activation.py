@@ -1,4 +1,4 @@
-"""How active the units of a code are."""
+"""Mean activations of the units of a code."""
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -14,12 +14,13 @@ from sklearn_ae.inspection._style import (
 )
 from sklearn_ae.inspection._tiles import as_rows
 
-# As for `dead_units_`: this share of the largest standard deviation.
+# Units are dead up to this share of the largest standard deviation, as in
+# `dead_units_`.
 DEAD = 1e-3
 
 
 class ActivationDisplay:
-    """Histogram of the units' mean activations, dead units apart.
+    """Histogram of the mean activations of units, with dead units marked.
 
     It is recommended to use :meth:`from_estimator` to create an `ActivationDisplay`.
     All parameters are stored as attributes.
@@ -27,13 +28,13 @@ class ActivationDisplay:
     Parameters
     ----------
     mean_activation : array-like of shape (n_units,)
-        Mean of each unit's code over the rows.
+        Mean code of each unit over the rows.
 
     dead_units : array-like of bool of shape (n_units,), default=None
-        Units whose code hardly changes from row to row. None counts none.
+        Units whose code hardly changes from row to row. None marks no units.
 
     rho : float, default=None
-        Mean activation that was aimed at.
+        Target of the mean activations.
 
     Attributes
     ----------
@@ -44,14 +45,14 @@ class ActivationDisplay:
         Figure containing the histogram.
 
     bars_ : dict of str to matplotlib BarContainer
-        ``"live"`` and ``"dead"`` units; those there are none of are missing.
+        Bars of the ``"live"`` and the ``"dead"`` units. Empty groups are missing.
 
     line_ : matplotlib Line2D or None
-        Where `rho` is.
+        Line at `rho`.
 
     See Also
     --------
-    WeightsDisplay : What the units look for.
+    WeightsDisplay : Weights of the units as images.
 
     Examples
     --------
@@ -79,23 +80,23 @@ class ActivationDisplay:
         Parameters
         ----------
         estimator : estimator
-            Fitted, with `transform`. `rho` is that of an estimator with
-            ``sparsity="kl"``.
+            Fitted estimator with `transform`. If it has ``sparsity="kl"``, its `rho`
+            is drawn.
 
         X : {array-like, sparse matrix} of shape (n_samples, n_features), default=None
-            Rows to average over. Dead are the units whose standard deviation is at
-            most a thousandth of the largest one, for a single row none. None takes
-            `mean_activation_` and `dead_units_`, which a `SparseAutoencoder` has from
-            its training rows.
+            Rows to average over. Units are dead if their standard deviation is at most
+            a thousandth of the largest one; no unit is dead for a single row. None
+            uses `mean_activation_` and `dead_units_`, which a `SparseAutoencoder`
+            computes from its training rows.
 
         bins : int or array-like, default=30
             Number of bins, or their edges.
 
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes new ones.
+            Axes to draw on. None creates new axes.
 
         bar_kw : dict, default=None
-            Keyword arguments of matplotlib's `bar` for all bars.
+            Keyword arguments for matplotlib's `bar`, used for all bars.
 
         Returns
         -------
@@ -105,22 +106,23 @@ class ActivationDisplay:
         Raises
         ------
         ValueError
-            If `estimator` has no `transform`, or without `X` no `mean_activation_`.
+            If `estimator` has no `transform`, or `X` is None and `estimator` has no
+            `mean_activation_`.
         """
         check_matplotlib(cls.__name__)
         if X is None:
             check_is_fitted(estimator)
             if not hasattr(estimator, "mean_activation_"):
                 raise ValueError(
-                    f"X=None needs an estimator with mean_activation_, which "
-                    f"{type(estimator).__name__} has not; pass X."
+                    "X=None needs an estimator with mean_activation_, but "
+                    f"{type(estimator).__name__} has none; pass X."
                 )
             mean, dead = estimator.mean_activation_, estimator.dead_units_
         else:
             check_has(estimator, "transform")
             codes = as_rows(estimator.transform(X)).astype(float)
             mean, deviations = codes.mean(axis=0), codes.std(axis=0)
-            # A single row does not tell.
+            # A single row cannot show which units are dead.
             dead = (deviations <= DEAD * deviations.max()) & (len(codes) > 1)
         kl = getattr(estimator, "sparsity", None) == "kl"
         display = cls(
@@ -136,13 +138,13 @@ class ActivationDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes new ones.
+            Axes to draw on. None creates new axes.
 
         bins : int or array-like, default=30
             Number of bins, or their edges.
 
         bar_kw : dict, default=None
-            Keyword arguments of matplotlib's `bar` for all bars.
+            Keyword arguments for matplotlib's `bar`, used for all bars.
 
         Returns
         -------
@@ -156,7 +158,7 @@ class ActivationDisplay:
             dead = np.zeros(len(mean), dtype=bool)
         else:
             dead = np.asarray(self.dead_units, dtype=bool)
-        # A fifth of rho to either side, lest deviations of a hundredth look large.
+        # The range covers at least rho +- 20 %, so that small deviations look small.
         around = [] if self.rho is None else [0.8 * self.rho, 1.2 * self.rho]
         edges = bin_edges(np.append(mean, around), bins)
         groups = {"live": (~dead, COLORS[0], None), "dead": (dead, COLORS[1], "///")}

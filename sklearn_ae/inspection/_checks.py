@@ -1,4 +1,4 @@
-"""What the displays ask of their arguments."""
+"""Validation of the arguments of the displays."""
 
 from numbers import Integral
 
@@ -18,9 +18,9 @@ def check_count(name, value):
 
 
 def check_has(estimator, *needed):
-    """Raise a ValueError unless `estimator` has methods or attributes of these names.
+    """Raise a ValueError unless `estimator` has the `needed` methods and attributes.
 
-    Only a fitted estimator is asked for attributes.
+    To check for fitted attributes, the estimator must be fitted.
     """
     missing = [name for name in needed if not hasattr(estimator, name)]
     if missing:

@@ -1,4 +1,4 @@
-"""Error against the number of components."""
+"""Reconstruction error against the number of components."""
 
 import numpy as np
 from sklearn.base import clone
@@ -17,7 +17,7 @@ from sklearn_ae.inspection._tiles import as_rows
 
 
 class ComponentsDisplay:
-    """Reconstruction error against number of components: what a scree plot is to PCA.
+    """Reconstruction error against number of components, similar to a scree plot.
 
     It is recommended to use :meth:`from_estimator` to create a `ComponentsDisplay`.
     All parameters are stored as attributes.
@@ -28,7 +28,7 @@ class ComponentsDisplay:
         Numbers of components.
 
     errors : dict of str to array-like of shape (n_points, n_splits)
-        By name of what was fitted, mean squared errors per entry of held-out rows.
+        Mean squared errors per entry of held-out rows, by the name of the estimator.
 
     Attributes
     ----------
@@ -39,14 +39,14 @@ class ComponentsDisplay:
         Figure containing the curves.
 
     lines_ : dict of str to matplotlib Line2D
-        Mean errors by name.
+        Curves of the mean errors, by name.
 
     bands_ : dict of str to matplotlib PolyCollection
-        From one standard deviation over the splits below the mean to one above.
+        Bands of one standard deviation over the splits around the mean, by name.
 
     See Also
     --------
-    ReconstructionDisplay : What is lost, image by image.
+    ReconstructionDisplay : Images and their reconstructions.
 
     Examples
     --------
@@ -84,37 +84,38 @@ class ComponentsDisplay:
         ax=None,
         line_kw=None,
     ):
-        """Fit an estimator, and PCA, for several numbers of components.
+        """Fit an estimator and PCA for several numbers of components.
 
         Parameters
         ----------
         estimator : estimator
-            With `transform` and `inverse_transform`; clones of it are fitted.
+            Estimator with `transform` and `inverse_transform`. Clones of it are
+            fitted.
 
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Data to split.
 
         n_components : array-like of int, default=None
-            Numbers to try. None takes eight at most, each about as many times the one
-            before, from 1 to the number of features or, if fewer, of rows that are
-            fitted to, less one.
+            Numbers to try. None uses at most eight, in approximately geometric
+            progression from 1 to one less than the number of features or of training
+            rows, whichever is smaller.
 
         param_name : str, default="n_components"
-            The parameter that is varied, for instance ``"autoencoder__n_components"``
-            if `estimator` is a pipeline.
+            Parameter to vary, for instance ``"autoencoder__n_components"`` if
+            `estimator` is a pipeline.
 
         cv : int, cross-validation generator or iterable, default=None
-            How to split the rows. None is five folds. PCA and the estimator see the
+            How to split the rows. None uses five folds. PCA and the estimator use the
             same splits.
 
         n_jobs : int, default=None
-            How many fits run at the same time.
+            Number of fits that run in parallel.
 
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes new ones.
+            Axes to draw on. None creates new axes.
 
         line_kw : dict, default=None
-            Keyword arguments of matplotlib's `plot` for all curves.
+            Keyword arguments for matplotlib's `plot`, used for all curves.
 
         Returns
         -------
@@ -124,17 +125,17 @@ class ComponentsDisplay:
         Raises
         ------
         ValueError
-            If `estimator` cannot reconstruct, or cannot be fitted with one of
+            If `estimator` cannot reconstruct, or cannot be fitted with one of the
             `n_components`.
 
         Notes
         -----
-        PCA sees the same rows in the units of `X`, without the other steps of a
-        pipeline.
+        PCA is fitted to the same rows, in the units of `X`, without the other steps of
+        a pipeline.
         """
         check_matplotlib(cls.__name__)
         check_has(estimator, "transform", "inverse_transform")
-        # A list, since a generator gives its splits but once and random splits change.
+        # A list, because generators are exhausted and random splits differ next time.
         splits = list(check_cv(cv).split(X))
         if n_components is None:
             n_rows = min(len(train) for train, _ in splits)
@@ -168,10 +169,10 @@ class ComponentsDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes new ones.
+            Axes to draw on. None creates new axes.
 
         line_kw : dict, default=None
-            Keyword arguments of matplotlib's `plot` for all curves.
+            Keyword arguments for matplotlib's `plot`, used for all curves.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""Codes in the plane, and what points of that plane decode to."""
+"""Codes in the plane, and the decoded points of that plane."""
 
 import numpy as np
 from sklearn.utils import check_consistent_length, column_or_1d
@@ -21,12 +21,12 @@ from sklearn_ae.inspection._tiles import (
 
 KINDS = ("scatter", "grid")
 MARKERS = "osD^vP*"
-# Classes in a column of the legend; more numbers than that are no classes.
-MANY = 20
+# Classes per column of the legend. Numbers with more distinct values are not classes.
+MAX_CLASSES = 20
 
 
 class LatentSpaceDisplay:
-    """Two columns of the codes: a scatter of rows, or a grid of decoded points.
+    """Two columns of the codes: a scatter plot of rows or a grid of decoded points.
 
     It is recommended to use :meth:`from_estimator` to create a `LatentSpaceDisplay`.
     All parameters are stored as attributes.
@@ -34,18 +34,18 @@ class LatentSpaceDisplay:
     Parameters
     ----------
     codes : array-like of shape (n_samples, 2)
-        The two columns: rows to scatter or, with `images`, points of a grid, line by
-        line from the top, the first column rising from left to right in each.
+        The two columns. With `images`, the points of a grid, line by line from the top;
+        within a line, the first column increases from left to right.
 
     y : array-like of shape (n_samples,), default=None
-        Classes or numbers that colour the points.
+        Classes or numbers that determine the colours of the points.
 
     images : array-like of shape (n_samples, n_features), default=None
-        What the points of the grid decode to, flattened channels first. None scatters.
+        Decoded points of the grid, flattened channels first. None draws a scatter plot.
 
     image_shape : tuple of int, default=None
-        ``(height, width)`` or ``(channels, height, width)``; None stands for squares of
-        one channel.
+        ``(height, width)`` or ``(channels, height, width)``. None means square images
+        with one channel.
 
     names : sequence of two str, default=("code 0", "code 1")
         Labels of the axes.
@@ -59,14 +59,14 @@ class LatentSpaceDisplay:
         Figure containing the picture.
 
     points_ : dict of str to matplotlib PathCollection
-        Scattered points by class, or all of them as ``"all"``; empty for a grid.
+        Points by class, or all of them as ``"all"``. Empty for a grid.
 
     image_ : matplotlib AxesImage or None
-        The grid's images as one picture.
+        Images of the grid as one picture.
 
     See Also
     --------
-    ReconstructionDisplay : Given rows and their reconstructions.
+    ReconstructionDisplay : Images and their reconstructions.
 
     Examples
     --------
@@ -115,42 +115,46 @@ class LatentSpaceDisplay:
         scatter_kw=None,
         im_kw=None,
     ):
-        """Encode rows, and draw their codes or decode a grid across them.
+        """Encode rows, and draw their codes or decoded points of a grid.
 
         Parameters
         ----------
         estimator : estimator
-            Fitted, with `transform`, and `inverse_transform` for a grid.
+            Fitted estimator with `transform` and, for a grid, `inverse_transform`.
 
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows to encode.
 
         y : array-like of shape (n_samples,), default=None
-            Classes or numbers that colour the points of a scatter.
+            Classes or numbers that determine the colours of the points of a scatter
+            plot.
 
         kind : {"scatter", "grid"}, default="scatter"
-            ``"grid"`` decodes points between the 2nd and the 98th percentile of both
-            columns of the codes of `X`, the other columns at their medians, and draws
-            the lowest value of `X` white and the highest black.
+            ``"scatter"`` draws the codes of `X`. ``"grid"`` decodes points between the
+            2nd and the 98th percentile of the two columns of the codes, with the other
+            columns at their medians. By default the lowest value of `X` is white and
+            the highest is black.
 
         components : tuple of two int, default=(0, 1)
             Columns of the codes.
 
         n_grid : int, default=15
-            Points of the grid along each axis. A single one is at the medians.
+            Number of points of the grid along each axis. A single point is at the
+            medians.
 
         image_shape : tuple of int, default=None
-            ``(height, width)`` or ``(channels, height, width)``. None takes that of
-            `estimator` or squares of one channel.
+            ``(height, width)`` or ``(channels, height, width)``. None uses the
+            `image_shape` of `estimator` or, if it has none that fits, square images
+            with one channel.
 
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes new ones.
+            Axes to draw on. None creates new axes.
 
         scatter_kw : dict, default=None
-            Keyword arguments of matplotlib's `scatter`.
+            Keyword arguments for matplotlib's `scatter`.
 
         im_kw : dict, default=None
-            Keyword arguments of matplotlib's `imshow`.
+            Keyword arguments for matplotlib's `imshow`.
 
         Returns
         -------
@@ -160,8 +164,8 @@ class LatentSpaceDisplay:
         Raises
         ------
         ValueError
-            If `kind` is unknown, the codes have no such `components`, or `estimator`
-            cannot encode, or cannot decode for a grid.
+            If `kind` is unknown, `components` are not two columns of the codes, or
+            `estimator` lacks `transform` or, for a grid, `inverse_transform`.
         """
         check_matplotlib(cls.__name__)
         check_option("kind", kind, KINDS)
@@ -170,8 +174,8 @@ class LatentSpaceDisplay:
         chosen, columns = np.ravel(components).tolist(), range(codes.shape[1])
         if len(chosen) != 2 or chosen[0] == chosen[1] or not set(chosen) <= {*columns}:
             raise ValueError(
-                f"components={components!r} must be two columns of the codes, which "
-                f"have {len(columns)}."
+                f"components={components!r} must be two different columns of the "
+                f"codes, which have {len(columns)}."
             )
         first, second = chosen
         names = [f"code {first}", f"code {second}"]
@@ -190,24 +194,25 @@ class LatentSpaceDisplay:
             image_shape=find_image_shape(images.shape[1], image_shape, [estimator]),
             names=names,
         )
-        # As in X, lest a few outputs below all of X should turn the background grey.
+        # The limits of X, not of the outputs: a few outputs below all of X would turn
+        # the background grey.
         rows = as_rows(X)
         limits = {"vmin": rows.min(), "vmax": rows.max()}
         return display.plot(ax, im_kw=limits | (im_kw or {}))
 
     def plot(self, ax=None, *, scatter_kw=None, im_kw=None):
-        """Draw the scatter or the grid.
+        """Draw the scatter plot or the grid.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes new ones.
+            Axes to draw on. None creates new axes.
 
         scatter_kw : dict, default=None
-            Keyword arguments of matplotlib's `scatter`.
+            Keyword arguments for matplotlib's `scatter`.
 
         im_kw : dict, default=None
-            Keyword arguments of matplotlib's `imshow`.
+            Keyword arguments for matplotlib's `imshow`.
 
         Returns
         -------
@@ -217,8 +222,8 @@ class LatentSpaceDisplay:
         Raises
         ------
         ValueError
-            If there is not one of `y` for each row of `codes`, or the points of
-            `images` are no grid.
+            If `y` and `codes` differ in length, or the `codes` of the `images` do not
+            form a grid.
         """
         self.ax_ = make_axes(ax, "LatentSpaceDisplay", (6, 6))
         self.figure_ = self.ax_.figure
@@ -232,7 +237,7 @@ class LatentSpaceDisplay:
         return self
 
     def _scatter(self, codes, options):
-        # Points of a thousand rows still show where they are dense.
+        # Smaller points for more rows, so that dense regions remain visible.
         size = float(np.clip(20_000 / max(len(codes), 1), 4, 40))
         style = {"s": size, "linewidths": 0}
         if self.y is None:
@@ -243,7 +248,8 @@ class LatentSpaceDisplay:
         check_consistent_length(codes, y)
         classes = np.unique(y)
         is_number = np.issubdtype(y.dtype, np.number)
-        if type_of_target(y) == "continuous" or (is_number and len(classes) > MANY):
+        is_continuous = type_of_target(y) == "continuous"
+        if is_continuous or (is_number and len(classes) > MAX_CLASSES):
             style |= {"c": y, "cmap": "cividis"}
             self.points_["all"] = self.ax_.scatter(*codes.T, **override(style, options))
             self.figure_.colorbar(self.points_["all"], ax=self.ax_)
@@ -251,7 +257,7 @@ class LatentSpaceDisplay:
         names = [str(label) for label in classes]
         for i, (label, name) in enumerate(zip(classes, names, strict=True)):
             style |= {"s": size, "color": COLORS[i % len(COLORS)], "label": name}
-            # Colours repeat after seven classes, the pairs with markers after 49.
+            # Colours repeat after seven classes, pairs of colour and marker after 49.
             style["marker"] = MARKERS[(i + i // len(COLORS)) % len(MARKERS)]
             if _is_own_legend(name):
                 style |= {"marker": f"${name}$", "s": 2.5 * size}
@@ -263,7 +269,7 @@ class LatentSpaceDisplay:
                 loc="center left",
                 bbox_to_anchor=(1, 0.5),
                 markerscale=2,
-                ncols=-(-len(names) // MANY),
+                ncols=-(-len(names) // MAX_CLASSES),
             )
 
     def _show_grid(self, codes, options):
@@ -272,10 +278,10 @@ class LatentSpaceDisplay:
         across, down = np.unique(codes[:, 0]), np.unique(codes[:, 1])
         if not len(across) * len(down) == len(codes) == len(images):
             raise ValueError(
-                f"images: the {len(images)} images and {len(codes)} codes are no grid "
+                f"The {len(images)} images and {len(codes)} codes do not form a grid "
                 f"of {len(down)} by {len(across)} points."
             )
-        # Half a step beyond the outermost points, so that each lies in its image.
+        # Half a step beyond the outermost points, so that each is inside its image.
         extent = [
             edge
             for values in (across, down)
@@ -291,7 +297,7 @@ class LatentSpaceDisplay:
 
 
 def _across(values, n_points):
-    """Points across the bulk of the values, or across 1 where they are all equal."""
+    """Points between the 2nd and 98th percentile, or of width 1 if these are equal."""
     if n_points == 1:
         return np.array([np.median(values)])
     low, high = np.percentile(values.astype(float), [2, 98])
@@ -305,5 +311,5 @@ def _half_step(values):
 
 
 def _is_own_legend(name):
-    """Whether points can be drawn as what they are."""
+    """Whether the name can be the marker of the points, so that no legend is needed."""
     return len(name) == 1 and name.isascii() and name.isalnum()

@@ -18,7 +18,7 @@ SCALES = ("auto", "log", "linear")
 
 
 class LossCurveDisplay:
-    """Loss of each epoch, on training and on held-out rows.
+    """Loss per epoch, on the training and the validation rows.
 
     It is recommended to use :meth:`from_estimator` to create a `LossCurveDisplay`.
     All parameters are stored as attributes.
@@ -26,13 +26,13 @@ class LossCurveDisplay:
     Parameters
     ----------
     history : dict of str to array-like of shape (n_epochs,)
-        As `history_` of a fitted estimator: ``"train_loss"``, where rows were held out
-        ``"valid_loss"``, and in the same way each term of the loss, such as
-        ``"train_reconstruction"``. Other columns are not drawn, but where ``"stage"``
-        changes there is a vertical line.
+        Like `history_` of a fitted estimator: ``"train_loss"``, ``"valid_loss"`` if
+        rows are held out, and likewise each term of the loss, such as
+        ``"train_reconstruction"``. A vertical line marks each change of ``"stage"``.
+        Other columns are not drawn.
 
     name : str, default=None
-        What the legend calls the estimator.
+        Name of the estimator in the legend.
 
     Attributes
     ----------
@@ -43,11 +43,11 @@ class LossCurveDisplay:
         Figure containing the curves.
 
     lines_ : dict of str to matplotlib Line2D
-        The curves by their column of `history`.
+        The curves, by their column of `history`.
 
     See Also
     --------
-    ReconstructionDisplay : What the trained estimator makes of single rows.
+    ReconstructionDisplay : Images and their reconstructions.
 
     Examples
     --------
@@ -79,21 +79,21 @@ class LossCurveDisplay:
             Fitted estimator with `history_`.
 
         ax : matplotlib Axes, default=None
-            Axes to draw on, for instance those of another display; None makes new
-            ones.
+            Axes to draw on, for instance those of another display. None creates new
+            axes.
 
         name : str, default=None
-            What the legend calls the estimator.
+            Name of the estimator in the legend.
 
         terms : bool, default=True
-            Draw each term of the loss too, where there is more than one.
+            Whether to draw each term of the loss too, if there is more than one.
 
         yscale : {"auto", "log", "linear"}, default="auto"
-            Scale of the loss. ``"auto"`` is logarithmic where all on the axes is
+            Scale of the loss. ``"auto"`` is logarithmic if everything on the axes is
             positive.
 
         line_kw : dict, default=None
-            Keyword arguments of matplotlib's `plot` for all curves.
+            Keyword arguments for matplotlib's `plot`, used for all curves.
 
         Returns
         -------
@@ -103,9 +103,9 @@ class LossCurveDisplay:
         Raises
         ------
         ValueError
-            If `estimator` has no `history_`, as pipelines and outlier detectors have
-            none, though their autoencoders have; if no epoch was trained; or if
-            `yscale` is unknown.
+            If `estimator` has no `history_`, if no epoch was trained, or if `yscale`
+            is unknown. For pipelines and outlier detectors, pass the fitted
+            autoencoder inside them.
         """
         check_matplotlib(cls.__name__)
         check_is_fitted(estimator)
@@ -119,18 +119,18 @@ class LossCurveDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on, for instance those of another display; None makes new
-            ones.
+            Axes to draw on, for instance those of another display. None creates new
+            axes.
 
         terms : bool, default=True
-            Draw each term of the loss too, where there is more than one.
+            Whether to draw each term of the loss too, if there is more than one.
 
         yscale : {"auto", "log", "linear"}, default="auto"
-            Scale of the loss. ``"auto"`` is logarithmic where all on the axes is
+            Scale of the loss. ``"auto"`` is logarithmic if everything on the axes is
             positive.
 
         line_kw : dict, default=None
-            Keyword arguments of matplotlib's `plot` for all curves.
+            Keyword arguments for matplotlib's `plot`, used for all curves.
 
         Returns
         -------
@@ -140,7 +140,7 @@ class LossCurveDisplay:
         Raises
         ------
         ValueError
-            If `yscale` is unknown, or `history` has no loss.
+            If `yscale` is unknown, or `history` has no ``"train_loss"``.
         """
         check_option("yscale", yscale, SCALES)
         if "train_loss" not in self.history:
@@ -173,7 +173,7 @@ class LossCurveDisplay:
         for boundary in np.flatnonzero(np.diff(stages)):
             self.ax_.axvline(boundary + 1.5, color=GREY, linestyle=":", linewidth=1)
         if yscale == "auto":
-            # Of everything there, lest another display's curves should vanish.
+            # Depends on everything on the axes: curves of another display stay visible.
             yscale = "log" if self.ax_.dataLim.ymin > 0 else "linear"
         self.ax_.set(xlabel="epoch", ylabel="loss", yscale=yscale)
         count_in_integers(self.ax_.xaxis)
@@ -181,7 +181,7 @@ class LossCurveDisplay:
         return self
 
     def _terms(self):
-        """The loss, and its terms where it has several."""
+        """The loss, and its terms if there are several."""
         terms = [
             name.removeprefix("train_")
             for name in self.history

@@ -1,4 +1,4 @@
-"""Images beside their reconstructions."""
+"""Images and their reconstructions."""
 
 import numpy as np
 
@@ -12,8 +12,8 @@ from sklearn_ae.inspection._tiles import (
     tile,
 )
 
-# Inches: the width of ten images and that of however many, what an image and its label
-# need at least, and the height of an image at most.
+# In inches: the width of ten images, the largest width of all images, the smallest side
+# of an image with its label, and the largest height of an image.
 INCHES, WIDEST, LOWEST, HIGHEST = 8.0, 24.0, 0.4, 2.0
 
 
@@ -29,14 +29,14 @@ class ReconstructionDisplay:
         Images, flattened channels first.
 
     reconstructions : dict of str to ndarray of shape (n_samples, n_features)
-        Reconstructions by the name of what made them.
+        Reconstructions, by the name of the estimator.
 
     image_shape : tuple of int, default=None
-        ``(height, width)`` or ``(channels, height, width)``; None stands for squares of
-        one channel.
+        ``(height, width)`` or ``(channels, height, width)``. None means square images
+        with one channel.
 
     X_target : ndarray of shape (n_samples, n_features), default=None
-        What the reconstructions should be, where that is not `X`.
+        Target of the reconstructions, if it differs from `X`.
 
     Attributes
     ----------
@@ -47,16 +47,17 @@ class ReconstructionDisplay:
         Figure containing the images.
 
     images_ : dict of str to matplotlib AxesImage
-        What is drawn, from top to bottom: ``"X"``, ``"X_target"`` if there is one, and
-        by each name the reconstructions and, under ``"NAME - X"``, the differences.
+        The rows of images, from top to bottom: ``"X"``, ``"X_target"`` if there is one,
+        and for each name the reconstructions (``"NAME"``) and the differences
+        (``"NAME - X"``).
 
     errors_ : dict of str to float
-        Mean squared error of each reconstruction, over all rows and not only those
-        that are drawn.
+        Mean squared error of each reconstruction, over all rows, including those that
+        are not drawn.
 
     See Also
     --------
-    ReconstructionErrorDisplay : The errors of all rows.
+    ReconstructionErrorDisplay : Reconstruction errors of rows and features.
 
     Examples
     --------
@@ -102,40 +103,41 @@ class ReconstructionDisplay:
         Parameters
         ----------
         estimators : estimator, sequence or dict of str to estimator
-            Fitted, with `transform` and `inverse_transform`: autoencoders, PCA,
-            pipelines of such.
+            Fitted estimators with `transform` and `inverse_transform`, such as
+            autoencoders, PCA, and pipelines of these.
 
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Images, flattened channels first.
 
         X_target : array-like of shape (n_samples, n_features), default=None
-            What the reconstructions should be, where that is not `X`: the clean images
-            of noisy ones.
+            Target of the reconstructions, if it differs from `X`, for instance the
+            clean images if those in `X` are noisy.
 
         image_shape : tuple of int, default=None
-            ``(height, width)`` or ``(channels, height, width)``. None takes that of an
-            estimator, or squares of one channel.
+            ``(height, width)`` or ``(channels, height, width)``. None uses the
+            `image_shape` of an estimator or, if there is none that fits, square images
+            with one channel.
 
         n_items : int, default=10
-            Draw so many images, the first of `X`.
+            Number of images to draw, from the start of `X`.
 
         difference : bool, default=True
-            Draw differences as well: blue where the reconstruction is lower than what
-            it should be, red where it is higher; for coloured images, their mean over
-            the channels.
+            Whether to draw the differences as well: blue where the reconstruction is
+            lower than the target, red where it is higher. For colour images, the mean
+            over the channels is drawn.
 
         names : sequence of str, default=None
-            Names of the estimators. None takes the keys of the dict or the names of the
+            Names of the estimators. None uses the keys of the dict or the names of the
             classes.
 
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes new ones.
+            Axes to draw on. None creates new axes.
 
         im_kw : dict, default=None
-            Keyword arguments of matplotlib's `imshow` for images of one channel, such
-            as ``{"cmap": "gray"}``. The default draws the lowest value of the originals
-            white and the highest black. Coloured images are scaled in the same way
-            unless their originals lie in [0, 1].
+            Keyword arguments for matplotlib's `imshow` for images with one channel,
+            such as ``{"cmap": "gray"}``. By default the lowest value of the originals
+            is white and the highest is black. Colour images are scaled to the same
+            range unless the originals are in [0, 1].
 
         Returns
         -------
@@ -176,26 +178,26 @@ class ReconstructionDisplay:
         return display.plot(ax, n_items=n_items, difference=difference, im_kw=im_kw)
 
     def plot(self, ax=None, *, n_items=10, difference=True, im_kw=None):
-        """Draw the images in rows, one column for each.
+        """Draw the images, one column per image.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes new ones.
+            Axes to draw on. None creates new axes.
 
         n_items : int, default=10
-            Draw so many images, the first of `X`.
+            Number of images to draw, from the start of `X`.
 
         difference : bool, default=True
-            Draw differences as well: blue where the reconstruction is lower than what
-            it should be, red where it is higher; for coloured images, their mean over
-            the channels.
+            Whether to draw the differences as well: blue where the reconstruction is
+            lower than the target, red where it is higher. For colour images, the mean
+            over the channels is drawn.
 
         im_kw : dict, default=None
-            Keyword arguments of matplotlib's `imshow` for images of one channel, such
-            as ``{"cmap": "gray"}``. The default draws the lowest value of the originals
-            white and the highest black. Coloured images are scaled in the same way
-            unless their originals lie in [0, 1].
+            Keyword arguments for matplotlib's `imshow` for images with one channel,
+            such as ``{"cmap": "gray"}``. By default the lowest value of the originals
+            is white and the highest is black. Colour images are scaled to the same
+            range unless the originals are in [0, 1].
 
         Returns
         -------
@@ -205,7 +207,7 @@ class ReconstructionDisplay:
         Raises
         ------
         ValueError
-            If `n_items` is no integer of at least 1, or the shapes do not correspond.
+            If `n_items` is not an integer of at least 1, or the shapes do not match.
         """
         check_count("n_items", n_items)
         X = np.asarray(self.X)
@@ -221,8 +223,8 @@ class ReconstructionDisplay:
             self.errors_[name] = float(np.mean(residual**2))
             if name in images:
                 raise ValueError(
-                    f"names: {name!r} cannot name an estimator, since something else "
-                    "in the picture has that name."
+                    f"names: {name!r} cannot name an estimator, because another row of "
+                    "the picture has this name."
                 )
             images[name] = np.asarray(reconstruction)
             labels[name] = f"{name}\nMSE {self.errors_[name]:.3g}"
@@ -233,7 +235,7 @@ class ReconstructionDisplay:
         n_items = min(n_items, len(X))
         shown = {}
         for key, rows in images.items():
-            # Targets may have other channels than what they are made from.
+            # Targets may have another number of channels than `X`.
             channels = rows.shape[1] // (height * width)
             shape = find_image_shape(rows.shape[1], (channels, height, width))
             shown[key] = as_images(rows[:n_items], shape)
@@ -241,7 +243,7 @@ class ReconstructionDisplay:
                 shown[key] = shown[key].mean(axis=-1)
         low = min(np.min(X[:n_items]), np.min(target[:n_items]))
         high = max(np.max(X[:n_items]), np.max(target[:n_items]))
-        # Without any difference the middle of the colours is still 0.
+        # If all differences are 0, 0 is still the middle of the colour map.
         most = max((np.abs(shown[key]).max() for key in differences), default=0) or 1.0
         height, width = height + 1, width + 1
         side = min(max(INCHES / n_items, LOWEST), 1.0, HIGHEST * width / height)
@@ -273,9 +275,9 @@ class ReconstructionDisplay:
             xticks=[],
             yticks=np.arange(len(shown)) * height + (height - 1) / 2,
             yticklabels=[labels[key] for key in shown],
-            # Flat images, such as rows of a spectrum, become bands.
+            # Flat images, such as spectra, are stretched to bands.
             aspect="equal" if above > 0.8 * LOWEST else "auto",
-            anchor="W",  # in the middle the layout would cut the labels
+            anchor="W",  # if centred, the layout would cut off the labels
         )
         self.ax_.tick_params(length=0)
         self.ax_.spines[:].set_visible(False)
@@ -283,11 +285,11 @@ class ReconstructionDisplay:
 
 
 def _difference(reconstruction, target, name):
-    """Reconstruction minus target; a ValueError where they do not correspond."""
+    """Reconstruction minus target. Raises a ValueError if their shapes differ."""
     reconstruction = np.asarray(reconstruction)
     if reconstruction.shape != target.shape:
         raise ValueError(
             f"The reconstructions by {name!r} have the shape {reconstruction.shape}, "
-            f"but what they should be has {target.shape}; see X_target."
+            f"but their target has {target.shape}; see X_target."
         )
     return reconstruction - target

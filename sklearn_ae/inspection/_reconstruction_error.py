@@ -1,4 +1,4 @@
-"""Errors of rows, and of their features."""
+"""Reconstruction errors of rows and features."""
 
 import numpy as np
 from sklearn.utils import check_consistent_length, column_or_1d
@@ -15,12 +15,12 @@ from sklearn_ae.inspection._style import (
 from sklearn_ae.inspection._tiles import as_rows
 
 KINDS = ("histogram", "heatmap")
-# Names of features that find room along an axis.
-MANY = 40
+# Number of names that fit along an axis.
+MAX_NAMES = 40
 
 
 class ReconstructionErrorDisplay:
-    """Histogram of the rows' errors, or a heat map of which features are to blame.
+    """Histogram of the errors of rows, or heat map of the errors of features.
 
     It is recommended to use :meth:`from_estimator` to create a
     `ReconstructionErrorDisplay`. All parameters are stored as attributes.
@@ -28,19 +28,19 @@ class ReconstructionErrorDisplay:
     Parameters
     ----------
     feature_errors : array-like of shape (n_samples, n_features)
-        Error of each entry. That of a row is their mean.
+        Error of each entry. The error of a row is their mean.
 
     threshold : float, default=None
-        Rows of a greater error count as outliers.
+        Rows with a larger error are outliers.
 
     y : array-like of shape (n_samples,), default=None
-        Groups of rows, which the histogram tells apart.
+        Groups of rows, each with its own histogram.
 
     feature_names : array-like of str of shape (n_features,), default=None
         Names of the features. None numbers them.
 
     error_name : str, default="squared error"
-        What the errors are.
+        Name of the errors, for the labels.
 
     Attributes
     ----------
@@ -54,16 +54,16 @@ class ReconstructionErrorDisplay:
         Error of each row.
 
     bars_ : dict of str to matplotlib StepPatch
-        Histograms by group, or that of all rows as ``"all"``; empty for a heat map.
+        Histograms by group, or one of all rows as ``"all"``. Empty for a heat map.
 
     line_ : matplotlib Line2D or None
-        Where the threshold is.
+        Line at the threshold.
 
     image_ : matplotlib AxesImage or None
         The heat map.
 
     rows_ : ndarray of int or None
-        Which rows the heat map shows, from top to bottom.
+        Indices of the rows of the heat map, from top to bottom.
 
     See Also
     --------
@@ -120,46 +120,47 @@ class ReconstructionErrorDisplay:
         hist_kw=None,
         im_kw=None,
     ):
-        """Reconstruct rows and draw how wrong that is.
+        """Reconstruct rows and draw the errors.
 
         Parameters
         ----------
         estimator : estimator
-            Fitted :class:`~sklearn_ae.AutoencoderOutlierDetector`, whose errors are in
-            units of each feature's usual one, or anything with `transform` and
-            `inverse_transform`, PCA and pipelines included.
+            Fitted :class:`~sklearn_ae.AutoencoderOutlierDetector`, whose errors are
+            multiples of the usual error of each feature, or any estimator with
+            `transform` and `inverse_transform`, such as PCA or a pipeline.
 
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows to reconstruct.
 
         y : array-like of shape (n_samples,), default=None
-            Groups of rows, which the histogram tells apart.
+            Groups of rows, each with its own histogram.
 
         kind : {"histogram", "heatmap"}, default="histogram"
             What to draw.
 
         threshold : float, default=None
-            Rows of a greater error count as outliers. None takes that of an outlier
-            detector, and none for other estimators.
+            Rows with a larger error are outliers. None uses the threshold of an outlier
+            detector, and no threshold for other estimators.
 
         feature_names : array-like of str of shape (n_features,), default=None
-            Names of the features. None takes those that the estimator has seen.
+            Names of the features. None uses `feature_names_in_` of `estimator`, if it
+            exists.
 
         bins : int or array-like, default=20
-            Number of bins of the histogram, equal on a logarithmic axis, or their
-            edges. The axis is logarithmic where all on it is positive.
+            Number of bins of the histogram, of equal width on the axis, or their edges.
+            The axis is logarithmic if everything on it is positive.
 
         n_rows : int, default=20
-            Rows of the heat map, those of the greatest errors.
+            Number of rows of the heat map, those with the largest errors.
 
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes new ones.
+            Axes to draw on. None creates new axes.
 
         hist_kw : dict, default=None
-            Keyword arguments of matplotlib's `stairs`.
+            Keyword arguments for matplotlib's `stairs`.
 
         im_kw : dict, default=None
-            Keyword arguments of matplotlib's `imshow`.
+            Keyword arguments for matplotlib's `imshow`.
 
         Returns
         -------
@@ -170,7 +171,7 @@ class ReconstructionErrorDisplay:
         ------
         ValueError
             If `kind` is unknown, `estimator` cannot reconstruct, or another argument
-            does not fit.
+            is invalid.
         """
         check_matplotlib(cls.__name__)
         check_option("kind", kind, KINDS)
@@ -181,7 +182,7 @@ class ReconstructionErrorDisplay:
             rows, reconstruction = as_rows(X), reconstruct(estimator, X)
             if rows.shape != reconstruction.shape:
                 raise ValueError(
-                    f"X has the shape {rows.shape}, but its reconstruction "
+                    f"X has the shape {rows.shape}, but its reconstruction has "
                     f"{reconstruction.shape}; they cannot be compared."
                 )
             errors = (rows - reconstruction) ** 2
@@ -214,23 +215,23 @@ class ReconstructionErrorDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes new ones.
+            Axes to draw on. None creates new axes.
 
         kind : {"histogram", "heatmap"}, default="histogram"
             What to draw.
 
         bins : int or array-like, default=20
-            Number of bins of the histogram, equal on a logarithmic axis, or their
-            edges. The axis is logarithmic where all on it is positive.
+            Number of bins of the histogram, of equal width on the axis, or their edges.
+            The axis is logarithmic if everything on it is positive.
 
         n_rows : int, default=20
-            Rows of the heat map, those of the greatest errors.
+            Number of rows of the heat map, those with the largest errors.
 
         hist_kw : dict, default=None
-            Keyword arguments of matplotlib's `stairs`.
+            Keyword arguments for matplotlib's `stairs`.
 
         im_kw : dict, default=None
-            Keyword arguments of matplotlib's `imshow`.
+            Keyword arguments for matplotlib's `imshow`.
 
         Returns
         -------
@@ -241,13 +242,15 @@ class ReconstructionErrorDisplay:
         ------
         ValueError
             If `kind` is unknown, `feature_errors` or `threshold` are not finite, or
-            another argument does not fit.
+            another argument is invalid.
         """
         check_option("kind", kind, KINDS)
         check_count("n_rows", n_rows)
         errors = np.asarray(self.feature_errors, dtype=float)
         if not np.isfinite(errors).all():
-            raise ValueError("feature_errors must be finite, but has NaN or infinity.")
+            raise ValueError(
+                "feature_errors must be finite, but contains NaN or infinity."
+            )
         if self.threshold is not None and not np.isfinite(self.threshold):
             raise ValueError(f"threshold={self.threshold!r} must be finite or None.")
         self.errors_ = errors.mean(axis=1)
@@ -267,11 +270,11 @@ class ReconstructionErrorDisplay:
 
     def _draw_histogram(self, bins, options):
         errors = self.errors_
-        # The picture shows the threshold, too.
+        # The range includes the threshold.
         seen = errors if self.threshold is None else np.append(errors, self.threshold)
         if np.ndim(bins) == 0 and (seen > 0).all():
             edges = 10 ** bin_edges(np.log10(seen), bins)
-            # What rounding would leave out.
+            # Rounding must not exclude the extremes.
             edges[0], edges[-1] = min(edges[0], seen.min()), max(edges[-1], seen.max())
         else:
             edges = bin_edges(seen, bins)
@@ -303,7 +306,7 @@ class ReconstructionErrorDisplay:
         self.ax_.set(
             xlabel=f"{self.error_name}, mean of a row",
             ylabel="rows",
-            # Of everything there, lest another display's bars should vanish.
+            # Depends on everything on the axes: bars of another display stay visible.
             xscale="log" if self.ax_.dataLim.xmin > 0 else "linear",
         )
         self.ax_.legend()
@@ -312,25 +315,25 @@ class ReconstructionErrorDisplay:
         style = {"cmap": "cividis", "aspect": "auto", "interpolation": "nearest"}
         most = errors.max()
         if most > 0:
-            # One row far out would leave the others without a difference.
+            # Logarithmic, so that one extreme row does not make the others look alike.
             style |= {"norm": "log", "vmin": most / 100, "vmax": most}
             errors = np.maximum(errors, most / 100)
         self.image_ = self.ax_.imshow(errors, **style | options)
         self.figure_.colorbar(self.image_, ax=self.ax_, label=self.error_name)
         self.ax_.set(ylabel="row", xlabel="feature")
-        if len(errors) <= MANY:
+        if len(errors) <= MAX_NAMES:
             self.ax_.set_yticks(np.arange(len(errors)), self.rows_.astype(str))
         if names := self._names():
             self.ax_.set_xticks(np.arange(len(names)), names, rotation=90)
             self.ax_.set_xlabel("")
 
     def _names(self):
-        """The names of the features, as far as the heat map has room for them."""
+        """Names of the features; empty if there are none or too many for the axis."""
         names, n_features = self.feature_names, np.shape(self.feature_errors)[1]
         if names is not None and len(names) != n_features:
             raise ValueError(
                 f"feature_names has {len(names)} names, but there are {n_features} "
                 "features."
             )
-        few = names is not None and n_features <= MANY
+        few = names is not None and n_features <= MAX_NAMES
         return [str(name) for name in names] if few else []

@@ -1,9 +1,9 @@
-"""Axes, colours and bins that the displays share."""
+"""Axes, colours and bins shared by the displays."""
 
 import numpy as np
 
-# Okabe and Ito's colours, told apart by the colour-blind; the lightest, yellow, is
-# left out since it vanishes in print.
+# The palette of Okabe and Ito, safe for colour-blind readers. Yellow, the lightest, is
+# omitted because it is barely visible in print.
 COLORS = (
     "#0072B2",
     "#D55E00",
@@ -15,10 +15,10 @@ COLORS = (
 )
 GREY = "#808080"
 
-# About what a letter of a label is wide, in inches.
+# Approximate width of a letter of a label, in inches.
 LETTER = 0.085
 
-# Keyword arguments of matplotlib that say the same.
+# Keyword arguments of matplotlib with the same meaning.
 SYNONYMS = (
     {"c", "color"},
     {"ls", "linestyle", "linestyles"},
@@ -28,12 +28,12 @@ SYNONYMS = (
 
 
 def check_matplotlib(caller):
-    """Give `matplotlib.pyplot`, or say how to install it.
+    """Return `matplotlib.pyplot`, or raise an error that says how to install it.
 
     Parameters
     ----------
     caller : str
-        Who needs matplotlib, for the error.
+        Name of the caller, for the error message.
 
     Returns
     -------
@@ -49,29 +49,30 @@ def check_matplotlib(caller):
         import matplotlib.pyplot as plt
     except ImportError as error:
         raise ImportError(
-            f"{caller} needs matplotlib; `pip install 'sklearn-ae[plot]'` brings it."
+            f"{caller} needs matplotlib; install it with "
+            "`pip install 'sklearn-ae[plot]'`."
         ) from error
     return plt
 
 
 def make_axes(ax, caller, figsize=None):
-    """`ax`, or axes of a new figure.
+    """Return `ax`, or the axes of a new figure if it is None.
 
     Parameters
     ----------
     ax : matplotlib Axes or None
-        Returned as it is unless None.
+        Existing axes.
 
     caller : str
-        Who needs matplotlib, for the error.
+        Name of the caller, for the error message.
 
     figsize : tuple of float, default=None
-        Size in inches of a new figure.
+        Size of a new figure in inches.
 
     Returns
     -------
     ax : matplotlib Axes
-        Where to draw.
+        Axes to draw on.
     """
     plt = check_matplotlib(caller)
     if ax is not None:
@@ -81,20 +82,20 @@ def make_axes(ax, caller, figsize=None):
 
 
 def next_color(ax):
-    """The first of the `COLORS` that the fewest lines of `ax` have."""
+    """The first of the `COLORS` that are used by the fewest lines of `ax`."""
     used = [line.get_color() for line in ax.lines]
     return min(COLORS, key=used.count)
 
 
 def override(style, given):
-    """`style` with what is `given`, under whatever of matplotlib's names."""
+    """`style` updated by `given`, which may use any of matplotlib's synonyms."""
     given = given or {}
     replaced = set().union(*(names for names in SYNONYMS if names & given.keys()))
     return {name: style[name] for name in style if name not in replaced} | given
 
 
 def count_in_integers(axis):
-    """Let an axis of counts have ticks at whole numbers only."""
+    """Restrict the ticks of an axis to integers."""
     from matplotlib.ticker import MaxNLocator
 
     locator = axis.get_major_locator()
@@ -103,7 +104,7 @@ def count_in_integers(axis):
 
 
 def bin_edges(values, bins):
-    """Edges of a histogram's bins, also of values that differ by rounding only."""
+    """Edges of histogram bins, also for values that differ only by rounding."""
     values = np.asarray(values)
     if np.ptp(values) <= 1e-12 * np.abs(values).max():
         values = values[:1]

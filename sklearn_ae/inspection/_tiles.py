@@ -1,4 +1,4 @@
-"""Rows of a table as images, and many images as one."""
+"""Conversion of rows to images, and of several images to one picture."""
 
 import math
 from numbers import Integral
@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_array
 
 
 def find_image_shape(n_features, image_shape=None, estimators=()):
-    """Channels, height and width of the images that rows are.
+    """Channels, height and width of the images in the rows.
 
     Parameters
     ----------
@@ -18,11 +18,11 @@ def find_image_shape(n_features, image_shape=None, estimators=()):
 
     image_shape : tuple of int, default=None
         ``(height, width)`` or ``(channels, height, width)`` with 1 or 3 channels.
-        None takes the first of the `estimators` or of their parts that fits, or else
-        squares of one channel.
+        None uses the first `image_shape` among the parameters of the `estimators` that
+        fits or, if there is none, square images with one channel.
 
     estimators : sequence of estimators, default=()
-        Where to look for a shape.
+        Estimators whose parameters may contain an `image_shape`.
 
     Returns
     -------
@@ -32,7 +32,8 @@ def find_image_shape(n_features, image_shape=None, estimators=()):
     Raises
     ------
     ValueError
-        If the shape does not fit the rows, or none is given and they are no squares.
+        If the shape does not fit the rows, or no shape is given and the images are not
+        square.
     """
     if image_shape is None:
         given = [
@@ -48,9 +49,9 @@ def find_image_shape(n_features, image_shape=None, estimators=()):
         side = math.isqrt(n_features)
         if side**2 != n_features:
             raise ValueError(
-                f"image_shape=None needs square images, but {n_features} features are "
-                "no square; set image_shape=(height, width) or (channels, height, "
-                "width)."
+                f"image_shape=None needs square images, but {n_features} features do "
+                "not form a square; set image_shape=(height, width) or (channels, "
+                "height, width)."
             )
         return 1, side, side
     sides = np.array(image_shape, dtype=object).ravel().tolist()
@@ -60,39 +61,39 @@ def find_image_shape(n_features, image_shape=None, estimators=()):
     if not fits or len(shape) != 3 or shape[0] not in (1, 3):
         raise ValueError(
             f"image_shape={image_shape!r} does not fit {n_features} features; it must "
-            "be (height, width) or (channels, height, width) with 1 or 3 channels, and "
-            f"multiply to {n_features}."
+            "be (height, width) or (channels, height, width) with 1 or 3 channels and "
+            f"a product of {n_features}."
         )
     return tuple(int(side) for side in shape)
 
 
 def as_rows(X):
-    """`X` as a dense array of finite numbers; data frames and sparse tables too."""
+    """Convert `X`, also a data frame or sparse matrix, to a dense, finite array."""
     X = X.toarray() if hasattr(X, "toarray") else X
     return check_array(X, dtype=[np.float64, np.float32])
 
 
 def as_images(rows, shape):
-    """Rows of shape (n, n_features), channels first, as (n, height, width[, 3])."""
+    """Reshape rows (n, n_features), channels first, to (n, height, width[, 3])."""
     images = np.reshape(rows, (len(rows), *shape))
     return images[:, 0] if shape[0] == 1 else np.moveaxis(images, 1, -1)
 
 
 def tile(images, n_columns):
-    """Images side by side and row under row, one pixel apart.
+    """Arrange images in a grid, one pixel apart.
 
     Parameters
     ----------
     images : ndarray of shape (n, height, width) or (n, height, width, 3)
-        What to lay out, row by row.
+        Images to arrange, row by row.
 
     n_columns : int
-        Images in a row.
+        Number of images per row.
 
     Returns
     -------
     picture : ndarray of shape (n_rows * (height + 1) - 1, n_columns * (width + 1) - 1)
-        With a last axis of 3 for coloured images. What no image covers is NaN.
+        For colour images with a last axis of length 3. Pixels between images are NaN.
     """
     height, width, *channels = images.shape[1:]
     n_rows = -(-len(images) // n_columns)
@@ -107,7 +108,7 @@ def tile(images, n_columns):
 
 
 def show(ax, picture, **options):
-    """``ax.imshow`` without interpolation; gaps of coloured pictures are white."""
+    """``ax.imshow`` without interpolation; gaps in colour pictures are white."""
     if picture.ndim == 3:
         picture = np.clip(np.nan_to_num(picture, nan=1.0), 0, 1)
     return ax.imshow(picture, **{"interpolation": "nearest"} | options)

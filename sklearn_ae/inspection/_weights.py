@@ -1,4 +1,4 @@
-"""What the units of an encoder look for, or what those of a decoder add."""
+"""Weights of the units of an encoder or decoder, as images."""
 
 import math
 
@@ -23,11 +23,11 @@ class WeightsDisplay:
     Parameters
     ----------
     weights : array-like of shape (n_units, n_features)
-        One row for each unit, flattened channels first.
+        One row per unit, flattened channels first.
 
     image_shape : tuple of int, default=None
-        ``(height, width)`` or ``(channels, height, width)``; None stands for squares of
-        one channel.
+        ``(height, width)`` or ``(channels, height, width)``. None means square images
+        with one channel.
 
     Attributes
     ----------
@@ -39,23 +39,22 @@ class WeightsDisplay:
 
     image_ : matplotlib AxesImage
         All images as one picture, each divided by its largest absolute weight: 0 is
-        mid-grey, -1 black and 1 white. Of a unit whose weights are all 0 nothing but
-        mid-grey is seen.
+        mid-grey, -1 black and 1 white. Units whose weights are all 0 are mid-grey.
 
     See Also
     --------
-    ActivationDisplay : How active the units are.
+    ActivationDisplay : Mean activations of the units.
 
     Notes
     -----
-    The input of norm r around `mean_` that activates a unit most is sought by
-    ``d <- g / ||g||`` with ``g`` the gradient of the unit's code at ``mean_ + r d``
-    [1]_. Of the directions ``d`` that this passes through, the best is taken; where
-    there is no gradient, it goes on in a random direction. The norm
-    ``r = scale_ * sqrt(n_features)`` is that of a usual centred row, unless `scale_` is
-    1, as it is for data that a penalty or a sigmoid output leaves in their units. Where
-    the code is an increasing function of ``w @ x`` the result is ``w / ||w||``,
-    whatever r.
+    The input at distance r from `mean_` that activates a unit most is found by
+    iterating ``d <- g / ||g||``, where ``g`` is the gradient of the unit's code at
+    ``mean_ + r d`` [1]_. The best of all directions ``d`` is used. If the gradient
+    vanishes, the iteration continues in a random direction. The distance
+    ``r = scale_ * sqrt(n_features)`` is the norm of a typical centred row, unless
+    `scale_` is 1, as for data that keep their units because of a penalty or a sigmoid
+    output. If the code is an increasing function of ``w @ x``, the result is
+    ``w / ||w||`` for any r.
 
     References
     ----------
@@ -96,29 +95,31 @@ class WeightsDisplay:
         Parameters
         ----------
         estimator : estimator
-            Fitted, with `module_`, and `inverse_transform` for ``kind="decoder"``.
+            Fitted estimator with `module_` and, for ``kind="decoder"``,
+            `inverse_transform`.
 
         kind : {"encoder", "decoder", "activating"}, default="encoder"
-            ``"encoder"``: weights of the encoder's first layer, those of its filters
-            if it is a convolution; the linear path that ``init="pca"`` puts beside
-            hidden layers is not in them. ``"decoder"``: what the reconstruction gains
-            when a unit of the code goes from 0 to 1 and the others are 0, which for a
-            decoder of one linear layer are its weights. ``"activating"``: the input of
-            given norm that activates each unit of the code most, divided by that norm;
-            0 for units that nothing activates.
+            ``"encoder"``: the weights of the first layer of the encoder, or its filters
+            if it is a convolution. The linear path that ``init="pca"`` adds beside
+            hidden layers is not included. ``"decoder"``: the change of the
+            reconstruction when a unit of the code goes from 0 to 1 while the others are
+            0; for a decoder with a single linear layer these are its weights.
+            ``"activating"``: the input of given norm that activates each unit of the
+            code most, divided by that norm; 0 for units that no input activates.
 
         units : array-like of int, default=None
-            Which units to draw, of the first layer or of the code. None draws all.
+            Units to draw, of the first layer or of the code. None draws all.
 
         image_shape : tuple of int, default=None
-            ``(height, width)`` or ``(channels, height, width)``. None takes that of
-            `estimator` or squares of one channel. Filters have their own.
+            ``(height, width)`` or ``(channels, height, width)``. None uses the
+            `image_shape` of `estimator` or, if it has none that fits, square images
+            with one channel. Ignored for filters, which have their own shape.
 
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes new ones.
+            Axes to draw on. None creates new axes.
 
         im_kw : dict, default=None
-            Keyword arguments of matplotlib's `imshow`.
+            Keyword arguments for matplotlib's `imshow`.
 
         Returns
         -------
@@ -128,9 +129,9 @@ class WeightsDisplay:
         Raises
         ------
         ValueError
-            If `kind` is unknown, there are no such `units`, `estimator` has no
-            `module_`, or its encoder begins with neither a linear layer nor a
-            convolution.
+            If `kind` is unknown, `units` is not a valid selection, `estimator` has no
+            `module_`, or, for ``kind="encoder"``, the first layer of its encoder is
+            neither linear nor a convolution.
         """
         check_matplotlib(cls.__name__)
         check_option("kind", kind, KINDS)
@@ -155,15 +156,15 @@ class WeightsDisplay:
         return cls(weights=weights, image_shape=image_shape).plot(ax, im_kw=im_kw)
 
     def plot(self, ax=None, *, im_kw=None):
-        """Draw the weights, as many rows of images as columns.
+        """Draw the weights as a grid of images.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes new ones.
+            Axes to draw on. None creates new axes.
 
         im_kw : dict, default=None
-            Keyword arguments of matplotlib's `imshow`.
+            Keyword arguments for matplotlib's `imshow`.
 
         Returns
         -------
@@ -175,8 +176,8 @@ class WeightsDisplay:
         most = np.abs(weights).max(axis=1, keepdims=True)
         weights = weights / np.where(most > 0, most, 1.0)
         if shape[0] == 3:
-            weights = (weights + 1) / 2  # colours are seen in [0, 1]
-        # As square a picture as can be.
+            weights = (weights + 1) / 2  # colours must be in [0, 1]
+        # The picture is as square as possible.
         height, width = shape[1] + 1, shape[2] + 1
         n_columns = math.ceil(math.sqrt(len(weights) * height / width))
         n_columns = min(n_columns, len(weights))
@@ -195,7 +196,7 @@ class WeightsDisplay:
 
 
 def _positions(units, n_units):
-    """The chosen units, as an array of at least one index."""
+    """The indices of the chosen units, at least one."""
     try:
         positions = np.ravel(np.arange(n_units)[np.asarray(units)])
     except IndexError:
@@ -209,9 +210,9 @@ def _positions(units, n_units):
 
 
 def _first_layer(estimator):
-    """Weights of the first layer as rows, and the shape of filters or None."""
+    """Weights of the first layer as rows, and the shape of its filters or None."""
     module, called = estimator.module_, []
-    # What a module calls first need not be what it has first.
+    # The layer that is called first need not be the first child of the module.
     hooks = [
         layer.register_forward_pre_hook(lambda layer, _: called.append(layer))
         for layer in module.modules()
@@ -226,8 +227,8 @@ def _first_layer(estimator):
             hook.remove()
     if not called or not isinstance(called[0], torch.nn.Linear | torch.nn.Conv2d):
         raise ValueError(
-            "kind='encoder' needs an encoder whose first layer is linear or a Conv2d, "
-            f"which that of {estimator!r} is not; take kind='activating'."
+            "kind='encoder' needs an encoder whose first layer is Linear or Conv2d, "
+            f"unlike that of {estimator!r}; use kind='activating'."
         )
     weight = called[0].weight.detach().cpu().numpy().copy()
     filter_shape = None if weight.ndim == 2 else weight.shape[1:]
@@ -235,7 +236,7 @@ def _first_layer(estimator):
 
 
 def _activating_inputs(estimator):
-    """Unit vectors from the mean that activate each unit of the code most."""
+    """Directions from the mean, of norm 1, that activate each unit most."""
     module, device = estimator.module_, estimator.device_
     mean = module.input_mean.to(torch.float32)
     radius = module.input_scale * math.sqrt(len(mean))
@@ -250,13 +251,13 @@ def _activating_inputs(estimator):
             codes = module.encode(x).diagonal()[:, None]
             (gradient,) = torch.autograd.grad(codes.sum(), x)
         codes = codes.detach()
-        if step > 0:  # at first the directions are 0, the mean itself
+        if step > 0:  # in the first step the directions are 0, the mean itself
             found = torch.where(codes > best, directions, found)
             best = torch.maximum(best, codes)
         slope = gradient.abs().amax(dim=1, keepdim=True)
         responds |= slope > 0
         anywhere = torch.randn(shape, generator=generator).to(device)
-        # Divided by the slope first, lest squares of small gradients should vanish.
+        # Dividing by the slope first avoids underflow of squares of small gradients.
         ascent = torch.where(slope > 0, gradient / slope, anywhere)
         directions = torch.nn.functional.normalize(ascent, dim=1)
     return torch.where(responds, found, 0.0).cpu().numpy()

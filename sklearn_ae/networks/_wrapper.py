@@ -6,12 +6,7 @@ import torch
 from torch import Tensor
 
 from sklearn_ae._units import Affine
-from sklearn_ae.networks.contract import (
-    Network,
-    optional_method,
-    uses_own_generator,
-    weight_scales,
-)
+from sklearn_ae.networks.contract import Network, offers
 
 
 class Wrapper(Network):
@@ -40,7 +35,7 @@ class Wrapper(Network):
         super().__init__()
         # By position, since user-defined networks may name their two widths freely.
         self.network: Any = network(n_features, n_components, **network_params)
-        self.uses_own_generator = uses_own_generator(self.network)
+        self.uses_own_generator = offers(self.network).uses_own_generator
 
     def encode(self, x: Tensor) -> Tensor:
         return self.network.encode(x)
@@ -50,7 +45,7 @@ class Wrapper(Network):
 
     def reset_parameters_from(self, generator: torch.Generator) -> None:
         """Draw the weights of the inner network, unless it draws them itself."""
-        reset = optional_method(self.network, "reset_parameters_from")
+        reset = offers(self.network).reset_parameters_from
         if reset is not None:
             reset(generator)
 
@@ -58,8 +53,11 @@ class Wrapper(Network):
         self, input: Affine, output: Affine, code_scale: float
     ) -> dict[str, float]:
         """Those of the inner network."""
-        scales = weight_scales(self.network, input, output, code_scale)
-        return {f"network.{name}": scale for name, scale in scales.items()}
+        scales = offers(self.network).weight_scales
+        if scales is None:
+            return {}
+        inner = scales(input, output, code_scale)
+        return {f"network.{name}": scale for name, scale in inner.items()}
 
 
 def around(network: Any, params: dict[str, Any]) -> dict[str, Any]:

@@ -2,31 +2,19 @@
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from sklearn_ae._units import Affine
-
 REQUIRED = ("encode", "decode")
 
 
-class Network(nn.Module, ABC):
-    """Base class of networks: the contract between a network and an autoencoder.
+class Offers:
+    """What a network may offer beside `encode` and `decode`; here, nothing.
 
-    A network maps rows to codes by `encode` and codes to rows by `decode`. Both work on
-    tensors of single precision with one row a sample; rows are centred and scaled. Any
-    `torch.nn.Module` that has the two methods and takes ``(n_features, n_components)``
-    serves as a network. One that derives from this class may offer more: it overrides
-    what it offers of the attributes and methods below. Those that are None or False
-    here are not offered. Nothing else of a network is looked at, so that submodules and
-    attributes may have any names.
-
-    Parameters of a specification (see `ConvolutionalNetwork`) come as keyword
-    arguments of the constructor.
+    Attributes that are None or False are not offered.
     """
 
     # Whether scaling or rotating the code can be undone by scaling or rotating weights:
@@ -41,19 +29,6 @@ class Network(nn.Module, ABC):
     # Whether it computes as several networks at once, where its parameters are stacked
     # along a first axis and inputs have the shape (m, n, p).
     is_stackable: ClassVar[bool] = False
-
-    @abstractmethod
-    def encode(self, x: Tensor) -> Tensor:
-        """The codes of rows, shape (n, p) to (n, k)."""
-
-    @abstractmethod
-    def decode(self, z: Tensor) -> Tensor:
-        """The outputs for codes, shape (n, k) to (n, q)."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.decode(self.encode(x))
-
-    # -- what a network may offer --------------------------------------------------
 
     # (generator) -> None. Draw all weights anew from the generator.
     reset_parameters_from: Any = None
@@ -84,27 +59,35 @@ class Network(nn.Module, ABC):
     weight_scales: Any = None
 
 
-def optional_method(network: Any, name: str) -> Callable[..., Any] | None:
-    """A method that `Network` lists as optional, or None where it is not offered."""
-    return getattr(network, name) if isinstance(network, Network) else None
+class Network(nn.Module, Offers, ABC):
+    """Base class of networks: the contract between a network and an autoencoder.
+
+    A network maps rows to codes by `encode` and codes to rows by `decode`. Both work on
+    tensors of single precision with one row a sample; rows are centred and scaled. Any
+    `torch.nn.Module` that has the two methods and takes ``(n_features, n_components)``
+    serves as a network. One that derives from this class may offer more, by overriding
+    attributes and methods of `Offers`. Nothing else of a network is looked at, so that
+    submodules and attributes may have any names.
+
+    Parameters of a specification (see `ConvolutionalNetwork`) come as keyword
+    arguments of the constructor.
+    """
+
+    @abstractmethod
+    def encode(self, x: Tensor) -> Tensor:
+        """The codes of rows, shape (n, p) to (n, k)."""
+
+    @abstractmethod
+    def decode(self, z: Tensor) -> Tensor:
+        """The outputs for codes, shape (n, k) to (n, q)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.decode(self.encode(x))
 
 
-def has_linear_code(network: Any) -> bool:
-    """Whether codes may be scaled and rotated by way of the weights."""
-    return isinstance(network, Network) and network.has_linear_code
-
-
-def uses_own_generator(network: Any) -> bool:
-    """Whether a network leaves torch's global generator alone."""
-    return isinstance(network, Network) and network.uses_own_generator
-
-
-def weight_scales(
-    network: Any, input: Affine, output: Affine, code_scale: float
-) -> dict[str, float]:
-    """The factors of `Network.weight_scales`; none where they are not offered."""
-    scales = optional_method(network, "weight_scales")
-    return {} if scales is None else scales(input, output, code_scale)
+def offers(network: Any) -> Offers:
+    """What a network offers; nothing if it does not derive from `Network`."""
+    return network if isinstance(network, Network) else Offers()
 
 
 def is_network_class(network: Any) -> bool:

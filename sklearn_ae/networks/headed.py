@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from sklearn_ae.networks._wrapper import Wrapper
-from sklearn_ae.networks.contract import has_linear_code, uses_own_generator
+from sklearn_ae.networks.contract import offers
 
 
 class UsedParameters(TorchFunctionMode):
@@ -49,7 +49,7 @@ def keep_encoder_only(network: Any, n_features: int) -> None:
     used = UsedParameters()
     buffers = {name: value.clone() for name, value in network.named_buffers()}
     # The package's own networks use the same parameters in both modes.
-    for training in (False,) if uses_own_generator(network) else (False, True):
+    for training in (False,) if offers(network).uses_own_generator else (False, True):
         network.train(training)
         with torch.no_grad(), used:
             network.encode(torch.zeros(2, n_features))
@@ -85,7 +85,7 @@ class HeadedNetwork(Wrapper):
     ) -> None:
         super().__init__(n_features, n_components, **params)
         keep_encoder_only(self.network, n_features)
-        self.has_linear_code = has_linear_code(self.network)
+        self.has_linear_code = offers(self.network).has_linear_code
         self.head = nn.utils.skip_init(nn.Linear, n_components, n_outputs)
         self.register_buffer("code_mean", torch.zeros(n_components))
         self.register_buffer("code_scale", torch.ones(n_components))

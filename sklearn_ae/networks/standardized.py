@@ -52,8 +52,12 @@ class Standardized(nn.Module):
     def in_double_precision(self) -> "Standardized":
         """A copy in double precision, kept until a weight changes."""
         tensors = (*self.parameters(), *self.buffers())
-        # Where a tensor is, and how often it has been written to.
-        state = tuple((t.data_ptr(), t._version, t.dtype) for t in tensors)
+        # Where a tensor is and how often it has been written to. Fused optimizers do
+        # not count as writing, but they change the sum.
+        state = [
+            (t.data_ptr(), t._version, float(t.sum(dtype=torch.float64)))
+            for t in map(torch.Tensor.detach, tensors)
+        ]
         if self._copy is None or self._copy[0] != state:
             self._copy = None  # not copied along
             self._copy = state, copy.deepcopy(self).double()

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from sklearn_ae.networks._wrapper import Wrapper
-from sklearn_ae.networks.contract import has_linear_code
+from sklearn_ae.networks.contract import offers
 
 
 def keep_largest(code: Tensor, k: int) -> Tensor:
@@ -38,7 +38,7 @@ class TopKNetwork(Wrapper):
         super().__init__(*args, **params)
         self.k = k
         # Positive factors pass through.
-        self.has_linear_code = has_linear_code(self.network)
+        self.has_linear_code = offers(self.network).has_linear_code
 
     def encode(self, x: Tensor) -> Tensor:
         return keep_largest(self.network.encode(x), self.k)

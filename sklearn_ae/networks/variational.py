@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from sklearn_ae._units import Affine
 from sklearn_ae.networks._layered import Linear
 from sklearn_ae.networks._wrapper import Wrapper
-from sklearn_ae.networks.contract import optional_method
+from sklearn_ae.networks.contract import offers
 
 # Logarithms of variances are clipped to this bound, so that no step overflows.
 LOG_VARIANCE_BOUND = 15.0
@@ -31,7 +31,7 @@ class VariationalNetwork(Wrapper):
 
     def __init__(self, n_features: int, n_components: int, **params: Any) -> None:
         super().__init__(n_features, n_components, **params)
-        self._has_hidden = optional_method(self.network, "n_hidden") is not None
+        self._has_hidden = offers(self.network).n_hidden is not None
         n_hidden = self.network.n_hidden if self._has_hidden else n_features
         self.log_variance_layer = nn.utils.skip_init(Linear, n_hidden, n_components)
         self.log_noise_variance = nn.Parameter(torch.zeros(()))

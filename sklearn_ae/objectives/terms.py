@@ -9,7 +9,7 @@ from torch import Tensor
 
 from sklearn_ae._draws import Generators
 from sklearn_ae._units import Units
-from sklearn_ae.networks.contract import optional_method
+from sklearn_ae.networks.contract import offers
 from sklearn_ae.objectives._part import Part
 from sklearn_ae.objectives.penalties import (
     activation_l1,
@@ -264,7 +264,7 @@ class JacobianPenalty(Penalty):
 
 def exact_contraction(network: Any, x: Tensor) -> Tensor:
     """``||dh/dx||_F^2`` of each row, by the network's own formula if it has one."""
-    formula = optional_method(network, "squared_jacobian_norm")
+    formula = offers(network).squared_jacobian_norm
     return squared_jacobian_norm(network.encode, x) if formula is None else formula(x)
 
 

@@ -75,6 +75,8 @@ def is_available(device: str) -> bool:
 
 def resolve_device(device: str) -> str:
     """The name of a device that is there; "auto" is a GPU if there is one."""
+    if device == "cpu":
+        return device
     if device == "auto":
         return next((gpu for gpu in ("cuda", "mps") if is_available(gpu)), "cpu")
     if not is_available(device):

@@ -78,8 +78,11 @@ class Training:
         self.n_epochs, self.schedule_name = n_epochs, schedule
         self.patience, self.tol = patience, tol
         self.keeps_best, self.accepts = keeps_best, accepts
+        # Weights are compared on the rows held out or, without any, on training rows.
+        self.compared = train.thinned(COMPARED_ROWS) if valid is None else valid
+        self.datasets = {"dataset_train": train, "dataset_valid": valid}
         self.n_epochs_begun = 0
-        self._n_epochs_before = len(net.history)
+        self._n_rows_before = len(net.history)
         self.best: BestWeights | None = None
 
     def begin(self) -> None:
@@ -92,7 +95,7 @@ class Training:
         net.max_epochs = self.n_epochs
         net.notify("on_train_begin", X=self.train, y=None)
         if self.n_epochs > 0 and self.keeps_best:
-            loss = net.evaluate(self._compared)["loss"]
+            loss = net.evaluate(self.compared)["loss"]
             self.best = BestWeights(net.module_, loss, self.tol)
 
     def step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
@@ -104,7 +107,7 @@ class Training:
     def begin_epoch(self) -> None:
         """Tell the callbacks."""
         self.n_epochs_begun += 1
-        self.net.notify("on_epoch_begin", **self._datasets)
+        self.net.notify("on_epoch_begin", **self.datasets)
 
     def end_epoch(self) -> bool:
         """Look at the losses in the history; whether there is to be another epoch."""
@@ -113,8 +116,8 @@ class Training:
         if self.valid is not None and self.best is not None:
             self.best.update(loss)
         self.schedule.after_epoch(loss)
-        self._n_epochs_before = len(self.net.history)
-        self.net.notify("on_epoch_end", **self._datasets)
+        self._n_rows_before = len(self.net.history)
+        self.net.notify("on_epoch_end", **self.datasets)
         is_out_of_patience = (
             self.patience is not None
             and self.best is not None
@@ -125,47 +128,30 @@ class Training:
     def finish(self, interrupt: BaseException | None = None) -> TrainingResult:
         """Choose the weights to keep, and tell the callbacks."""
         best, net = self.best, self.net
-        self._drop_unfinished_epoch()
         has_changed = self.n_epochs_begun > 0
+        # Without an epoch that was broken off.
+        del net.history[self._n_rows_before :]
         best_loss = net.history[-1].get("train_loss", np.inf) if net.history else np.inf
         if has_changed and self.valid is None:
             # After the last step no training loss has been computed yet.
-            loss = net.evaluate(self._compared)["loss"]
+            loss = net.evaluate(self.compared)["loss"]
             net.check_finite(loss)
             if best is not None:
                 best.update(loss)
         if has_changed and best is not None:
             if self.valid is not None and self.accepts is not None:
                 best.keep_first_unless(self.accepts, net, self.valid)
-            best.restore()
-            has_changed = not best.is_first
-            if self.valid is not None or best.is_first:
+            has_changed = best.restore()
+            if self.valid is not None or not has_changed:
                 best_loss = best.loss
-        self._close()
+        self.close()
         return TrainingResult(has_changed, float(best_loss), interrupt)
 
-    def abandon(self) -> None:
-        """After an error: tell the callbacks."""
-        self._drop_unfinished_epoch()
-        self._close()
-
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Tell the callbacks that it has ended; all there is to do after an error."""
+        del self.net.history[self._n_rows_before :]
         self.net.notify("on_train_end", X=self.train, y=None)
         self.net._set_training(False)
-
-    def _drop_unfinished_epoch(self) -> None:
-        del self.net.history[self._n_epochs_before :]
-
-    @property
-    def _datasets(self) -> dict[str, ArrayDataset | None]:
-        return {"dataset_train": self.train, "dataset_valid": self.valid}
-
-    @property
-    def _compared(self) -> ArrayDataset:
-        """The rows on which weights are compared."""
-        if self.valid is not None:
-            return self.valid
-        return self.train.thinned(COMPARED_ROWS)
 
 
 def train_alone(training: Training) -> TrainingResult:
@@ -176,7 +162,11 @@ def train_alone(training: Training) -> TrainingResult:
     """
     net, interrupt = training.net, None
     threads = suitable_threads(net.module_, net.batch_size)
-    with watched_interrupts() as interrupts, net.isolated(), threads:
+    with (
+        watched_interrupts() as interrupts,
+        net.isolated(net.needs_isolation_),
+        threads,
+    ):
         try:
             training.begin()
             goes_on = training.n_epochs > 0
@@ -191,7 +181,7 @@ def train_alone(training: Training) -> TrainingResult:
         except KeyboardInterrupt as error:
             interrupt = interrupts.of_user(error)
         except BaseException:
-            training.abandon()
+            training.close()
             raise
         return training.finish(interrupt)
 

@@ -21,12 +21,7 @@ from sklearn_ae.data.batches import (
     unpack_batch,
 )
 from sklearn_ae.networks._layered import SeededDropout
-from sklearn_ae.networks.contract import (
-    has_linear_code,
-    optional_method,
-    uses_own_generator,
-    weight_scales,
-)
+from sklearn_ae.networks.contract import offers
 from sklearn_ae.objectives.corruptions import corrupt_standardized
 from sklearn_ae.training.interrupts import CallbackStop
 from sklearn_ae.training.progress import ProgressBar
@@ -97,15 +92,15 @@ class AutoencoderNet(skorch.NeuralNet):
         if self.corruption is not None:
             parts.append(self.corruption)
         self.needs_isolation_ = not (
-            uses_own_generator(self.module_)
+            offers(self.module_).uses_own_generator
             and all(getattr(part, "uses_own_generator", False) for part in parts)
         )
         return self
 
     def initialize_module(self) -> "AutoencoderNet":
-        with self._isolated():
+        with self.isolated(True):
             self.module_ = self.make_module()
-        reset = optional_method(self.module_, "reset_parameters_from")
+        reset = offers(self.module_).reset_parameters_from
         if reset is not None:
             reset(self.generators_["weights"])
         for part in self.module_.modules():
@@ -122,10 +117,13 @@ class AutoencoderNet(skorch.NeuralNet):
         )
 
     def initialize_criterion(self) -> "AutoencoderNet":
-        standardize, target = self.standardize, self.standardize_target
-        code_scale = standardize.scale if has_linear_code(self.module_) else 1.0
-        scales = weight_scales(self.module_, standardize, target, code_scale)
-        self.units_ = Units(standardize, target, code_scale, scales)
+        offered = offers(self.module_)
+        sides = self.standardize, self.standardize_target
+        code_scale = self.standardize.scale if offered.has_linear_code else 1.0
+        scales = {}
+        if offered.weight_scales is not None:
+            scales = offered.weight_scales(*sides, code_scale)
+        self.units_ = Units(*sides, code_scale, scales)
         params = self.get_params_for("criterion")
         self.criterion_ = self.criterion(units=self.units_, **params)
         return self
@@ -174,9 +172,6 @@ class AutoencoderNet(skorch.NeuralNet):
         except KeyboardInterrupt as error:
             raise CallbackStop from error
 
-    def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kw: Any) -> None:
-        self.lowest_losses_ = {"train": np.inf, "valid": np.inf}
-
     def set_listeners(self, callbacks: Any, verbose: int) -> None:
         """Change which callbacks are called from now on."""
         if callbacks is not self.callbacks or verbose != self.verbose:
@@ -185,11 +180,10 @@ class AutoencoderNet(skorch.NeuralNet):
 
     # -- random numbers ------------------------------------------------------------
 
-    def isolated(self) -> AbstractContextManager[Any]:
-        """Restore torch's global generator after the block, if need be."""
-        return self._isolated() if self.needs_isolation_ else nullcontext()
-
-    def _isolated(self) -> AbstractContextManager[Any]:
+    def isolated(self, needed: bool) -> AbstractContextManager[Any]:
+        """Restore torch's global generator after the block, if it is needed there."""
+        if not needed:
+            return nullcontext()
         seed = torch.randint(2**62, (), generator=self.generators_["foreign"])
         return isolated_global_generator(int(seed), torch.device(self.device))
 
@@ -317,10 +311,10 @@ class AutoencoderNet(skorch.NeuralNet):
         """Write the losses of a pass into the history; an error if they overflowed."""
         for name, value in means.items():
             self.history.record(f"{prefix}_{name}", value)
-        is_best = means["loss"] < self.lowest_losses_[prefix]
-        if is_best:
-            self.lowest_losses_[prefix] = means["loss"]
-        self.history.record(f"{prefix}_loss_best", is_best)
+        column = f"{prefix}_loss"
+        before = [row[column] for row in self.history[:-1] if column in row]
+        is_best = means["loss"] < min(before, default=np.inf)
+        self.history.record(f"{column}_best", is_best)
         if prefix == "train":
             rate = float(self.optimizer_.param_groups[0]["lr"])
             self.history.record("learning_rate", rate)

@@ -8,7 +8,7 @@ from scipy.stats import wilcoxon
 
 from sklearn_ae.data.batches import ArrayDataset, TensorBatches, unpack_batch
 from sklearn_ae.data.moments import PrincipalAxes
-from sklearn_ae.networks.contract import optional_method
+from sklearn_ae.networks.contract import offers
 from sklearn_ae.networks.variational import VariationalNetwork
 
 # Signal and noise are at least this share of the variance each, since a Gaussian
@@ -43,11 +43,11 @@ def start_as_pca(
         share = np.clip(mean_out, 0.02, 0.98)
         decoder = decoder / (share * (1 - share))[:, np.newaxis]
         mean_out = np.log(share / (1 - share))
-    start_linear = optional_method(network, "start_linear")
+    start_linear = offers(network).start_linear
     if start_linear is None:
         raise ValueError(
             f"init='pca' cannot start a {type(network).__name__}, which does not "
-            "override Network.start_linear; set init='random'."
+            "offer start_linear; set init='random'."
         )
     device = next(network.parameters()).device
     start_linear(

@@ -32,11 +32,6 @@ class BestWeights:
         self.first = self.weights = self._copy()
         self.n_without_improvement = 0
 
-    @property
-    def is_first(self) -> bool:
-        """Whether nothing has been better than the weights to begin with."""
-        return self.weights is self.first
-
     def update(self, loss: float) -> None:
         """Compare the weights as they are now."""
         improved = loss < self.loss - self.tol * abs(self.loss)
@@ -48,7 +43,7 @@ class BestWeights:
         self, accepts: Callable[[float, np.ndarray], bool], net: Any, dataset: Any
     ) -> None:
         """Go back to the first weights unless the gain over them is accepted."""
-        if self.is_first:
+        if self.weights is self.first:
             return
         rows = []
         for weights in (self.first, self.weights):
@@ -57,9 +52,10 @@ class BestWeights:
         if not accepts(self.first_loss - self.loss, rows[0] - rows[1]):
             self.weights, self.loss = self.first, self.first_loss
 
-    def restore(self) -> None:
-        """Give the module the weights that are kept."""
+    def restore(self) -> bool:
+        """Give the module the weights that are kept; whether they are not the first."""
         self.module.load_state_dict(self.weights)
+        return self.weights is not self.first
 
     def _copy(self) -> dict[str, Tensor]:
         return {name: w.clone() for name, w in self.module.state_dict().items()}
