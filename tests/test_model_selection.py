@@ -9,6 +9,7 @@ import threading
 import time
 import warnings
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -72,6 +73,19 @@ def briefly(estimator, **params):
 
 def sparsely(**params):
     return SparseAutoencoder(20, max_epochs=2, random_state=0, **params)
+
+
+@dataclass(eq=False)
+class PullToTarget(Penalty):
+    """A user-defined penalty that computes for several networks at once."""
+
+    weight: float = 1.0
+    target: float = 0.0
+    uses_own_generator: ClassVar[bool] = True
+    batchable_fields: ClassVar[tuple[str, ...] | None] = ("target",)
+
+    def __call__(self, batch):
+        return (batch.code.mean(-2) - self.target).square().sum(-1)
 
 
 # Name: estimator, grid, and how many networks train together at once, at most.
@@ -161,6 +175,11 @@ CASES = {
         6,
     ),
     "variational": (briefly(VariationalAutoencoder), {"beta": [0.5, 1.0]}, 2),
+    "user-defined penalty": (
+        briefly(Autoencoder, penalties=[PullToTarget()]),
+        {"penalties__0__weight": [0.1, 1.0], "penalties__0__target": [0.0, 1.0]},
+        12,
+    ),
 }
 
 
@@ -841,10 +860,10 @@ ALONE = {
     "OwnNetwork is not stackable": Autoencoder(5, network=OwnNetwork),
     "OwnDense is not stackable": Autoencoder(5, network=OwnDense),
     "a user-defined part": DenoisingAutoencoder(5, corruption=hide_a_half),
-    "random projections": ContractiveAutoencoder(5, n_projections=2),
+    "JacobianPenalty is not batchable": ContractiveAutoencoder(5, n_projections=2),
     "OwnAdam": Autoencoder(5, optimizer=OwnAdam, learning_rate=1e-3),
-    "OwnLoss": Autoencoder(5, loss=OwnLoss()),
-    "OwnPenalty": Autoencoder(5, penalties=[OwnPenalty(0.1)]),
+    "OwnLoss is not stackable": Autoencoder(5, loss=OwnLoss()),
+    "OwnPenalty is not batchable": Autoencoder(5, penalties=[OwnPenalty(0.1)]),
     "callbacks": Autoencoder(5, callbacks=[Callback()]),
 }
 

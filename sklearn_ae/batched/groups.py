@@ -168,17 +168,17 @@ def reason_not_batchable(training: Training) -> str | None:
     objective = net.criterion_
     if (name := _not_stackable(net.module_)) is not None:
         return f"{name} is not stackable"
-    if net.needs_isolation_:
-        return "a user-defined part may draw from torch's global generator"
     if net.criterion not in _STACKABLE_OBJECTIVES:
         return f"{net.criterion.__name__} is not stackable"
     if type(objective.loss) not in _STACKABLE_LOSSES:
         return f"{type(objective.loss).__name__} is not stackable"
     for penalty in objective.penalties.values():
         if penalty.batchable_fields is None:
-            return f"{penalty} is not batchable"
+            return f"{type(penalty).__name__} is not batchable"
     if type(net.optimizer_) not in _ELEMENTWISE_OPTIMIZERS:
         return f"{type(net.optimizer_).__name__} may not treat weights one by one"
+    if net.needs_isolation_:
+        return "a user-defined part may draw from torch's global generator"
     if net.callbacks_:
         return "callbacks, or verbose"
     return None

@@ -59,7 +59,7 @@ def _train_epoch(
                 ended[training] = training.finish
         except ValueError as error:
             outcomes[training] = error
-            ended[training] = training.abandon
+            ended[training] = training.close
     return ended
 
 

@@ -228,6 +228,7 @@ class SquaredError(Loss):
     """``1/2 ||x - xhat||^2`` of each row; see `squared_error`."""
 
     degree: ClassVar[int | None] = 2
+    uses_own_generator: ClassVar[bool] = True
     __call__ = staticmethod(squared_error)
 
 
@@ -235,6 +236,7 @@ class AbsoluteError(Loss):
     """``sum_j |x_j - xhat_j|`` of each row; see `absolute_error`."""
 
     degree: ClassVar[int | None] = 1
+    uses_own_generator: ClassVar[bool] = True
     __call__ = staticmethod(absolute_error)
 
 
@@ -250,6 +252,7 @@ class Huber(Loss):
 
     delta: float = 1.0
     degree: ClassVar[int | None] = 2
+    uses_own_generator: ClassVar[bool] = True
 
     def __call__(self, reconstruction: Tensor, target: Tensor, total: bool = False):  # type: ignore[no-untyped-def]
         return huber(reconstruction, target, total, delta=self.delta)
@@ -262,12 +265,14 @@ class BinaryCrossEntropy(Loss):
     """The binary cross-entropy of each row; see `binary_cross_entropy`."""
 
     needs_unit_interval: ClassVar[bool] = True
+    uses_own_generator: ClassVar[bool] = True
     __call__ = staticmethod(binary_cross_entropy)
 
 
 class CrossEntropy(Loss):
     """The cross-entropy of each row for logits of classes; see `cross_entropy`."""
 
+    uses_own_generator: ClassVar[bool] = True
     __call__ = staticmethod(cross_entropy)
 
 
