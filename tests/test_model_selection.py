@@ -47,6 +47,7 @@ from sklearn_ae import (
 )
 from sklearn_ae.batched import fits
 from sklearn_ae.batched.cancellation import Cancellation
+from sklearn_ae.batched.identical import sets_of_identical
 from sklearn_ae.batched.networks import StackedNetworks
 from sklearn_ae.batched.training import train_stacked
 from sklearn_ae.model_selection import BatchedGridSearchCV, BatchedRandomizedSearchCV
@@ -273,6 +274,8 @@ def test_scores_agree_after_many_steps(estimator, grid):
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_nets_end_as_they_would_alone(seed):
+    four_epochs = {"random_state": seed, "corruption_level": 0.2, "max_epochs": 4}
+
     def trainings():
         collected = []
 
@@ -284,7 +287,9 @@ def test_nets_end_as_they_would_alone(seed):
             raise Collected
 
         settings = [
-            {"random_state": seed, "corruption_level": 0.2, "max_epochs": 4},
+            # The first stops after an epoch, and the second goes on in its slot.
+            {"n_iter_no_change": 1, "tol": 0.9, **four_epochs},
+            four_epochs,
             {"random_state": seed, "corruption_level": 0.4, "max_epochs": 2},
             {"random_state": seed + 1, "corruption_level": 0.4, "max_epochs": 3},
         ]
@@ -296,10 +301,14 @@ def test_nets_end_as_they_would_alone(seed):
         return collected
 
     alone, joint = trainings(), trainings()
-    results = [train_alone(training) for training in alone]
-    for result, own in zip(results, train_stacked(joint, Cancellation()), strict=True):
-        assert own.has_changed == result.has_changed
-        assert own.best_loss == pytest.approx(result.best_loss, rel=1e-4)
+    slots = [[joint[i] for i in slot] for slot in sets_of_identical(joint)]
+    assert list(map(len, slots)) == [2, 1, 1]
+    results = train_stacked(slots, Cancellation())
+    for one, other in zip(alone, joint, strict=True):
+        expected, got = train_alone(one), results[other]
+        assert got.has_changed == expected.has_changed
+        assert got.best_loss == pytest.approx(expected.best_loss, rel=1e-4)
+    assert len(joint[0].net.history) == 1
     for one, other in zip(alone, joint, strict=True):
         expected, got = dump_state(one.net), dump_state(other.net)
         for name, weight in expected["weights"].items():
@@ -452,8 +461,46 @@ def test_several_scorers():
     assert ours.best_score_ == pytest.approx(theirs.best_score_)
 
 
+def rank_of(name):
+    """A `refit` that chooses by ranks."""
+    return lambda results: int(results[f"rank_test_{name}"].argmin())
+
+
+@pytest.mark.parametrize("scale", [1.0, -1.0, 1e-8, -1e6])
+@pytest.mark.parametrize("refit", [True, False, "one", rank_of("one")])
+def test_ties_up_to_rounding_are_ties(scale, refit):
+    """The first of the grid wins, as it does if scores are equal to the last bit."""
+    exact = np.array([0.5, 0.7, 0.7, 0.7, 0.6, 0.7])
+    exact = scale * (exact if scale > 0 else 1 - exact)
+    noisy = exact * (1 + 1e-7 * np.array([0, 1, 3, 2, 0, -1]))
+    fitted = []
+    for search, scores in ((GridSearchCV, exact), (BatchedGridSearchCV, noisy)):
+
+        def scorer(estimator, X, y=None, scores=scores):
+            return scores[estimator.tol]
+
+        scoring = scorer if isinstance(refit, bool) else {"one": scorer}
+        search = search(
+            briefly(Autoencoder).set_params(max_epochs=0),
+            {"tol": range(6)},
+            scoring=scoring,
+            refit=refit,
+            cv=2,
+        )
+        fitted.append(search.fit(X))
+    theirs, ours = fitted
+    (rank,) = [name for name in theirs.cv_results_ if name.startswith("rank_test")]
+    expected, got = theirs.cv_results_[rank], ours.cv_results_[rank]
+    np.testing.assert_array_equal(got, expected)
+    assert got.dtype == expected.dtype
+    assert ours.best_index_ == theirs.best_index_ == 1
+    assert ours.best_params_ == theirs.best_params_
+    if not callable(refit):
+        assert ours.best_score_ == noisy[1]
+
+
 class Constant(BaseEstimator):
-    """Scores what it is told to."""
+    """Scores what it is told to, and trains nothing."""
 
     def __init__(self, value=0.0):
         self.value = value
@@ -465,36 +512,38 @@ class Constant(BaseEstimator):
         return self.value
 
 
-def rank_of(name):
-    """A `refit` that chooses by ranks."""
-    return lambda results: int(results[f"rank_test_{name}"].argmin())
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        briefly(Autoencoder, dropout=0.1),
+        sparsely(),
+        briefly(DenoisingAutoencoder),
+        briefly(VariationalAutoencoder, init="random", output_activation="sigmoid"),
+    ],
+    ids=["dropout", "sparse", "denoising", "variational"],
+)
+def test_candidates_that_compute_the_same_are_equal(estimator, groups, two_threads):
+    """To the last bit on any machine, whatever trains beside them."""
+    grid = [
+        {"tol": [0, 1e-9], "learning_rate": [1e-3]},
+        {"learning_rate": np.geomspace(1e-4, 1e-2, 6)},
+        {"n_iter_no_change": [100, None], "learning_rate": [1e-3]},
+    ]
+    search = BatchedGridSearchCV(estimator, grid, cv=2, refit=False, verbose=1).fit(X)
+    sizes = groups.sizes
+    assert len(sizes) == 2
+    assert sum(sizes) == 20
+    for name in ("rank_test_score", "split0_test_score", "split1_test_score"):
+        assert len(set(search.cv_results_[name][[0, 1, 8, 9]])) == 1
 
 
-@pytest.mark.parametrize("scale", [1.0, -1.0, 1e-8, -1e6])
-def test_ties_up_to_rounding_are_ties(scale):
-    """The first of the grid wins, as it does if scores are equal to the last bit."""
-    exact = np.array([0.5, 0.7, 0.7, 0.7, 0.6, 0.7])
-    exact = scale * (exact if scale > 0 else 1 - exact)
-    noisy = exact * (1 + 1e-7 * np.array([0, 1, 3, 2, 0, -1]))
-    for scoring, refit in (
-        (None, True),
-        (None, False),
-        ({"one": lambda estimator, X, y=None: estimator.value}, "one"),
-        ({"one": lambda estimator, X, y=None: estimator.value}, rank_of("one")),
-    ):
-        params = {"scoring": scoring, "refit": refit, "cv": 2}
-        theirs = GridSearchCV(Constant(), {"value": exact}, **params).fit(X)
-        ours = BatchedGridSearchCV(Constant(), {"value": noisy}, **params).fit(X)
-        ranks = [name for name in theirs.cv_results_ if name.startswith("rank_test")]
-        assert len(ranks) == 1
-        for name in ranks:
-            expected, got = theirs.cv_results_[name], ours.cv_results_[name]
-            np.testing.assert_array_equal(got, expected)
-            assert got.dtype == expected.dtype
-        assert ours.best_index_ == theirs.best_index_ == 1
-        assert ours.best_params_ == {"value": noisy[1]}
-        if not callable(refit):
-            assert ours.best_score_ == noisy[1]
+def test_candidates_of_later_steps_share_a_training():
+    pipeline = make_pipeline(briefly(Autoencoder), LogisticRegression())
+    grid = {"logisticregression__C": [1.0, 2.0, 1.0]}
+    theirs, ours = searches(pipeline, grid, data=(X, Y))
+    assert_same_scores(theirs, ours)
+    scores = ours.cv_results_["mean_test_score"]
+    assert scores[0] == scores[2]
 
 
 @pytest.mark.parametrize(

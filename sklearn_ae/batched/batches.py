@@ -38,7 +38,7 @@ class SharedBatches:
         self._of: list[int] = []
         for dataset, generator in zip(datasets, generators, strict=True):
             for i, batches in enumerate(self._distinct):
-                if _equal_states(generator, batches.generator) and _equal_rows(
+                if equal_states(generator, batches.generator) and equal_rows(
                     dataset, batches.dataset
                 ):
                     self._of.append(i)
@@ -74,13 +74,13 @@ def _copy(generator: torch.Generator | None) -> torch.Generator | None:
     return torch.Generator(generator.device).set_state(generator.get_state())
 
 
-def _equal_states(a: torch.Generator | None, b: torch.Generator | None) -> bool:
+def equal_states(a: torch.Generator | None, b: torch.Generator | None) -> bool:
     return a is b or (
         a is not None and b is not None and torch.equal(a.get_state(), b.get_state())
     )
 
 
-def _equal_rows(a: ArrayDataset, b: ArrayDataset) -> bool:
+def equal_rows(a: ArrayDataset, b: ArrayDataset) -> bool:
     """Whether two datasets give the same batches; sparse tables must be the same."""
     return (
         np.array_equal(a.rows, b.rows)

@@ -46,11 +46,14 @@ class Fit(NamedTuple):
         Seconds that it waited for its trainings, those of other fits included.
     trained : float
         Seconds of training: its share where networks trained together.
+    was_stacked : bool
+        Whether a network of it trained together with others.
     """
 
     result: Any
     waited: float
     trained: float
+    was_stacked: bool
 
 
 class _FitThread(threading.Thread):
@@ -72,6 +75,7 @@ class _FitThread(threading.Thread):
         self.result: Any = None
         self.error: BaseException | None = None
         self.waited = self.trained = 0.0
+        self.was_stacked = False
 
     def run(self) -> None:
         _of_this_thread.fit = self
@@ -101,6 +105,7 @@ class _FitThread(threading.Thread):
         """Take the outcome of the training; an error is raised where the fit waits."""
         self.training, self._outcome = None, timed.outcome
         self.trained += timed.seconds
+        self.was_stacked = self.was_stacked or timed.was_stacked
 
     def go_on(self) -> None:
         """Start, or go on after a training."""
@@ -273,7 +278,10 @@ def run_together(
     error, coordinator.error = coordinator.error, None
     if error is not None:
         raise error
-    return [Fit(fit.result, fit.waited, fit.trained) for fit in coordinator.fits]
+    return [
+        Fit(fit.result, fit.waited, fit.trained, fit.was_stacked)
+        for fit in coordinator.fits
+    ]
 
 
 def _bytes_of(waiting: Sequence[_FitThread]) -> int:

@@ -7,13 +7,14 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 from sklearn_ae.batched.cancellation import Cancellation
+from sklearn_ae.batched.identical import are_equal, sets_of_identical
 from sklearn_ae.batched.training import Outcome, train_alone, train_stacked
 from sklearn_ae.networks._wrapper import Wrapper
 from sklearn_ae.networks.contract import Network
 from sklearn_ae.objectives.losses import NAMED_LOSSES
 from sklearn_ae.objectives.objective import Objective, VariationalObjective
 from sklearn_ae.objectives.terms import Penalty
-from sklearn_ae.training.hardware import limited_threads
+from sklearn_ae.training.hardware import limited_threads, suitable_threads
 from sklearn_ae.training.loop import Training
 from sklearn_ae.training.net import AutoencoderNet
 from sklearn_ae.training.optimizers import OPTIMIZERS
@@ -34,17 +35,25 @@ _STACKABLE_LOSSES = {type(loss) for loss in NAMED_LOSSES.values()}
 
 
 class TimedOutcome(NamedTuple):
-    """What came of a training, and its share of the seconds that its group took."""
+    """What came of a training, its share of its group's seconds, and if it had one."""
 
     outcome: Outcome
     seconds: float
+    was_stacked: bool
 
 
 class Group(NamedTuple):
-    """Trainings done at once, by their positions; or a single one, and why."""
+    """Trainings done at once, by their positions; or a single one, and why.
 
-    members: list[int]
+    Those of a slot are identical.
+    """
+
+    slots: list[list[int]]
     reason_alone: str | None
+
+    @property
+    def members(self) -> list[int]:
+        return [i for slot in self.slots for i in slot]
 
 
 def train_all(
@@ -77,19 +86,23 @@ def train_all(
 
     def train(group: Group) -> None:
         members = [trainings[i] for i in group.members]
+        is_stacked = len(members) > 1
         start = perf_counter()
-        if len(members) == 1:
-            own = [train_alone(members[0], cancellation)]
+        if is_stacked:
+            slots = [[trainings[i] for i in slot] for slot in group.slots]
+            own = train_stacked(slots, cancellation)
         else:
-            own = train_stacked(members, cancellation)
+            own = {members[0]: train_alone(members[0], cancellation)}
         seconds = (perf_counter() - start) / len(members)
-        for i, outcome in zip(group.members, own, strict=True):
-            outcomes[i] = TimedOutcome(outcome, seconds)
+        for i, member in zip(group.members, members, strict=True):
+            outcomes[i] = TimedOutcome(own[member], seconds, is_stacked)
 
     for group in groups:
-        if len(group.members) == 1:
-            train(group)
-    stacks = [group for group in groups if len(group.members) > 1]
+        if len(group.slots) == 1:
+            net = trainings[group.members[0]].net
+            with suitable_threads(net.module_, net.batch_size):
+                train(group)
+    stacks = [group for group in groups if len(group.slots) > 1]
     _side_by_side(train, stacks, n_threads, cancellation)
     return [outcomes[i] for i in range(len(trainings))]
 
@@ -142,23 +155,28 @@ def grouped(trainings: Sequence[Training], n_threads: int) -> list[Group]:
     for i, training in enumerate(trainings):
         reason = reason_not_batchable(training)
         if reason is not None:
-            groups.append(Group([i], reason))
+            groups.append(Group([[i]], reason))
             continue
         own = what_must_agree(training)
         for known, members in kinds:
-            if known == own:
+            if are_equal(known, own):
                 members.append(i)
                 break
         else:
             kinds.append((own, [i]))
     for _, members in kinds:
-        share = max(SMALLEST_SHARE, -(-len(members) // n_threads))
+        # By positions among the members, then among all.
+        identical = sets_of_identical([trainings[i] for i in members])
+        slots = [[members[i] for i in positions] for positions in identical]
+        share = max(SMALLEST_SHARE, -(-len(slots) // n_threads))
         best = best_group_size(trainings[members[0]].net)
         size = min(share, best)
         alone = "too large to gain by stacking" if best == 1 else "no other agrees"
-        for start in range(0, len(members), size):
-            own = members[start : start + size]
-            groups.append(Group(own, None if len(own) > 1 else alone))
+        for start in range(0, len(slots), size):
+            group = Group(slots[start : start + size], None)
+            if len(group.members) == 1:
+                group = group._replace(reason_alone=alone)
+            groups.append(group)
     return groups
 
 

@@ -27,30 +27,32 @@ class StackedNetworks:
     """Networks that are trained at once, each as it would be alone.
 
     While they are stacked, the tensors of their modules and objectives are views of the
-    stack's own, which have one axis more.
+    stack's own, which have one axis more. Networks that compute the same share a slot,
+    one place on that axis.
 
     Parameters
     ----------
-    trainings : sequence of Training
-        They agree in all of `sklearn_ae.batched.groups.what_must_agree`.
+    slots : sequence of sequences of Training
+        All agree in `sklearn_ae.batched.groups.what_must_agree`. Those of a slot are
+        identical.
 
     cancellation : Cancellation
         Looked at after every step.
     """
 
     def __init__(
-        self, trainings: Sequence[Training], cancellation: Cancellation
+        self, slots: Sequence[Sequence[Training]], cancellation: Cancellation
     ) -> None:
         self._cancellation = cancellation
         _keep_freed_memory()
-        first = trainings[0]
-        settings = [OptimizerSettings(training) for training in trainings]
+        settings = [OptimizerSettings(slot[0]) for slot in slots]
         runs = positions_by_settings(settings)
-        self.trainings = [trainings[i] for run in runs for i in run]
+        self.slots = [list(slots[i]) for run in runs for i in run]
+        first = self.slots[0][0]
         self.module = first.net.make_module().to(first.net.device)
         self.objective = copy.deepcopy(first.net.criterion_)
-        for whole, parts in self._wholes():
-            tensors = [_tensors(part) for part in parts]
+        for whole, part in self._wholes():
+            tensors = [_tensors(getattr(net, part)) for net in self.nets]
             for name in tensors[0]:
                 _put(whole, name, torch.stack([own[name].detach() for own in tensors]))
         self._share()
@@ -60,57 +62,66 @@ class StackedNetworks:
             for run, (start, stop) in zip(runs, pairwise(edges), strict=True)
         ]
         self._train_batches = SharedBatches(
-            [t.train for t in self.trainings],
+            [slot[0].train for slot in self.slots],
             first.net.batch_size,
             [net.generators_["order"] for net in self.nets],
         )
         self._valid_batches = None
         if first.valid is not None:
             self._valid_batches = SharedBatches(
-                [t.valid for t in self.trainings if t.valid is not None],
+                [slot[0].valid for slot in self.slots if slot[0].valid is not None],
                 first.net.get_iterator(first.valid).batch_size,
-                [None] * len(self.trainings),
+                [None] * len(self.slots),
             )
 
     @property
+    def trainings(self) -> list[Training]:
+        """Those that have not ended."""
+        return [training for slot in self.slots for training in slot]
+
+    @property
     def nets(self) -> list[AutoencoderNet]:
-        return [training.net for training in self.trainings]
+        """One of each slot, whose generators draw for all."""
+        return [slot[0].net for slot in self.slots]
 
     @property
     def _parameters(self) -> dict[str, Tensor]:
         named = self.module.named_parameters()
         return {name: as_stored(parameter.detach()) for name, parameter in named}
 
-    def _wholes(self) -> Iterator[tuple[Any, list[Any]]]:
-        """Module and objective of the stack, each with those of the nets."""
-        yield self.module, [net.module_ for net in self.nets]
-        yield self.objective, [net.criterion_ for net in self.nets]
+    def _wholes(self) -> Iterator[tuple[Any, str]]:
+        """Module and objective of the stack, and what nets call theirs."""
+        yield self.module, "module_"
+        yield self.objective, "criterion_"
 
     def _share(self) -> None:
-        """Make the tensors of the nets views, and let the stack know their numbers."""
-        for whole, parts in self._wholes():
+        """Make the tensors of the nets views, and take over what they do not share."""
+        for whole, part in self._wholes():
             for name, tensor in _tensors(whole).items():
-                for part, own in zip(parts, tensor.detach(), strict=True):
-                    _view(part, name, own)
+                for slot, own in zip(self.slots, tensor.detach(), strict=True):
+                    for training in slot:
+                        _view(getattr(training.net, part), name, own)
         device = next(self.module.parameters()).device
         self.objective.take_fields_of([net.criterion_ for net in self.nets], device)
-        for part in self.module.modules():
-            if isinstance(part, SeededDropout):
-                part.generator = [net.generators_["noise"] for net in self.nets]
+        for layer in self.module.modules():
+            if isinstance(layer, SeededDropout):
+                layer.generator = [net.generators_["noise"] for net in self.nets]
 
     # -- passes over the data ------------------------------------------------------
 
-    def train(self) -> list[dict[str, float]]:
-        """An epoch of steps; the losses of each net, in the units of its data."""
+    def train(self) -> dict[Training, dict[str, float]]:
+        """An epoch of steps; the mean losses, in the units of the data."""
         return self._run(self._train_batches, training=True)
 
-    def validate(self) -> list[dict[str, float]] | None:
-        """The losses of each net over the rows held out, if there are any."""
+    def validate(self) -> dict[Training, dict[str, float]]:
+        """The losses over the rows held out, if there are any."""
         if self._valid_batches is None:
-            return None
+            return {}
         return self._run(self._valid_batches, training=False)
 
-    def _run(self, batches: SharedBatches, training: bool) -> list[dict[str, float]]:
+    def _run(
+        self, batches: SharedBatches, training: bool
+    ) -> dict[Training, dict[str, float]]:
         self.module.train(training)
         self.objective.train(training)
         for net in self.nets:
@@ -128,10 +139,13 @@ class StackedNetworks:
         # The one place where the losses are waited for.
         shares = torch.tensor(sizes, dtype=torch.float64) / sum(sizes)
         means = torch.tensordot(shares, torch.stack(values).double().cpu(), 1)
-        return [
-            _in_units(dict(zip(terms, own, strict=True)), net.criterion_.unit)
-            for own, net in zip(means.T.tolist(), self.nets, strict=True)
-        ]
+        return {
+            training: _in_units(
+                dict(zip(terms, own, strict=True)), training.net.criterion_.unit
+            )
+            for own, slot in zip(means.T.tolist(), self.slots, strict=True)
+            for training in slot
+        }
 
     def _terms(
         self, xs: list[Tensor], targets: list[Tensor], weights: list[Any]
@@ -161,7 +175,8 @@ class StackedNetworks:
     def update_nets(self) -> None:
         """Let the nets know of their schedules and learning rates."""
         for optimizer in self.optimizers:
-            for training in self.trainings[optimizer.where]:
+            slots = self.slots[optimizer.where]
+            for training in (training for slot in slots for training in slot):
                 training.schedule = optimizer.schedule
                 groups = training.net.optimizer_.param_groups
                 for group, rate in zip(groups, optimizer.learning_rates, strict=True):
@@ -170,17 +185,20 @@ class StackedNetworks:
     def release(self, leaving: Collection[Training]) -> None:
         """Give networks what is theirs, and go on without them."""
         staying = []
-        for i, training in enumerate(self.trainings):
-            if training not in leaving:
+        for i, slot in enumerate(self.slots):
+            kept = [training for training in slot if training not in leaving]
+            # Where the first one leaves, the next one draws from now on.
+            for training in (*(t for t in slot if t in leaving), *kept[:1]):
+                _advance(training.net, slot[0].net)
+            for training in slot:
+                if training in leaving:
+                    _detach(training.net)
+                    order = training.net.generators_["order"]
+                    order.set_state(self._train_batches.state(i))
+            if kept:
                 staying.append(i)
-                continue
-            net = training.net
-            for part in (net.module_, net.criterion_):
-                for name, tensor in _tensors(part).items():
-                    own = tensor.detach().clone(memory_format=torch.contiguous_format)
-                    _view(part, name, own)
-            net.generators_["order"].set_state(self._train_batches.state(i))
-        self.trainings = [self.trainings[i] for i in staying]
+                self.slots[i] = kept
+        self.slots = [self.slots[i] for i in staying]
         if not staying:
             return
         for whole, _ in self._wholes():
@@ -212,6 +230,20 @@ def _keep_freed_memory() -> None:
 
 def _tensors(part: nn.Module) -> dict[str, Tensor]:
     return dict(part.named_parameters()) | dict(part.named_buffers())
+
+
+def _advance(net: AutoencoderNet, other: AutoencoderNet) -> None:
+    """Have a net go on drawing noise where another one is."""
+    noise = net.generators_["noise"]
+    noise.set_state(other.generators_["noise"].get_state())
+
+
+def _detach(net: AutoencoderNet) -> None:
+    """Give a net memory of its own."""
+    for part in (net.module_, net.criterion_):
+        for name, tensor in _tensors(part).items():
+            own = tensor.detach().clone(memory_format=torch.contiguous_format)
+            _view(part, name, own)
 
 
 def _owner(part: nn.Module, name: str) -> tuple[nn.Module, str]:

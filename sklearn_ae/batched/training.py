@@ -25,20 +25,20 @@ def train_alone(training: Training, cancellation: Cancellation) -> Outcome:
 
 
 def train_stacked(
-    trainings: Sequence[Training], cancellation: Cancellation
-) -> list[Outcome]:
-    """Train networks that agree in all that must; the outcomes in their order.
+    slots: Sequence[Sequence[Training]], cancellation: Cancellation
+) -> dict[Training, Outcome]:
+    """Train networks that agree in all that must, those of a slot as one.
 
     After a cancellation the networks are of no use.
     """
     outcomes: dict[Training, Outcome] = {}
-    stack = StackedNetworks(trainings, cancellation)
-    for training in trainings:
+    stack = StackedNetworks(slots, cancellation)
+    for training in stack.trainings:
         training.begin()
-    _end(stack, {t: t.finish for t in trainings if t.n_epochs == 0}, outcomes)
+    _end(stack, {t: t.finish for t in stack.trainings if t.n_epochs == 0}, outcomes)
     while stack.trainings:
         _end(stack, _train_epoch(stack, outcomes), outcomes)
-    return [outcomes[training] for training in trainings]
+    return outcomes
 
 
 def _train_epoch(
@@ -50,11 +50,11 @@ def _train_epoch(
     trained, validated = stack.train(), stack.validate()
     stack.update_nets()
     ended: dict[Training, Callable[[], TrainingResult | None]] = {}
-    for i, training in enumerate(stack.trainings):
+    for training in stack.trainings:
         try:
-            training.net.record("train", trained[i])
-            if validated is not None:
-                training.net.record("valid", validated[i])
+            training.net.record("train", trained[training])
+            if training.valid is not None:
+                training.net.record("valid", validated[training])
             if not training.end_epoch():
                 ended[training] = training.finish
         except ValueError as error:

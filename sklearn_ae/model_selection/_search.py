@@ -17,7 +17,7 @@ from sklearn_ae.model_selection._pipeline_cache import PipelineCache
 from sklearn_ae.model_selection._ranking import share_ranks
 
 # What the copy that searches has beside the attributes of a search.
-_OF_THE_COPY = {"_backend", "_backend_config"}
+_OF_THE_COPY = {"_backend", "_backend_config", "_rounds_otherwise"}
 
 
 class _BatchedSearchMixin(DocLinkMixin):
@@ -46,6 +46,7 @@ class _BatchedSearchMixin(DocLinkMixin):
         search = copy.copy(self)
         if isinstance(self.estimator, Pipeline) and self.estimator.memory is None:
             search.estimator = clone(self.estimator).set_params(memory=PipelineCache())
+        search._rounds_otherwise = False
         search._backend = GatheringBackend(search._fit_together)
         with ExitStack() as search._backend_config:
             search._backend_config.enter_context(
@@ -71,7 +72,8 @@ class _BatchedSearchMixin(DocLinkMixin):
                 results = evaluate_candidates(candidates, *args, **kwargs)
             finally:
                 self._backend.n_tasks = 0
-            share_ranks(results)
+            if self._rounds_otherwise:
+                share_ranks(results)
             return results
 
         # scikit-learn before 1.9 has no callbacks.
@@ -83,6 +85,7 @@ class _BatchedSearchMixin(DocLinkMixin):
             tasks, n_jobs=effective_n_jobs(self.n_jobs), verbose=self.verbose
         )
         for fit in fits:
+            self._rounds_otherwise |= fit.was_stacked
             for scores in fit.result:
                 if "fit_time" in scores:
                     scores["fit_time"] += fit.trained - fit.waited
