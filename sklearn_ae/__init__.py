@@ -2,15 +2,21 @@
 
 from sklearn_ae.estimators._autoencoder import Autoencoder
 from sklearn_ae.estimators._contractive import ContractiveAutoencoder
-from sklearn_ae.estimators._convolutional import ConvolutionalAutoencoder, ConvolutionalNetwork
+from sklearn_ae.estimators._convolutional import (
+    ConvolutionalAutoencoder,
+    ConvolutionalNetwork,
+)
 from sklearn_ae.estimators._denoising import DenoisingAutoencoder
 from sklearn_ae.estimators._outlier import AutoencoderOutlierDetector
 from sklearn_ae.estimators._sparse import SparseAutoencoder
 from sklearn_ae.estimators._stacked import StackedAutoencoder
-from sklearn_ae.estimators._supervised import AutoencoderClassifier, AutoencoderRegressor
+from sklearn_ae.estimators._supervised import (
+    AutoencoderClassifier,
+    AutoencoderRegressor,
+)
 from sklearn_ae.estimators._variational import VariationalAutoencoder
 
-__version__ = "0.1.0.dev0"
+__version__ = "0.2.0.dev0"
 
 __all__ = [
     "Autoencoder",

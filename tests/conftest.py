@@ -1,5 +1,7 @@
 """Fixtures that several test files share."""
 
+import signal
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -10,15 +12,27 @@ from sklearn.model_selection import train_test_split
 plt.switch_backend("agg")  # no test needs a screen
 
 
-@pytest.fixture(params=[0, 1, 42], ids=lambda seed: f"seed{seed}")
+@pytest.fixture(autouse=True)
+def interruptible():
+    """Ctrl-C raises KeyboardInterrupt, whatever the shell that started the tests does.
+
+    Background jobs of scripts start with SIGINT ignored, and processes that the tests
+    start inherit that.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(params=[0, 42], ids=lambda seed: f"seed{seed}")
 def seed(request):
-    """What must hold for one seed must hold for each of these."""
+    """Random seeds; a test that takes them must pass for each."""
     return request.param
 
 
 @pytest.fixture(scope="session")
 def digits():
-    """Training and held-out half of scikit-learn's digits, in [0, 1]."""
+    """Training and test half of scikit-learn's digits, scaled to [0, 1]."""
     X = load_digits().data / 16
     halves = train_test_split(X, test_size=0.5, random_state=0)
     for half in halves:
@@ -55,7 +69,7 @@ def close_figures():
 @pytest.fixture
 def untouched_generators():
     """Fail if the global generators of numpy or torch move during the test."""
-    # Odd states: setting any common seed on the way would show, too.
+    # Unusual seeds, so that a call which sets a common one is noticed too.
     np.random.seed(981_234)  # noqa: NPY002
     torch.manual_seed(981_234)
     numpy_before = np.random.get_state()  # noqa: NPY002

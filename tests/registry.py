@@ -1,4 +1,4 @@
-"""The one registry of configured estimators that the common checks run over."""
+"""Configured estimators that the common checks run over."""
 
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ from sklearn_ae import (
 
 
 class OwnNetwork(nn.Module):
-    """What a user might write: torch's own layers, seeded and dropped out globally."""
+    """A user's network: torch's layers, which draw from the global generator."""
 
     def __init__(self, n_features, n_components):
         super().__init__()
@@ -41,49 +41,26 @@ class OwnNetwork(nn.Module):
         return self.decode(self.encode(x))
 
 
-WEIGHT_CHECKS = (
-    "check_sample_weight_equivalence_on_dense_data",
-    "check_sample_weight_equivalence_on_sparse_data",
-)
+# Why fits with integer weights differ from fits with repeated rows: all three draw
+# something for every row, and the two tables have different numbers of rows.
+MINI_BATCHES = "batches or dropout masks are drawn over the rows"
+NOISE = "noise, a corruption, a projection or codes are drawn over the rows"
+HELD_OUT_ROWS = "the held-out rows are drawn: a repeated row may be on both sides"
 
-# Why an instance cannot pass WEIGHT_CHECKS, which ask for seven equal digits from a
-# fit to weighted and a fit to repeated rows. `test_common` measures each reason.
-SINGLE_PRECISION = (
-    "training in single precision: sums over weighted and over repeated rows round "
-    "differently, and every epoch adds to it"
-)
-ROUNDING_AT_START = (
-    "the gradient at the PCA start is zero up to rounding, which differs between "
-    "weighted and repeated rows, and Adam's first steps have full length however "
-    "small the gradient is"
-)
-MINI_BATCHES = (
-    "the random draw of batches or dropout masks is over rows: another number of rows "
-    "is another draw"
-)
-NOISE = (
-    "the random draw of noise, of a corruption, of a projection or of codes, is over "
-    "rows: another number of rows is another draw"
-)
-HELD_OUT_ROWS = (
-    "the random draw of held-out rows is over rows: a row and its repetition may end "
-    "up on both sides, a weighted row cannot"
-)
-
-# Few epochs: the checks look at conventions, not at quality. One component, since
-# some checks have tables with one column.
+# Few epochs: the checks are about conventions, not quality. One component, because
+# some checks use tables with one column.
 CHEAP = {"n_components": 1, "max_epochs": 3, "random_state": 0}
-# One batch of all rows, none held out: nothing is left to chance but the weights.
+# One batch of all rows and none held out: only the initial weights are random.
 FULL_BATCH = {"early_stopping": False, "batch_size": 1000}
 
 
-# Small, since convolutions take long; the checks' tables have one row of pixels.
+# Small, because convolutions are slow; the checks' tables are images of one row.
 NETWORK = ConvolutionalNetwork(channels=(2, 3))
 
 
 @dataclass(frozen=True)
 class OwnCorruption:
-    """What a user might write, with a name that is the same in every process."""
+    """A user's corruption; its repr is the same in every process, as xdist needs."""
 
     level: float
 
@@ -109,7 +86,7 @@ SUPERVISED_CODES = {
 
 def _supervised(reason, cls, **params):
     defaults = {
-        # As good as the checks ask a classifier and a regressor to be.
+        # Enough components for the accuracy that the checks ask for.
         "autoencoder": Autoencoder(0.99, **SUPERVISED_CODES),
         "max_epochs": 3,
         "optimizer": "momentum",
@@ -119,23 +96,20 @@ def _supervised(reason, cls, **params):
     return cls(**defaults | params), reason
 
 
-# Name -> (estimator, why it fails WEIGHT_CHECKS or None).
+# Name -> (estimator, why integer weights differ from repeated rows, or None).
 _REGISTRY = {
-    "as_it_comes": (Autoencoder(random_state=0), HELD_OUT_ROWS),
+    "as_it_comes": (Autoencoder(max_epochs=20, random_state=0), HELD_OUT_ROWS),
     "plain": _entry(),
     "untrained": _entry(max_epochs=0),
     "untrained_2": _entry(n_components=2, max_epochs=0),
     "random": _entry(
-        SINGLE_PRECISION,
-        init="random",
-        learning_rate=0.05,
-        **FULL_BATCH | {"max_epochs": 100},
+        init="random", learning_rate=0.05, **FULL_BATCH | {"max_epochs": 100}
     ),
     "random_deep": _entry(
         init="random", hidden_layer_sizes=(8, 4), optimizer="sgd", **FULL_BATCH
     ),
     "random_held_out": _entry(HELD_OUT_ROWS, init="random", activation="relu"),
-    "tied": _entry(ROUNDING_AT_START, tied_weights=True, **FULL_BATCH),
+    "tied": _entry(tied_weights=True, **FULL_BATCH),
     "tied_deep": _entry(
         init="random",
         tied_weights=True,
@@ -143,8 +117,8 @@ _REGISTRY = {
         optimizer="sgd",
         **FULL_BATCH,
     ),
-    "linear": _entry(ROUNDING_AT_START, activation="identity", **FULL_BATCH),
-    "share_of_variance": _entry(ROUNDING_AT_START, n_components=0.5, **FULL_BATCH),
+    "linear": _entry(activation="identity", **FULL_BATCH),
+    "share_of_variance": _entry(n_components=0.5, **FULL_BATCH),
     "mini_batches": _entry(
         MINI_BATCHES,
         init="random",
@@ -153,9 +127,7 @@ _REGISTRY = {
         early_stopping=False,
     ),
     "mae": _entry(loss="mae", optimizer="sgd", learning_rate=1e-3, **FULL_BATCH),
-    "huber": _entry(
-        ROUNDING_AT_START, loss="huber", hidden_layer_sizes=(), **FULL_BATCH
-    ),
+    "huber": _entry(loss="huber", hidden_layer_sizes=(), **FULL_BATCH),
     "sigmoid_code": _entry(
         init="random", code_activation="sigmoid", optimizer="momentum", **FULL_BATCH
     ),
@@ -175,12 +147,11 @@ _REGISTRY = {
     ),
     "nesterov": _entry(optimizer="nesterov", loss="huber", **FULL_BATCH),
     "rmsprop": _entry(
-        ROUNDING_AT_START,
         optimizer="rmsprop",
         learning_rate_schedule="constant",
         **FULL_BATCH,
     ),
-    "adagrad": _entry(ROUNDING_AT_START, optimizer="adagrad", **FULL_BATCH),
+    "adagrad": _entry(optimizer="adagrad", **FULL_BATCH),
     "torch_optimizer": _entry(
         optimizer=torch.optim.RAdam,
         optimizer_params={"weight_decay": 1e-3},
@@ -380,22 +351,36 @@ _REGISTRY = {
 }
 
 
+# Between them they take every path of the code: each variant, each kind of network,
+# batches, held-out rows, weights, penalties, corruptions.
+_ALL_CHECKS = (
+    "as_it_comes",
+    "share_of_variance",
+    "penalties",
+    "own_network",
+    "sparse_kl_mini_batches",
+    "sparse_topk_convolutional",
+    "denoising_masking",
+    "contractive",
+    "variational",
+    "convolutional",
+    "stacked_held_out",
+    "classifier_held_out",
+    "regressor",
+    "outlier_detector_share",
+)
+
+
 def instances():
-    """All configured estimators."""
-    return [estimator for estimator, _ in _REGISTRY.values()]
+    """Name -> estimator, for all of them."""
+    return {name: estimator for name, (estimator, _) in _REGISTRY.items()}
 
 
-def expected_failed_checks(estimator):
-    """Name of check -> reason, for one of the `instances`."""
-    for known, reason in _REGISTRY.values():
-        same = type(known) is type(estimator)
-        if same and known.get_params() == estimator.get_params():
-            return {} if reason is None else dict.fromkeys(WEIGHT_CHECKS, reason)
-    return {}
+def representatives():
+    """The estimators that take all of scikit-learn's checks."""
+    return {name: _REGISTRY[name][0] for name in _ALL_CHECKS}
 
 
-def instances_that_fail_for(reason):
-    """Name -> estimator, for all that are said to fail for the given reason."""
-    return {
-        name: estimator for name, (estimator, why) in _REGISTRY.items() if why == reason
-    }
+def draws_over_rows():
+    """Name -> reason, for all whose fit depends on the number of rows."""
+    return {name: reason for name, (_, reason) in _REGISTRY.items() if reason}

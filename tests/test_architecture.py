@@ -2,56 +2,64 @@
 
 Imports run one way only, from a later entry of `LAYERS` to an earlier one:
 
-- modules of one layer do not import each other;
-- in `objectives` and `networks` files share only private helpers (``_name.py``) of
-  their own package; in the other packages files may import each other, but not in a
-  circle;
+- packages of one layer do not import each other;
+- files of one package may import each other, but not in a circle; those of the
+  estimators have an order, `ESTIMATORS`, and variants do not import each other;
 - a package's ``__init__`` gathers what its files define, and they do not import it;
 - nothing imports the names that ``sklearn_ae/__init__.py`` gathers, save its version;
-  `inspection` may, for it stands beside the layers and takes only public things.
+  `inspection` may, for it stands beside the layers and takes only public names.
 
-A new module or package must be put in `LAYERS`.
+A new package must be put in `LAYERS`, a new variant in `ESTIMATORS`.
 """
 
 import ast
 import importlib
+import re
 import sys
+import tomllib
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 ROOT = "sklearn_ae"
-PACKAGE = Path(__file__).parents[1] / ROOT
+PROJECT = Path(__file__).parents[1]
+PACKAGE = PROJECT / ROOT
 
 LAYERS = (
-    {"objectives", "networks"},
-    {"_doc_link", "_docstrings", "_sklearn_compat"},
+    {"_doc_link", "_draws", "_sklearn_compat"},
+    {"objectives", "networks", "data"},
     {"training"},
-    {"_validation"},
-    {"_net_holder", "_reconstruction", "_unseen_errors"},
-    {"_base"},
-    {
-        "_autoencoder",
-        "_sparse",
-        "_denoising",
-        "_contractive",
-        "_variational",
-        "_convolutional",
-    },
-    {"_base_supervised"},
-    {"_stacked", "_supervised", "_outlier"},
+    {"persistence"},
+    {"batched"},
+    {"estimators"},
     {"model_selection"},
 )
-RANKS = {module: rank for rank, layer in enumerate(LAYERS) for module in layer}
-# Packages whose files stand alone, and what those may import besides the standard
-# library: tensors, but neither estimators nor nets.
-MATHS = {"objectives", "networks"}
-MATHS_IMPORTS = {"numpy", "torch", ROOT}
-# The four dependencies, and what these in turn depend on.
-IMPORTS = {"numpy", "torch", "skorch", "sklearn", "joblib", "scipy", "threadpoolctl"}
-IMPORTS |= {"tqdm", ROOT}
-PLOT_IMPORTS = IMPORTS | {"matplotlib"}
+RANKS = {unit: rank for rank, layer in enumerate(LAYERS) for unit in layer}
+# Files that are not named here are helpers of all of them, and `_base` is one.
+ESTIMATORS = (
+    {
+        "_autoencoder",
+        "_contractive",
+        "_convolutional",
+        "_denoising",
+        "_sparse",
+        "_variational",
+    },
+    {"_base_supervised"},
+    {"_outlier", "_stacked", "_supervised"},
+)
+ESTIMATOR_RANKS = {
+    name: rank for rank, files in enumerate(ESTIMATORS, 1) for name in files
+}
+# What the mathematics may import besides the standard library, by dotted beginnings:
+# tensors, and of scikit-learn what gives objects parameters.
+MATHS = {
+    "objectives": ("numpy", "torch", "sklearn.base.BaseEstimator"),
+    "networks": ("numpy", "torch"),
+}
+# Names of distributions that differ from what is imported.
+DISTRIBUTIONS = {"sklearn": "scikit-learn"}
 SKLEARN_COMPAT = f"{ROOT}._sklearn_compat"
 # A user's own module can only be seeded globally; this file does it and undoes it.
 SEEDING = f"{ROOT}.training.seeding"
@@ -68,9 +76,26 @@ GLOBAL_STATE = {
     "torch.cuda.manual_seed",
     "torch.cuda.manual_seed_all",
 }
-# Says what it does if verbose, by print, as the searches of scikit-learn do.
-REPORTING = f"{ROOT}.model_selection._backend"
+# With `verbose` the searches print what they do, as those of scikit-learn.
+REPORTING = {f"{ROOT}.batched", f"{ROOT}.model_selection"}
 THREADS = {"torch.set_num_threads", "torch.set_num_interop_threads"}
+
+
+def declared(*extras):
+    """{name of a distribution: its lower bound} that installing the package brings."""
+    text = (PROJECT / "pyproject.toml").read_text(encoding="utf-8")
+    project = tomllib.loads(text)["project"]
+    requirements = list(project["dependencies"])
+    for extra in extras:
+        requirements += project["optional-dependencies"][extra]
+    found = (re.fullmatch(r"([\w-]+)>=([\d.]+)", line) for line in requirements)
+    return {match[1]: match[2] for match in found}
+
+
+def distribution(name):
+    """The distribution that a dotted name is imported from."""
+    top = name.partition(".")[0]
+    return DISTRIBUTIONS.get(top, top)
 
 
 def read_sources():
@@ -137,30 +162,40 @@ def arrow_problem(module, name, modules):
     if target_unit == "inspection":
         return "inspection stands beside the layers"
     if source_unit == target_unit:
-        if target == f"{ROOT}.{source_unit}":
-            return "a file imports the package that gathers it"
-        helper = target.rpartition(".")[2].startswith("_")
-        gathers = module == f"{ROOT}.{source_unit}"
-        if source_unit in MATHS and not (helper or gathers):
-            return "files of one layer import each other"
-        return None
+        return inner_problem(module, target)
     if RANKS[source_unit] == RANKS[target_unit]:
-        return "modules of one layer import each other"
+        return "packages of one layer import each other"
     if RANKS[source_unit] < RANKS[target_unit]:
         return "the arrow points back"
     return None
 
 
+def inner_problem(module, target):
+    """Why one file of a package may not import another one of it."""
+    package, _, file = module.rpartition(".")
+    if target == package and package != ROOT:
+        return "a file imports the package that gathers it"
+    if package == f"{ROOT}.estimators":
+        ours = ESTIMATOR_RANKS.get(file, 0)
+        theirs = ESTIMATOR_RANKS.get(target.rpartition(".")[2], 0)
+        if ours == theirs > 0:
+            return "estimators of one kind import each other"
+        if ours < theirs:
+            return "the arrow points back"
+    return None
+
+
 def outside_problem(module, name):
     """Why `module` may not import `name` from outside; None if it may."""
-    top = name.partition(".")[0]
-    if top in sys.stdlib_module_names:
+    if name.partition(".")[0] in sys.stdlib_module_names:
         return None
     if unit(module) in MATHS:
-        return None if top in MATHS_IMPORTS else "maths knows tensors only"
-    if top not in (PLOT_IMPORTS if unit(module) == "inspection" else IMPORTS):
+        allowed = tuple(f"{start}." for start in MATHS[unit(module)])
+        return None if f"{name}.".startswith(allowed) else "maths knows tensors only"
+    extras = ["plot"] if unit(module) == "inspection" else []
+    if distribution(name) not in declared(*extras):
         return "not a dependency"
-    if top == "sklearn" and module != SKLEARN_COMPAT and is_private(name):
+    if name.startswith("sklearn.") and module != SKLEARN_COMPAT and is_private(name):
         return f"private in scikit-learn: goes through {SKLEARN_COMPAT}"
     return None
 
@@ -193,7 +228,7 @@ def use_problems(module, tree):
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             prints = isinstance(node.func, ast.Name) and node.func.id == "print"
-            if prints and module != REPORTING:
+            if prints and not module.startswith(tuple(REPORTING)):
                 yield f"{module}:{node.lineno} prints"
             name = dotted(node.func, aliases)
             if name in GLOBAL_STATE and module != SEEDING:
@@ -237,8 +272,28 @@ def find_problems(sources):
 
 def test_package_keeps_to_its_layers():
     sources = read_sources()
-    assert f"{ROOT}._autoencoder" in sources
+    assert {f"{ROOT}.estimators.{name}" for name in ESTIMATOR_RANKS} <= sources.keys()
     assert find_problems(sources) == []
+
+
+def test_dependencies_are_those_that_are_imported():
+    sources = read_sources()
+    imported = {
+        distribution(name)
+        for module, source in sources.items()
+        for name in imported_names(module, ast.parse(source), sources)
+        if name.partition(".")[0] not in {ROOT, *sys.stdlib_module_names}
+    }
+    assert imported == declared("plot").keys()
+
+
+def test_lowest_versions_are_those_that_are_tested():
+    text = (PROJECT / "constraints-lowest.txt").read_text(encoding="utf-8")
+    pinned = dict(re.findall(r"^([\w-]+)==([\d.]+)$", text, re.MULTILINE))
+    bounds = declared("plot")
+    del bounds["torch"]  # older wheels for Linux bring CUDA along
+    for name, bound in bounds.items():
+        assert f"{pinned[name]}.".startswith(f"{bound}."), name
 
 
 def test_public_names_exist():
@@ -260,38 +315,46 @@ def test_public_names_exist():
 SKELETON = dict.fromkeys(
     [
         "",
+        "_sklearn_compat",
         "objectives",
         "objectives.losses",
         "objectives.penalties",
-        "objectives._shared",
         "networks",
         "networks.dense",
-        "networks.variational",
+        "data",
+        "data.batches",
         "training",
         "training.net",
-        "training.batches",
         "training.seeding",
-        "_sklearn_compat",
-        "_base",
-        "_autoencoder",
-        "_sparse",
-        "_stacked",
-        "_outlier",
+        "training.stopping",
+        "persistence",
+        "persistence.state",
+        "batched",
+        "batched.stack",
+        "estimators",
+        "estimators._validation",
+        "estimators._base",
+        "estimators._autoencoder",
+        "estimators._sparse",
+        "estimators._base_supervised",
+        "estimators._outlier",
+        "estimators._stacked",
         "model_selection",
-        "model_selection.search",
+        "model_selection._search",
         "inspection",
         "inspection.curves",
     ],
     "",
 )
+BASE = "estimators._base"
 
 
-def problems_of(**snippets):
-    """Problems of the skeleton with sources put in, ``a__b`` standing for ``a.b``."""
-    named = {name.replace("__", "."): source for name, source in snippets.items()}
-    assert named.keys() <= SKELETON.keys()
+def problems_of(module, source):
+    """Problems of the skeleton with a source for one of its files."""
+    assert module in SKELETON
+    sources = SKELETON | {module: source}
     return find_problems(
-        {f"{ROOT}.{name}".strip("."): text for name, text in (SKELETON | named).items()}
+        {f"{ROOT}.{name}".strip("."): text for name, text in sources.items()}
     )
 
 
@@ -299,54 +362,67 @@ def problems_of(**snippets):
     ("module", "snippet"),
     [
         # arrows that point back
-        ("training__net", "from sklearn_ae._base import BaseAutoencoder"),
-        ("training__net", "from .._base import BaseAutoencoder"),
-        ("training__net", "from .. import _base"),
-        ("training__net", "import sklearn_ae._base"),
-        ("_base", "from sklearn_ae._autoencoder import Autoencoder"),
-        ("_base", "from sklearn_ae import Autoencoder"),
-        ("_base", "def f():\n    from sklearn_ae._autoencoder import Autoencoder"),
-        ("_sparse", "from ._outlier import AutoencoderOutlierDetector"),
-        ("_outlier", "from .model_selection import BatchedGridSearchCV"),
-        ("objectives__losses", "from sklearn_ae.training import net"),
-        ("networks__dense", "from ..training.net import AutoencoderNet"),
-        ("_base", "from .inspection import LossCurveDisplay"),
+        ("training.net", "from sklearn_ae.estimators._base import BaseAutoencoder"),
+        ("training.net", "from ..estimators._base import BaseAutoencoder"),
+        ("training.net", "from .. import estimators"),
+        ("training.net", "import sklearn_ae.batched"),
+        ("training.net", "def f():\n    from sklearn_ae.persistence import state"),
+        ("persistence.state", "from sklearn_ae.batched import stack"),
+        ("batched.stack", "from sklearn_ae.estimators import _base"),
+        ("objectives.losses", "from sklearn_ae.training import net"),
+        ("networks.dense", "from ..training.net import AutoencoderNet"),
+        ("_sklearn_compat", "from .data import batches"),
+        (BASE, "from sklearn_ae import Autoencoder"),
+        (BASE, "from sklearn_ae.model_selection import BatchedGridSearchCV"),
+        (BASE, "from ..inspection import LossCurveDisplay"),
+        # estimators
+        (BASE, "from ._autoencoder import Autoencoder"),
+        (BASE, "from sklearn_ae.estimators import _base_supervised"),
+        ("estimators._sparse", "from ._autoencoder import Autoencoder"),
+        ("estimators._sparse", "from ._outlier import AutoencoderOutlierDetector"),
+        ("estimators._base_supervised", "from ._stacked import StackedAutoencoder"),
+        ("estimators._stacked", "from sklearn_ae.estimators import _outlier"),
         # one layer
-        ("_sparse", "from sklearn_ae._autoencoder import Autoencoder"),
-        ("_stacked", "from sklearn_ae import _outlier"),
-        ("networks__dense", "from sklearn_ae.objectives import losses"),
-        ("networks__variational", "from .dense import DenseNetwork"),
-        ("objectives__losses", "from . import penalties"),
-        ("objectives__losses", "from sklearn_ae.objectives import squared_error"),
-        ("training__net", "from sklearn_ae.training import AutoencoderNet"),
+        ("networks.dense", "from sklearn_ae.objectives import losses"),
+        ("data.batches", "from sklearn_ae.networks import dense"),
+        ("objectives.losses", "from sklearn_ae.objectives import squared_error"),
+        ("training.net", "from sklearn_ae.training import AutoencoderNet"),
         # inspection
-        ("inspection__curves", "from sklearn_ae._base import BaseAutoencoder"),
+        (
+            "inspection.curves",
+            "from sklearn_ae.estimators._base import BaseAutoencoder",
+        ),
         # from outside
-        ("objectives__losses", "import sklearn"),
-        ("networks__dense", "from skorch.utils import to_tensor"),
-        ("networks__dense", "from sklearn_ae._sklearn_compat import Interval"),
-        ("_base", "import pandas as pd"),
-        ("_base", "import matplotlib.pyplot as plt"),
-        ("_base", "from sklearn.utils._param_validation import Interval"),
-        ("_base", "from sklearn.base import _fit_context"),
-        ("_base", "import sklearn\nsklearn.utils._tags.Tags"),
+        ("objectives.losses", "import sklearn"),
+        ("objectives.losses", "from sklearn.base import clone"),
+        ("networks.dense", "from sklearn.base import BaseEstimator"),
+        ("networks.dense", "from skorch.utils import to_tensor"),
+        (BASE, "import pandas as pd"),
+        (BASE, "import matplotlib.pyplot as plt"),
+        (BASE, "from sklearn.utils._param_validation import Interval"),
+        (BASE, "from sklearn.base import _fit_context"),
+        (BASE, "import sklearn\nsklearn.utils._tags.Tags"),
         # uses
-        ("_base", "import torch\ntorch.manual_seed(0)"),
-        ("_base", "import numpy as np\nnp.random.seed(0)"),
-        ("training__net", "from torch import manual_seed as seed\nseed(0)"),
-        ("training__net", "import torch\ntorch.set_num_threads(1)"),
-        ("training__seeding", "import torch\ntorch.set_num_threads(1)"),
-        ("_base", "if verbose:\n    print(1)"),
+        (BASE, "import torch\ntorch.manual_seed(0)"),
+        (BASE, "import numpy as np\nnp.random.seed(0)"),
+        ("training.net", "from torch import manual_seed as seed\nseed(0)"),
+        ("training.net", "import torch\ntorch.set_num_threads(1)"),
+        ("training.seeding", "import torch\ntorch.set_num_threads(1)"),
+        (BASE, "if verbose:\n    print(1)"),
     ],
 )
 def test_checker_finds(module, snippet):
-    assert len(problems_of(**{module: snippet})) == 1
+    assert len(problems_of(module, snippet)) == 1
 
 
 def test_checker_finds_circles():
-    problems = problems_of(
-        training__net="from . import batches", training__batches="from . import net"
-    )
+    sources = {
+        f"{ROOT}": "",
+        f"{ROOT}.training.net": "from . import stopping",
+        f"{ROOT}.training.stopping": "from . import net",
+        f"{ROOT}.training": "",
+    }
+    problems = find_problems(sources)
     assert len(problems) == 1
     assert "circular" in problems[0]
 
@@ -360,22 +436,27 @@ def test_checker_finds_modules_without_a_layer():
 @pytest.mark.parametrize(
     ("module", "snippet"),
     [
-        ("", "from sklearn_ae._autoencoder import Autoencoder"),
+        ("", "from sklearn_ae.estimators._autoencoder import Autoencoder"),
         ("objectives", "from .losses import squared_error"),
-        ("objectives__losses", "import math\nfrom ._shared import mean"),
-        ("training__net", "from sklearn_ae.training.batches import TensorBatches"),
-        ("training__net", "from sklearn_ae.objectives import losses"),
-        ("training__net", "import torch\ntorch.Generator().manual_seed(0)"),
-        ("training__seeding", "import torch\ntorch.manual_seed(0)"),
+        ("objectives.losses", "import math\nfrom .penalties import mean"),
+        ("objectives.losses", "from sklearn.base import BaseEstimator"),
+        ("networks.dense", "from sklearn_ae._sklearn_compat import Interval"),
+        ("training.net", "from sklearn_ae.training.stopping import BestWeights"),
+        ("training.net", "from sklearn_ae.objectives import losses"),
+        ("training.net", "import torch\ntorch.Generator().manual_seed(0)"),
+        ("training.seeding", "import torch\ntorch.manual_seed(0)"),
         ("_sklearn_compat", "from sklearn.base import _fit_context"),
-        ("_base", "from sklearn_ae._sklearn_compat import Interval"),
-        ("_base", "from sklearn_ae import __version__"),
-        ("_base", "import sklearn\nsklearn.__version__"),
-        ("_base", "import torch\nself._sklearn.utils._x"),
-        ("_sparse", "from ._base import BaseAutoencoder"),
-        ("model_selection__search", "from sklearn_ae._stacked import Stacked"),
-        ("inspection__curves", "import matplotlib\nfrom sklearn_ae import Autoencoder"),
+        (BASE, "from ._validation import check"),
+        (BASE, "from sklearn_ae import __version__"),
+        (BASE, "import sklearn\nsklearn.__version__"),
+        (BASE, "import torch\nself._sklearn.utils._x"),
+        ("estimators._sparse", "from ._base import BaseAutoencoder"),
+        ("estimators._base_supervised", "from ._autoencoder import Autoencoder"),
+        ("estimators._outlier", "from ._base_supervised import stratified"),
+        ("model_selection._search", "from sklearn_ae.estimators import _stacked"),
+        ("model_selection._search", "print(1)"),
+        ("inspection.curves", "import matplotlib\nfrom sklearn_ae import Autoencoder"),
     ],
 )
 def test_checker_accepts(module, snippet):
-    assert problems_of(**{module: snippet}) == []
+    assert problems_of(module, snippet) == []

@@ -11,6 +11,7 @@ from test_bad_input import (
     assert_error_leaves_estimator,
     assert_error_leaves_fitted,
     combination_id,
+    fitted_copy,
     named_value,
     unit_table,
 )
@@ -28,7 +29,11 @@ from sklearn_ae import (
 from sklearn_ae.estimators._base import BaseAutoencoder
 
 AUTOENCODERS = sorted(
-    {type(model) for model in instances() if isinstance(model, BaseAutoencoder)},
+    {
+        type(model)
+        for model in instances().values()
+        if isinstance(model, BaseAutoencoder)
+    },
     key=str,
 )
 
@@ -129,7 +134,7 @@ def test_wrong_parameter_of_an_unfitted_estimator(X, cls, name, value):
 
 @pytest.mark.parametrize(("cls", "name", "value"), CASES)
 def test_wrong_parameter_of_a_fitted_estimator(X, cls, name, value):
-    assert_error_leaves_fitted(cls(**CHEAP).fit(X), X, name, value)
+    assert_error_leaves_fitted(fitted_copy(cls), X, name, value)
 
 
 @pytest.mark.parametrize(
@@ -139,9 +144,9 @@ def test_wrong_parameter_of_a_fitted_estimator(X, cls, name, value):
 )
 @pytest.mark.parametrize("fitted", [False, True], ids=["unfitted", "fitted"])
 def test_wrong_combination(X, cls, params, words, fitted):
-    model = cls(**CHEAP)
+    model = fitted_copy(cls) if fitted else cls(**CHEAP)
     if fitted:
-        codes = model.fit(X).transform(X)
+        codes = model.transform(X)
     model.set_params(**params)
     before = dict(vars(model))
     with pytest.raises(ValueError) as caught:

@@ -115,8 +115,8 @@ def test_code_of_the_front_page_runs():
 
 
 def test_code_of_the_extension_guide_runs(tmp_path, monkeypatch):
-    from sklearn_ae.objectives.losses import LOSSES
     from sklearn_ae.objectives._terms import TERMS
+    from sklearn_ae.objectives.losses import LOSSES
 
     blocks = directive_blocks(DOCS / "extending.rst", CODE)
     code = "\n\n".join(blocks)

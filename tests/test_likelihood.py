@@ -6,15 +6,15 @@ import torch
 from scipy import stats
 from scipy.special import expit
 
-from sklearn_ae.objectives.losses import gaussian_surprise
-from sklearn_ae.objectives.penalties import gaussian_kl
 from sklearn_ae.objectives.likelihood import (
     balanced,
     evidence_lower_bound,
     importance_weighted_bound,
     normal_draws,
 )
+from sklearn_ae.objectives.losses import gaussian_surprise
 from sklearn_ae.objectives.objective import VariationalObjective
+from sklearn_ae.objectives.penalties import gaussian_kl
 
 # -- the divergence and the likelihoods ------------------------------------------------
 

@@ -18,8 +18,11 @@ from sklearn.decomposition import PCA
 from sklearn_ae import Autoencoder, VariationalAutoencoder
 from sklearn_ae.networks.dense import DenseNetwork
 from sklearn_ae.networks.top_k import keep_largest
+from sklearn_ae.objectives._terms import MEMORY, TERMS, Pass
 from sklearn_ae.objectives.corruptions import gaussian, masking, salt_and_pepper
+from sklearn_ae.objectives.likelihood import importance_weighted_bound
 from sklearn_ae.objectives.losses import LOSSES, cross_entropy
+from sklearn_ae.objectives.objective import Objective, VariationalObjective
 from sklearn_ae.objectives.penalties import (
     MARGIN,
     activation_l1,
@@ -30,9 +33,6 @@ from sklearn_ae.objectives.penalties import (
     projected_jacobian_norm,
     squared_jacobian_norm,
 )
-from sklearn_ae.objectives.likelihood import importance_weighted_bound
-from sklearn_ae.objectives.objective import Objective, VariationalObjective
-from sklearn_ae.objectives._terms import MEMORY, TERMS, Pass
 
 PAGE = Path(__file__).parents[1] / "docs" / "maths.rst"
 SEEDS = range(3)

@@ -7,11 +7,11 @@ from scipy import sparse
 from sklearn.decomposition import PCA
 from sklearn.utils.extmath import svd_flip
 
-from sklearn_ae.networks.dense import DenseNetwork
 from sklearn_ae.data import batches, moments
 from sklearn_ae.data.batches import Affine, ArrayDataset
 from sklearn_ae.data.codes import CodeMoments, code_moments, principal_rotation
 from sklearn_ae.data.moments import mean_and_scale, principal_axes
+from sklearn_ae.networks.dense import DenseNetwork
 
 SOLVERS = ["covariance", "products", "decomposition"]
 

@@ -11,8 +11,8 @@ from torch import nn
 from sklearn_ae import Autoencoder
 from sklearn_ae.networks.dense import DenseNetwork
 from sklearn_ae.objectives.losses import LOSSES
-from sklearn_ae.objectives.penalties import half_squared_l2_norm, l1_norm
 from sklearn_ae.objectives.objective import Objective
+from sklearn_ae.objectives.penalties import half_squared_l2_norm, l1_norm
 
 PENALTIES = {"l1": l1_norm, "l2": half_squared_l2_norm}
 REFERENCES = {

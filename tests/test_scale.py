@@ -13,11 +13,11 @@ import pytest
 import torch
 from threadpoolctl import threadpool_limits
 
-from sklearn_ae.networks.dense import DenseNetwork
 from sklearn_ae.data import moments
-from sklearn_ae.training import threads
 from sklearn_ae.data.batches import dense_rows
 from sklearn_ae.data.moments import principal_axes
+from sklearn_ae.networks.dense import DenseNetwork
+from sklearn_ae.training import threads
 from sklearn_ae.training.threads import suitable_threads
 
 linux_only = pytest.mark.skipif(
@@ -26,9 +26,9 @@ linux_only = pytest.mark.skipif(
 
 
 def run(program, *args):
-    """What a program prints in a process of its own, read as JSON."""
+    """Run a program in a new process and read what it prints as JSON."""
     command = [sys.executable, "-c", program, *map(str, args)]
-    # Of glibc: large blocks that are freed leave the process at once.
+    # glibc then returns large freed blocks to the system at once.
     env = os.environ | {"MALLOC_MMAP_THRESHOLD_": "1000000"}
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=env)
     assert done.returncode == 0
@@ -60,12 +60,12 @@ def use(X):
     estimator().fit(X).transform(X)
 
 
-# What is imported late or set up once is no matter of the data.
+# What is imported late or set up once does not count.
 use(np.random.default_rng(0).random((100, 5)))
 """
 
 EXTRA_MEMORY = """
-shape = 80_000, 500  # 160 MB in single precision
+shape = 40_000, 500  # 80 MB in single precision
 
 
 def dense(dtype="float32", order="C", shape=shape):
@@ -93,7 +93,7 @@ for name, make in tables.items():
     assert X.shape == shape
     before = megabytes("VmRSS")
     with open("/proc/self/clear_refs", "w") as clear:
-        clear.write("5")  # the highest size so far is forgotten
+        clear.write("5")  # reset the peak
     use(X)
     extra[name] = megabytes("VmHWM") - before
     del X
@@ -104,17 +104,17 @@ print(json.dumps(extra))
 @pytest.mark.slow
 @linux_only
 def test_tables_are_not_copied():
-    """A copy of the smallest dense one, or a dense one of the CSR, takes 160 MB."""
+    """A copy of the smallest dense table, or a dense CSR table, takes 80 MB."""
     extra = run(PRELUDE + EXTRA_MEMORY)
     assert len(extra) == 5
-    assert max(extra.values()) < 120, extra
+    assert max(extra.values()) < 60, extra
 
 
 BEYOND_LIMIT = """
 import resource
 
 X = np.load(sys.argv[1], mmap_mode="r")
-limit = int(megabytes("VmData")) + 200
+limit = int(megabytes("VmData")) + 120
 hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
 resource.setrlimit(resource.RLIMIT_DATA, (limit * 2**20, hard))
 try:
@@ -124,24 +124,23 @@ except MemoryError:
 else:
     raise AssertionError("there is memory for a copy")
 use(X)
-print(json.dumps({"limit": limit, "file": X.nbytes / 2**20}))
+print(json.dumps(X.nbytes / 2**20))
 """
 
 
 @pytest.mark.slow
 @linux_only
-def test_a_memory_map_larger_than_the_memory(tmp_path):
+def test_a_memory_map_larger_than_the_memory_that_is_left(tmp_path):
     path = tmp_path / "table.npy"
-    # What is not written takes no room on the disk.
-    X = np.lib.format.open_memmap(path, "w+", np.float32, shape=(400_000, 512))
-    X[::1000] = np.random.default_rng(0).random((400, 512))
+    # The file is sparse: what is not written takes no space on the disk.
+    X = np.lib.format.open_memmap(path, "w+", np.float32, shape=(100_000, 512))
+    X[::1000] = np.random.default_rng(0).random((100, 512))
     X.flush()
-    found = run(PRELUDE + BEYOND_LIMIT, path)
-    assert found["limit"] < found["file"]
+    assert run(PRELUDE + BEYOND_LIMIT, path) > 190
 
 
 def peak_bytes(call, *args):
-    """The most that NumPy allocates during a call."""
+    """Peak memory that NumPy allocates during a call."""
     tracemalloc.start()
     try:
         call(*args)

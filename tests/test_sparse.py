@@ -16,10 +16,10 @@ from sklearn.pipeline import Pipeline
 from sklearn_ae import Autoencoder, ConvolutionalNetwork, SparseAutoencoder
 from sklearn_ae.networks.dense import DenseNetwork
 from sklearn_ae.networks.top_k import keep_largest
-from sklearn_ae.objectives.penalties import activation_l1, activation_l2, kl_sparsity
-from sklearn_ae.objectives.objective import Objective
-from sklearn_ae.persistence.state import dump_state
 from sklearn_ae.objectives._terms import MEMORY, ActivationPenalty, KLSparsity, Pass
+from sklearn_ae.objectives.objective import Objective
+from sklearn_ae.objectives.penalties import activation_l1, activation_l2, kl_sparsity
+from sklearn_ae.persistence.state import dump_state
 
 RHOS = [0.01, 0.05, 0.5, 0.9]
 # One batch of all rows, none held out, weights that stay where they are.

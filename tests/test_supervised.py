@@ -18,7 +18,6 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.estimator_checks import check_estimator
 from skorch.callbacks import Callback
 
 from sklearn_ae import (
@@ -573,23 +572,6 @@ def test_balanced_classes_share_the_weight(table, classes, fitted):
 
 
 # -- conventions -----------------------------------------------------------------------
-
-
-@BOTH
-def test_every_check_of_scikit_learn(estimator):
-    # The rows held out are drawn: a row and its repetition may be on both sides.
-    weights = (
-        "check_sample_weight_equivalence_on_dense_data",
-        "check_sample_weight_equivalence_on_sparse_data",
-    )
-    autoencoder = DenoisingAutoencoder(8, init="random", max_epochs=20)
-    results = check_estimator(
-        estimator(autoencoder, max_epochs=20, random_state=0),
-        expected_failed_checks=dict.fromkeys(weights, "rows held out are drawn"),
-        on_skip=None,
-    )
-    assert {r["status"] for r in results} <= {"passed", "xfail", "skipped"}
-    assert len(results) > 50
 
 
 @BOTH

@@ -14,9 +14,9 @@ from joblib.parallel import ParallelBackendBase
 from threadpoolctl import threadpool_limits
 
 from sklearn_ae.batched.rendezvous import run_together
+from sklearn_ae.batched.together import Group, in_groups, train_together
 from sklearn_ae.training.collecting import Training
 from sklearn_ae.training.threads import limited_threads
-from sklearn_ae.batched.together import Group, in_groups, train_together
 
 # As many jobs as joblib may ask for, so that it hands over all tasks at once.
 MANY = 1000

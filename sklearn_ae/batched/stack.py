@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sklearn_ae.batched.streams import Streams
+from sklearn_ae.batched.updater import Settings, Updater, as_stored, in_runs
 from sklearn_ae.networks._network import SeededDropout
 from sklearn_ae.training.collecting import Training
 from sklearn_ae.training.net import AutoencoderNet
-from sklearn_ae.batched.streams import Streams
-from sklearn_ae.batched.updater import Settings, Updater, as_stored, in_runs
 
 
 class Stack:

@@ -5,16 +5,16 @@ from collections.abc import Sequence
 from itertools import count
 from typing import Any, NamedTuple
 
+from sklearn_ae.batched.stack import Stack
 from sklearn_ae.networks.dense import DenseNetwork
 from sklearn_ae.networks.top_k import TopKNetwork
 from sklearn_ae.networks.variational import VariationalNetwork
-from sklearn_ae.training.stopping import BestWeights
+from sklearn_ae.objectives._terms import TERMS
+from sklearn_ae.objectives.objective import Objective, VariationalObjective
 from sklearn_ae.training.collecting import Training
 from sklearn_ae.training.net import AutoencoderNet, StopTraining
-from sklearn_ae.objectives.objective import Objective, VariationalObjective
 from sklearn_ae.training.optimizers import OPTIMIZERS
-from sklearn_ae.batched.stack import Stack
-from sklearn_ae.objectives._terms import TERMS
+from sklearn_ae.training.stopping import BestWeights
 
 # Bytes of weights, gradients and moments that a group has at most: steps of more are
 # no faster.

@@ -1,12 +1,15 @@
 """Batches as slices of large gathered blocks: no row is ever collated on its own."""
 
+import copy
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
+
+from sklearn_ae._units import Affine
 
 # A block holds as many batches as fit in here, so that the cost of gathering is
 # shared by them and memory stays bounded.
@@ -16,7 +19,7 @@ BLOCK_BYTES = 8 * 2**20
 def dense_rows(X: Any, rows: Any) -> np.ndarray:
     """The rows of an array or a CSR matrix, dense, in C order."""
     if isinstance(X, np.ndarray):
-        # `take` is the fastest, but first copies all of a table in another order.
+        # `take` is fastest, but copies a whole table that is not in C order.
         taken = not isinstance(rows, slice) and X.flags.c_contiguous
         return np.ascontiguousarray(np.take(X, rows, axis=0) if taken else X[rows])
     return X[rows].toarray()
@@ -27,17 +30,11 @@ def rows_per_block(n_columns: int) -> int:
     return max(1, BLOCK_BYTES // (4 * max(1, n_columns)))
 
 
-class Affine(NamedTuple):
-    """The map ``x -> (x - mean) / scale``."""
-
-    mean: np.ndarray
-    scale: float
-
-    def apply(self, rows: np.ndarray) -> Tensor:
-        """Standardise in the precision of `rows`, then round to single."""
-        centred = np.subtract(rows, self.mean, dtype=rows.dtype)
-        centred *= 1 / self.scale
-        return torch.from_numpy(centred.astype(np.float32, copy=False))
+def standardized(rows: np.ndarray, units: Affine) -> Tensor:
+    """Standardise in the precision of `rows`, then round to single precision."""
+    centred = np.subtract(rows, units.mean, dtype=rows.dtype)
+    centred *= 1 / units.scale
+    return torch.from_numpy(centred.astype(np.float32, copy=False))
 
 
 class ArrayDataset(Dataset):
@@ -51,7 +48,7 @@ class ArrayDataset(Dataset):
     standardize, standardize_target : Affine
         From the units of the data to those of the network.
     target : ndarray or CSR of shape (n, q), or None
-        What is to be reconstructed; None means `X` itself.
+        Targets of the reconstruction; None means `X` itself.
     weight : ndarray of shape (n,) or None
         Weights of the rows of `X`, with mean one.
     device : torch.device
@@ -84,6 +81,14 @@ class ArrayDataset(Dataset):
     def n_outputs(self) -> int:
         return (self.X if self.target is None else self.target).shape[1]
 
+    def thinned(self, n_rows: int) -> "ArrayDataset":
+        """At most that many rows of the dataset, evenly spaced."""
+        if len(self) <= n_rows:
+            return self
+        thinned = copy.copy(self)
+        thinned.rows = self.rows[np.linspace(0, len(self) - 1, n_rows).astype(int)]
+        return thinned
+
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         x, target, _ = self.gather(np.atleast_1d(index))
         return x[0], target[0]
@@ -91,11 +96,11 @@ class ArrayDataset(Dataset):
     def gather(self, index: np.ndarray) -> tuple[Tensor, Tensor, Tensor | None]:
         """Input, target and weight of the given rows of the dataset."""
         rows = self.rows[index]
-        x = self.standardize.apply(dense_rows(self.X, rows)).to(self.device)
+        x = standardized(dense_rows(self.X, rows), self.standardize).to(self.device)
         target, weight = x, None
         if self.target is not None:
-            target = self.standardize_target.apply(dense_rows(self.target, rows))
-            target = target.to(self.device)
+            target = dense_rows(self.target, rows)
+            target = standardized(target, self.standardize_target).to(self.device)
         if self.weight is not None:
             weight = torch.from_numpy(self.weight[rows].astype(np.float32))
             weight = weight.to(self.device)

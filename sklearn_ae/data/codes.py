@@ -9,21 +9,26 @@ from sklearn_ae.data.batches import ArrayDataset, TensorBatches, unpack_batch
 
 
 class CodeMoments(NamedTuple):
-    """Moments of the codes over a dataset."""
+    """Moments of the codes over a number of rows."""
 
+    n_rows: int
     mean: np.ndarray  # (k,)
     covariance: np.ndarray  # (k, k), with n - 1 in the denominator
-    cross_covariance: np.ndarray  # (k, p), of codes and standardised inputs
+    cross_covariance: np.ndarray | None  # (k, p), of codes and standardised inputs
 
 
 def code_moments(network: Any, dataset: ArrayDataset) -> CodeMoments:
     """Moments of ``network.encode`` over the rows of `dataset`, weighted."""
     n_rows = len(dataset)
     total: dict[str, torch.Tensor] = {}
+    shift = None
     with torch.inference_mode():
         for batch in TensorBatches(dataset, batch_size=1024):
             x, _, weight = unpack_batch(batch)
             code = network.encode(x)
+            # Shifted, which avoids cancellation when the mean is large.
+            shift = code.mean(0) if shift is None else shift
+            code = code - shift
             weighted = code if weight is None else code * weight[:, None]
             sums = {
                 "code": weighted.sum(0),
@@ -35,26 +40,46 @@ def code_moments(network: Any, dataset: ArrayDataset) -> CodeMoments:
                 value = value.cpu().double()
                 total[name] = total[name] + value if name in total else value
     sums = {name: value.numpy() for name, value in total.items()}
+    assert shift is not None
     mean = sums["code"] / n_rows
     denominator = max(n_rows - 1, 1)
     return CodeMoments(
-        mean,
+        n_rows,
+        mean + shift.cpu().double().numpy(),
         (sums["code_code"] - n_rows * np.outer(mean, mean)) / denominator,
         (sums["code_input"] - np.outer(mean, sums["input"])) / denominator,
     )
 
 
-def principal_rotation(moments: CodeMoments) -> tuple[np.ndarray, np.ndarray]:
-    """The rotation that makes the codes uncorrelated, and the variances it leaves.
+def merged_moments(first: CodeMoments, second: CodeMoments) -> CodeMoments:
+    """The moments over the rows of both, after Chan, Golub and LeVeque (1983)."""
+    n_rows = first.n_rows + second.n_rows
+    difference = second.mean - first.mean
+    between = np.outer(difference, difference) * (first.n_rows * second.n_rows / n_rows)
+    within = sum(part.covariance * max(part.n_rows - 1, 0) for part in (first, second))
+    return CodeMoments(
+        n_rows,
+        first.mean + difference * (second.n_rows / n_rows),
+        (within + between) / max(n_rows - 1, 1),
+        None,
+    )
 
-    Rows are sorted by variance, largest first. Of the two signs of a code that is
-    taken which makes its largest covariance with an input positive: for linear
-    encoders scikit-learn's rule for the signs of principal components.
+
+def principal_rotation(moments: CodeMoments) -> tuple[np.ndarray, CodeMoments]:
+    """The rotation that makes the codes uncorrelated, and the moments after it.
+
+    Rows are sorted by variance, largest first. Signs are such that the largest
+    covariance of a code with an input is positive: for linear encoders scikit-learn's
+    rule for the signs of principal components.
     """
     variances, vectors = np.linalg.eigh(moments.covariance)
     rotation = vectors.T[::-1]
     variances = np.maximum(variances[::-1], 0.0)
+    assert moments.cross_covariance is not None
     loadings = rotation @ moments.cross_covariance
     extremes = np.abs(loadings).argmax(axis=1)
     signs = np.where(loadings[np.arange(len(loadings)), extremes] < 0, -1.0, 1.0)
-    return rotation * signs[:, np.newaxis], variances
+    rotation = rotation * signs[:, np.newaxis]
+    return rotation, CodeMoments(
+        moments.n_rows, rotation @ moments.mean, np.diag(variances), None
+    )

@@ -1,6 +1,5 @@
 """Data through a fitted module, a block of rows at a time."""
 
-import copy
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -21,18 +20,19 @@ def module_outputs(
     *,
     width: int = 1,
 ) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
-    """Where a block of rows of `X` is, the rows, and ``apply(module, rows)``.
+    """Slices of `X`, their rows, and ``apply(module, rows)``, a block at a time.
 
-    `width` is how many numbers a row takes on its way, if more than it has features.
+    `module` is a `Standardized`. `width` is the number of values that a row takes on
+    its way, if that is more than it has features.
 
-    Computes in the precision of `X`, since single precision depends on the number of
-    rows that are computed together: by 1e-7, less than what it promises, but more
-    than double precision does. Apple's GPUs know single precision only.
+    Computes in the precision of `X`: results in single precision depend on the number
+    of rows that are computed together, by about 1e-7. Apple's GPUs know single
+    precision only.
     """
     dtype = torch.float32
     if X.dtype == np.float64 and torch.device(device).type != "mps":
         dtype = torch.float64
-        module = copy.deepcopy(module).double()
+        module = module.in_double_precision()
     step = min(ROWS, rows_per_block(max(X.shape[1], width)))
     for start in range(0, X.shape[0], step):
         where = slice(start, start + step)
@@ -43,23 +43,3 @@ def module_outputs(
         with torch.no_grad():
             output = apply(module, torch.from_numpy(rows).to(device, dtype))
         yield where, block, output.cpu().numpy()
-
-
-def checked_codes(
-    module: Any, x: torch.Tensor, n_components: int, n_outputs: int
-) -> np.ndarray:
-    """The codes of some rows; a ValueError unless codes and outputs fit in width."""
-    module.eval()
-    with torch.no_grad():
-        code = module.encode(x)
-        output = module.decode(code)
-    for name, tensor, width in (
-        ("encode", code, n_components),
-        ("decode", output, n_outputs),
-    ):
-        if tensor.shape != (len(x), width):
-            raise ValueError(
-                f"{name} gives shape {tuple(tensor.shape)} for {len(x)} rows, not "
-                f"({len(x)}, {width})"
-            )
-    return code.cpu().numpy()

@@ -22,8 +22,10 @@ class PrincipalAxes(NamedTuple):
     variances: np.ndarray  # (k,), with n in the denominator
 
 
-def blocks(X: Any, rows: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The given rows of `X`, dense, a block at a time, with their row numbers."""
+def blocks(
+    X: Any, rows: np.ndarray, weight: np.ndarray | None = None
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The given rows of `X`, dense, a block at a time, with their weights."""
     step = rows_per_block(X.shape[1])
     for start in range(0, len(rows), step):
         index = rows[start : start + step]
@@ -31,7 +33,7 @@ def blocks(X: Any, rows: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         contiguous = index[-1] - index[0] + 1 == len(index)
         yield (
             dense_rows(X, slice(index[0], index[-1] + 1) if contiguous else index),
-            index,
+            np.ones(len(index)) if weight is None else weight[index],
         )
 
 
@@ -44,21 +46,17 @@ def mean_and_scale(
     minimiser of the squared error; it is 1 for constant data.
     """
     mean = np.zeros(X.shape[1])
-    for block, index in blocks(X, rows):
-        mean += _weights(weight, index) @ block.astype(np.float64, copy=False)
+    for block, own in blocks(X, rows, weight):
+        mean += own @ block.astype(np.float64, copy=False)
     mean /= len(rows)
     total = 0.0
-    for block, index in blocks(X, rows):
+    for block, own in blocks(X, rows, weight):
         squares = np.square(block - mean, dtype=np.float64).sum(axis=1)
-        total += float(_weights(weight, index) @ squares)
+        total += float(own @ squares)
     scale = float(np.sqrt(total / (len(rows) * X.shape[1])))
     # Rounding leaves constant columns of 1e6 a spread of about 1e-10.
     negligible = 1e-12 * np.abs(mean).max(initial=0.0)
     return mean, scale if scale > negligible else 1.0
-
-
-def _weights(weight: np.ndarray | None, index: np.ndarray) -> np.ndarray:
-    return np.ones(len(index)) if weight is None else weight[index]
 
 
 def principal_axes(
@@ -122,11 +120,11 @@ def _covariance(
 ) -> np.ndarray:
     n_features = X.shape[1]
     covariance = np.zeros((n_features, n_features))
-    for block, index in blocks(X, rows):
+    for block, own in blocks(X, rows, weight):
         centred = block - mean.astype(block.dtype)
         weighted = centred
         if weight is not None:
-            weighted = centred * weight[index, np.newaxis].astype(block.dtype)
+            weighted = centred * own[:, np.newaxis].astype(block.dtype)
         covariance += centred.T @ weighted
     covariance /= len(rows)
     return covariance
@@ -154,11 +152,11 @@ def _from_products(
         inner = np.zeros((basis.shape[1], basis.shape[1]))
         total = np.zeros(basis.shape[1])
         shift = mean @ basis
-        for block, index in blocks(X, rows):
+        for block, own in blocks(X, rows, weight):
             image = block @ basis.astype(block.dtype) - shift.astype(block.dtype)
             weighted = image
             if weight is not None:
-                weighted = image * weight[index, np.newaxis].astype(block.dtype)
+                weighted = image * own[:, np.newaxis].astype(block.dtype)
             outer += block.T @ weighted
             inner += image.T @ weighted
             total += weighted.sum(axis=0, dtype=np.float64)
@@ -188,7 +186,7 @@ def _from_decomposition(
     if n_rows >= n_features:
         variances, vectors = _spectrum(_covariance(X, rows, weight, mean))
         return vectors[:, : _number_of_axes(variances, n_components)].T, variances
-    root = np.sqrt(_weights(weight, rows))[:, np.newaxis]
+    root = np.sqrt(np.ones(n_rows) if weight is None else weight[rows])[:, np.newaxis]
     step = rows_per_block(n_rows)
     columns = [slice(i, i + step) for i in range(0, n_features, step)]
 

@@ -3,12 +3,19 @@
 from dataclasses import dataclass
 
 from sklearn_ae.estimators._base import BaseAutoencoder
-from sklearn_ae.estimators._docstrings import document
+from sklearn_ae.estimators._parameters import (
+    AnyNetwork,
+    CodeActivation,
+    HiddenLayers,
+    Start,
+    TiedWeights,
+)
 
 
-@document
 @dataclass(kw_only=True, eq=False, repr=False)
-class Autoencoder(BaseAutoencoder):
+class Autoencoder(
+    BaseAutoencoder, HiddenLayers, AnyNetwork, Start, TiedWeights, CodeActivation
+):
     """Undercomplete autoencoder, shallow or deep: the counterpart of PCA.
 
     Finds an encoder ``h`` and a decoder ``g`` that minimise

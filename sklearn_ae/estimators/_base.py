@@ -1,129 +1,157 @@
 """The scikit-learn shell that all autoencoders share."""
 
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from dataclasses import dataclass, fields
+from typing import ClassVar
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 
 from sklearn_ae._doc_link import DocLinkMixin
-from sklearn_ae.estimators._net_holder import NetHolder
-from sklearn_ae.estimators._reconstruction import ReconstructionMixin
 from sklearn_ae._sklearn_compat import fit_context
+from sklearn_ae._units import Affine
+from sklearn_ae.data.codes import (
+    CodeMoments,
+    code_moments,
+    merged_moments,
+    principal_rotation,
+)
+from sklearn_ae.data.moments import mean_and_scale, principal_axes
+from sklearn_ae.estimators._parameters import MergedConstraints, ObjectiveParameters
+from sklearn_ae.estimators._parts import Parts
+from sklearn_ae.estimators._reconstruction import ReconstructionMixin
+from sklearn_ae.estimators._trained_net import TrainedNetMixin
 from sklearn_ae.estimators._validation import (
-    SHARED_CONSTRAINTS,
     TrainingData,
-    check_parameters,
-    check_start,
+    check_parts,
     validate_training_data,
 )
-from sklearn_ae.networks.dense import DenseNetwork
-from sklearn_ae.objectives.losses import LOSSES
-from sklearn_ae.training import defaults
-from sklearn_ae.data.batches import Affine, ArrayDataset
-from sklearn_ae.data.codes import code_moments, principal_rotation
-from sklearn_ae.training.devices import resolve_device
-from sklearn_ae.data.inference import checked_codes
-from sklearn_ae.data.moments import (
-    PrincipalAxes,
-    mean_and_scale,
-    principal_axes,
-)
-from sklearn_ae.training.net import AutoencoderNet
-from sklearn_ae.objectives.objective import Objective, Penalties
+from sklearn_ae.networks.contract import check_network, is_network_class, offers
+from sklearn_ae.objectives.losses import NAMED_LOSSES
+from sklearn_ae.objectives.terms import L1Penalty, L2Penalty, Penalty
 from sklearn_ae.persistence.recipe import Recipe
-from sklearn_ae.training.pca_start import start_as_pca
 from sklearn_ae.persistence.state import dump_state, load_state
+from sklearn_ae.training.hardware import resolve_device
+from sklearn_ae.training.loop import Training, TrainingResult, train, train_alone
+from sklearn_ae.training.net import AutoencoderNet
+from sklearn_ae.training.pca_start import (
+    compares_fairly,
+    is_certain_gain,
+    start_as_pca,
+)
+from sklearn_ae.training.settings import TrainingParameters
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class BaseAutoencoder(NetHolder, ReconstructionMixin, DocLinkMixin, BaseEstimator):
+class BaseAutoencoder(
+    MergedConstraints,
+    TrainedNetMixin,
+    ReconstructionMixin,
+    DocLinkMixin,
+    TrainingParameters,
+    ObjectiveParameters,
+    BaseEstimator,
+):
     """Base of all autoencoders: parameters, training and persistence.
 
-    A variant adds its docstring, its parameters with their constraints, and
-    overrides the hooks under "what a variant may change".
+    A variant is a docstring, groups of parameters and parameters of its own with their
+    constraints, and the hooks that it overrides: those under "what a variant may
+    override", and no others.
+
+    Parameters
+    ----------
+    warm_start : bool, default=False
+        Continue with the network of the fit before. Mean, scale and the state of
+        the random generators stay as well.
+
+    Attributes
+    ----------
+    n_components_ : int
+        Width of the code.
+
+    explained_variance_ : ndarray of shape (n_components_,)
+        Variance of each code over the training rows, with ``n - 1`` in the
+        denominator. After `partial_fit` over all rows so far, each with the code it
+        had when its part was fitted.
+
+    mean_ : ndarray of shape (n_features_in_,)
+        What is subtracted from the input before the network: the mean of each
+        feature, or zero where the data are not centred.
+
+    scale_ : float
+        What the centred input is divided by before the network. One number for
+        all features, so that the minimiser stays where it is.
+
+    module_ : torch.nn.Module
+        The fitted network in the units of the data, with ``encode``, ``decode``
+        and ``forward``.
+
+    net_ : skorch.NeuralNet
+        The net that trained it, in standardised coordinates.
+
+    history_ : dict of str to ndarray of shape (n_iter_,)
+        One entry an epoch: "epoch", "learning_rate", "train_loss" and
+        "valid_loss", and their terms such as "train_reconstruction" and
+        "train_l2", in the units of the data.
+
+    loss_curve_ : ndarray of shape (n_iter_,)
+        Training loss of each epoch, averaged over its steps.
+
+    validation_loss_curve_ : ndarray of shape (n_iter_,) or None
+        Loss on the rows held out, after each epoch.
+
+    n_iter_ : int
+        Number of epochs run, over all fits of a warm start.
+
+    best_loss_ : float
+        Loss of the weights kept: on the rows held out or, without any, the last
+        training loss.
+
+    device_ : str
+        Where the network is.
+
+    n_features_in_ : int
+        Number of features seen during `fit`.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of features seen during `fit`, where all of them are strings.
     """
 
-    n_components: int | float = field(default=2, kw_only=False)
-    hidden_layer_sizes: str | int | tuple[int, ...] = "auto"
-    activation: str = "silu"
-    code_activation: str = "identity"
-    output_activation: str = "auto"
-    network: Any = None
-    init: str = "random"
-    tied_weights: bool = False
-    loss: str = "mse"
-    dropout: float = 0.0
-    l1_penalty: float = 0.0
-    l2_penalty: float = 0.0
-    optimizer: str | type = "adamw"
-    optimizer_params: dict[str, Any] | None = None
-    learning_rate: float | str = "auto"
-    learning_rate_schedule: str = "one_cycle"
-    batch_size: int | str = "auto"
-    max_epochs: int | str = "auto"
-    early_stopping: bool = True
-    validation_fraction: float = 0.1
-    n_iter_no_change: int | str = "auto"
-    tol: float = 1e-4
     warm_start: bool = False
-    device: str = "cpu"
-    callbacks: list | None = None
-    random_state: Any = None
-    verbose: int = 0
 
-    _parameter_constraints: ClassVar[dict] = SHARED_CONSTRAINTS
+    _parameter_constraints: ClassVar[dict] = {"warm_start": ["boolean"]}
 
-    # -- what a variant may change -------------------------------------------------
+    # -- what a variant may override -----------------------------------------------
 
-    # Whether the code may be wider than the input.
-    _allows_overcomplete: ClassVar[bool] = False
+    def _parts(self, data: TrainingData, n_components: int) -> Parts:
+        """The network and the objective: start from `super()` and `replace` fields."""
+        names = {one.name for one in fields(Parts)} & {one.name for one in fields(self)}
+        given = {name: getattr(self, name) for name in names - {"loss", "penalties"}}
+        loss = NAMED_LOSSES.get(self.loss) if isinstance(self.loss, str) else self.loss
+        return Parts(
+            **given,
+            loss=loss,
+            loss_name=self.loss,
+            penalties=_by_column(
+                L1Penalty(float(self.l1_penalty)),
+                L2Penalty(float(self.l2_penalty)),
+                *(self.penalties or ()),
+            ),
+        )
 
-    def _resolved_network(self) -> Any:
-        """What `network` may be: None, a class, or a specification."""
-        return self.network
+    def _check(self, data: TrainingData) -> None:
+        """Raise a ValueError where own parameters contradict others or the data."""
 
-    def _resolved_code_activation(self) -> str:
-        """The activation of the code under its name in `ACTIVATIONS`."""
-        return self.code_activation
-
-    def _loss_name(self) -> str:
-        """The loss under its name in `LOSSES`."""
-        return self.loss
-
-    def _penalties(self, n_components: int) -> Penalties:
-        """The penalties by the names of their columns, in units of the data."""
-        return {
-            "l1": ("l1", float(self.l1_penalty), {}),
-            "l2": ("l2", float(self.l2_penalty), {}),
-        }
-
-    def _objective(self) -> tuple[type, dict[str, Any]]:
-        """The class of the objective, and its arguments beyond loss and penalties."""
-        return Objective, {}
-
-    def _corruption(self, data: TrainingData) -> tuple[Any, dict[str, Any]] | None:
-        """What is done to the inputs in training, and its parameters."""
-        return None
+    def _check_codes(self, codes: np.ndarray) -> None:
+        """Raise a ValueError where the codes of a user-defined network do not suit."""
 
     def _pretrain(
         self, net: AutoencoderNet, data: TrainingData, rows: np.ndarray
     ) -> None:
         """Prepare a new net for the training on the given rows."""
 
-    def _orders_codes(self) -> bool:
-        """Whether the codes may be rotated; an L1 penalty singles out their axes."""
-        return self.l1_penalty == 0
-
-    def _check_combination(self, data: TrainingData) -> None:
-        """Raise a ValueError where own parameters contradict others or the data."""
-
-    def _check_codes(self, codes: np.ndarray) -> None:
-        """Raise a ValueError where the codes of a user's network do not serve."""
-
     def _describe_codes(self, mean: np.ndarray, variances: np.ndarray) -> None:
-        """Set further attributes from mean and variance of the codes."""
+        """Set further fitted attributes, last of all, from moments of the codes."""
 
     # -- fitting -------------------------------------------------------------------
 
@@ -141,8 +169,8 @@ class BaseAutoencoder(NetHolder, ReconstructionMixin, DocLinkMixin, BaseEstimato
 
         X_target : {array-like, sparse matrix} of shape (n_samples, n_outputs), \
 default=None
-            What the output is to be, row by row, for instance the clean version of
-            a corrupted `X`. None means `X` itself.
+            Targets of the reconstruction, row by row, for instance the clean version
+            of a corrupted `X`. None means `X` itself.
 
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights of the rows; None means equal weights.
@@ -155,49 +183,39 @@ default=None
         Raises
         ------
         ValueError
-            If a parameter or the data are not what they have to be, or if the loss
-            becomes infinite or NaN. The estimator is then as it was before.
+            If a parameter or the data are invalid, or if the loss becomes infinite or
+            NaN. The estimator is then as it was before.
 
         KeyboardInterrupt
             If the fit is interrupted. The estimator is fitted then, with the best
             weights so far.
         """
         with self._unchanged_on_error():
-            continuing = self.warm_start and hasattr(self, "net_")
-            data = self._validate(X, X_target, sample_weight, reset=not continuing)
-            net = self._continue(data) if continuing else self._begin(data)
-            train, valid = self._split(data)
-            if not continuing:
-                self._pretrain(net, data, train.rows)
-            starts_as_pca = self._starts_as_pca() and not continuing
-            # On few rows PCA is kept unless training beats it where it has seen the
-            # rows held out; on many that would be asked too much.
-            fair = (
-                starts_as_pca
-                and valid is not None
-                and defaults.compares_fairly(len(data.rows), data.n_features)
+            continues = self.warm_start and hasattr(self, "net_")
+            data = validate_training_data(
+                self, X, X_target, sample_weight, reset=not continues
             )
-            if starts_as_pca:
-                self._start_as_pca(net, data, train.rows if fair else data.rows)
-            net.guards_start = starts_as_pca
-            interrupt = self._train(net, train, valid, self._n_epochs(len(data.rows)))
-            if fair and not net.moved_:
-                self._start_as_pca(net, data, data.rows)
-            rotate = net.moved_ or not (continuing or starts_as_pca)
-            self._finish(net, self._dataset(data, data.rows), rotate=rotate)
-            # What the optimizer remembers belongs to other weights and other axes.
-            net.initialize_optimizer()
-        if interrupt is not None:
-            raise interrupt
+            parts = self._resolve(data, continues)
+            net = self._continue(parts, data) if continues else self._build(parts, data)
+            kept, held_out = self._split(data)
+            pca_rows = None if continues else self._start(net, parts, data, kept)
+            result = self._train(net, data, kept, held_out, pca_rows is not None)
+            if pca_rows is not None and not result.has_changed:
+                self._start_as_pca(net, parts, data, data.rows)
+            is_as_found = (continues or pca_rows is not None) and not result.has_changed
+            rotates = parts.may_rotate_codes and not is_as_found
+            self._finish(net, self._order_codes(net, data, rotates), result)
+        if result.interrupt is not None:
+            raise result.interrupt
         return self
 
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None, *, X_target=None, sample_weight=None):
         """Pass once over `X`, at a constant learning rate.
 
-        The first call sets the mean, the scale, the number of components, what the
-        optimizer does and, where the network starts as PCA, the starting point. No
-        row is held out, and the codes keep their axes from call to call.
+        The first call sets the mean, the scale, the number of components, the
+        optimizer and, where the network starts as PCA, the starting point. No row is
+        held out, and the codes keep their axes from call to call.
 
         Parameters
         ----------
@@ -209,7 +227,7 @@ default=None
 
         X_target : {array-like, sparse matrix} of shape (n_samples, n_outputs), \
 default=None
-            What the output is to be, row by row; None means `X` itself.
+            Targets of the reconstruction, row by row; None means `X` itself.
 
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights of the rows; None means equal weights.
@@ -220,115 +238,105 @@ default=None
             The estimator.
         """
         with self._unchanged_on_error():
-            first = not hasattr(self, "net_")
-            data = self._validate(X, X_target, sample_weight, reset=first)
-            net = self._begin(data) if first else self.net_
-            if first:
-                self._pretrain(net, data, data.rows)
-            if first and self._starts_as_pca():
-                self._start_as_pca(net, data, data.rows)
-            net.listen(self.callbacks, self.verbose)
-            net.schedule = "constant"
+            continues = hasattr(self, "net_")
+            data = validate_training_data(
+                self, X, X_target, sample_weight, reset=not continues
+            )
+            parts = self._resolve(data, continues)
+            if continues:
+                net = self._on_device(self.net_)
+            else:
+                net = self._build(parts, data)
+                self._start(net, parts, data, data.rows)
+            net.set_listeners(self.callbacks, self.verbose)
             dataset = self._dataset(data, data.rows)
-            interrupt = self._interrupt_of(net.train, dataset, None, 1)
-            self._finish(net, dataset, rotate=False)
-        if interrupt is not None:
-            raise interrupt
+            result = train_alone(
+                Training(net, dataset, None, n_epochs=1, keeps_best=False)
+            )
+            moments = code_moments(net.module_, dataset)
+            if continues:
+                moments = merged_moments(CodeMoments(*self._code_moments), moments)
+            self._finish(net, moments, result)
+        if result.interrupt is not None:
+            raise result.interrupt
         return self
 
-    def _validate(self, X, X_target, sample_weight, *, reset: bool) -> TrainingData:
-        data = validate_training_data(self, X, X_target, sample_weight, reset=reset)
-        check_parameters(self, data)
-        self._check_combination(data)
-        check_start(self)
-        if reset:
+    def _resolve(self, data: TrainingData, continues: bool) -> Parts:
+        """The parts, checked against each other and the data."""
+        n_components = self.n_components
+        if not continues:
+            table = data.X, data.rows, data.weight
+            self._feature_mean, self._feature_scale = mean_and_scale(*table)
             self._n_outputs = data.n_outputs
-        elif data.n_outputs != self._n_outputs:
+            if n_components < 1:
+                axes = principal_axes(*table, self._feature_mean, n_components)
+                n_components = len(axes.components)
+        elif n_components < 1:
+            n_components = self.n_components_
+        if data.n_outputs != self._n_outputs:
             raise ValueError(
-                f"The target has {data.n_outputs} columns, but the network that is "
-                f"to be trained on has {self._n_outputs} outputs."
+                f"The target has {data.n_outputs} columns, but the fitted network has "
+                f"{self._n_outputs} outputs."
             )
-        return data
-
-    def _begin(self, data: TrainingData) -> AutoencoderNet:
-        """Look at the data, and make a net that is ready to train on them."""
-        table = data.X, data.rows, data.weight
-        mean, scale = mean_and_scale(*table)
-        n_components, n_rows = self.n_components, len(data.rows)
-        if self._starts_as_pca() and n_components > min(n_rows, data.n_features):
-            raise ValueError(
-                f"n_components={n_components!r} must be at most min(n_samples, "
-                f"n_features)={min(n_rows, data.n_features)} with init='pca'; set "
-                "init='random' for a wider code."
-            )
-        if n_components < 1:
-            n_components = len(principal_axes(*table, mean, n_components).components)
         self.n_components_ = int(n_components)
-        standardize = standardize_target = self._affine(mean, scale)
+        self._check(data)
+        parts = self._parts(data, self.n_components_)
+        check_parts(parts, data, self.n_components_)
+        return parts
+
+    def _build(self, parts: Parts, data: TrainingData) -> AutoencoderNet:
+        """A net for the data, with weights as its class draws them."""
+        mean, scale = self._feature_mean, self._feature_scale
+        standardize = standardize_target = parts.standardization(mean, scale)
         if data.target is not None:
-            standardize_target = self._affine(
-                *mean_and_scale(data.target, data.rows, data.weight)
-            )
+            target_moments = mean_and_scale(data.target, data.rows, data.weight)
+            standardize_target = parts.standardization(*target_moments)
         self.mean_, self.scale_ = standardize
         self.device_ = resolve_device(self.device)
-        self._feature_mean = mean
-        self._recipe = self._make_recipe(
-            data, self.n_components_, standardize, standardize_target
-        )
-        if not isinstance(self.network, type):
+        self._recipe = self._make_recipe(parts, data, standardize, standardize_target)
+        if not is_network_class(parts.network):
             return self._make_net()
         try:
             net = self._make_net()
             some = data.rows[:100]
             x, _, _ = self._dataset(data, some).gather(np.arange(len(some)))
-            codes = checked_codes(net.module_, x, self.n_components_, data.n_outputs)
-            self._check_codes(codes)
+            codes = check_network(net.module_, x, self.n_components_, data.n_outputs)
+            self._check_codes(codes.cpu().numpy())
         except (AttributeError, TypeError, RuntimeError, ValueError) as error:
             raise ValueError(
-                f"network={self.network!r} does not serve as a network of "
+                f"network={parts.network!r} does not serve as a network of "
                 f"n_features={data.n_features} and n_components={self.n_components_}: "
                 f"{error}"
             ) from error
         return net
 
-    def _starts_as_pca(self) -> bool:
-        return self.init == "pca" and not isinstance(self.network, type)
+    def _make_recipe(
+        self,
+        parts: Parts,
+        data: TrainingData,
+        standardize: Affine,
+        standardize_target: Affine,
+    ) -> Recipe:
+        widths = data.n_features, self.n_components_, data.n_outputs
+        module, module_params = parts.module_and_params(*widths)
+        return Recipe(
+            module=module,
+            module_params=module_params,
+            standardize=standardize,
+            standardize_target=standardize_target,
+            objective=parts.objective,
+            objective_params=parts.objective_params,
+            loss=parts.loss,
+            penalties=parts.penalties,
+            corruption=parts.corruption,
+            settings=self._resolve_training(len(data.rows)),
+        )
 
-    def _start_as_pca(
-        self, net: AutoencoderNet, data: TrainingData, rows: np.ndarray
-    ) -> None:
-        """Start `net` as PCA of the given rows."""
-        axes = self._principal_axes(data, rows)
-        start_as_pca(net.module_, axes, self._feature_mean, self._dataset(data, rows))
-
-    def _principal_axes(self, data: TrainingData, rows: np.ndarray) -> PrincipalAxes:
-        mean = self._feature_mean
-        return principal_axes(data.X, rows, data.weight, mean, self.n_components_)
-
-    def _affine(self, mean: np.ndarray, scale: float) -> Affine:
-        """The standardisation that leaves the minimiser of the objective in place."""
-        output_activation = self._resolved_output_activation()
-        if LOSSES[self._loss_name()].degree is None or output_activation != "identity":
-            return Affine(np.zeros_like(mean), 1.0)
-        # Penalties weigh weights and codes in the units of the data.
-        penalized = _is_penalized(self._penalties(self.n_components_))
-        return Affine(mean, 1.0 if penalized else scale)
-
-    def _resolved_output_activation(self) -> str:
-        if isinstance(self.network, type):
-            return "identity"
-        if self.output_activation != "auto":
-            return self.output_activation
-        return "sigmoid" if self._loss_name() == "bce" else "identity"
-
-    def _continue(self, data: TrainingData) -> AutoencoderNet:
+    def _continue(self, parts: Parts, data: TrainingData) -> AutoencoderNet:
         """The net of the fit before, with a new optimizer."""
-        before = self._recipe
-        n_components = self.n_components_
-        if self.n_components >= 1:
-            n_components = int(self.n_components)
+        before, self.device_ = self._recipe, resolve_device(self.device)
         recipe = self._make_recipe(
-            data, n_components, before.standardize, before.standardize_target
+            parts, data, before.standardize, before.standardize_target
         )
         for name in ("module", "module_params"):
             old, new = getattr(before, name), getattr(recipe, name)
@@ -338,12 +346,6 @@ default=None
                     f"but its {name} changed from {old!r} to {new!r}. Set "
                     "warm_start=False for a new network."
                 )
-        if before.standardize.scale != 1.0 and _is_penalized(recipe.penalties):
-            raise ValueError(
-                "warm_start=True keeps the scale of the fit before, "
-                f"scale_={before.standardize.scale:.3g}, in whose units a penalty that "
-                "was 0 then cannot be weighed. Set warm_start=False."
-            )
         state = dump_state(self.net_)
         self._recipe = recipe
         net = self._make_net()
@@ -355,80 +357,160 @@ default=None
         load_state(net, state)
         return net
 
-    def _make_recipe(
-        self,
-        data: TrainingData,
-        n_components: int,
-        standardize: Affine,
-        standardize_target: Affine,
-    ) -> Recipe:
-        module, module_params = self._module_and_params(data, n_components)
-        objective, objective_params = self._objective()
-        corruption = self._corruption(data)
-        return Recipe(
-            module=module,
-            module_params=module_params,
-            standardize=standardize,
-            standardize_target=standardize_target,
-            objective=objective,
-            loss=self._loss_name(),
-            penalties=self._penalties(n_components),
-            objective_params=objective_params,
-            corruption=corruption,
-            # What a user wrote may draw from torch's global generators.
-            is_foreign=isinstance(self.network, type)
-            or (corruption is not None and callable(corruption[0])),
-            **self._training_settings(len(data.rows)),
+    def _on_device(self, net: AutoencoderNet) -> AutoencoderNet:
+        """The net, moved to another device if the parameter says so."""
+        device = resolve_device(self.device)
+        if device == self.device_:
+            return net
+        self.device_ = device
+        moved = self._make_net()
+        load_state(moved, dump_state(net))
+        return moved
+
+    def _split(self, data: TrainingData) -> tuple[np.ndarray, np.ndarray]:
+        """The rows to train on, and those held out."""
+        settings = self._recipe.settings
+        if settings.n_held_out == 0:
+            return data.rows, data.rows[:0]
+        order = np.random.RandomState(settings.seed).permutation(data.rows)
+        return (
+            np.sort(order[settings.n_held_out :]),
+            np.sort(order[: settings.n_held_out]),
         )
 
-    def _module_and_params(
-        self, data: TrainingData, n_components: int
-    ) -> tuple[type, dict[str, Any]]:
-        params = {"n_features": data.n_features, "n_components": n_components}
-        network = self._resolved_network()
-        if isinstance(network, type):
-            return network, params
-        params |= {
-            "n_outputs": data.n_outputs,
-            "activation": self.activation,
-            "code_activation": self._resolved_code_activation(),
-            "output_activation": self._resolved_output_activation(),
-            "dropout": float(self.dropout),
-            "linear_path": self._starts_as_pca(),
-        }
-        if network is not None:
-            module, own = network.module_and_params(data.n_features, data.n_outputs)
-            return module, params | own
-        sizes = self.hidden_layer_sizes
-        if sizes == "auto":
-            sizes = defaults.HIDDEN_LAYER_SIZES
-        return DenseNetwork, params | {
-            "hidden_layer_sizes": tuple(int(size) for size in np.atleast_1d(sizes)),
-            "tied_weights": self.tied_weights,
-        }
+    def _start(
+        self, net: AutoencoderNet, parts: Parts, data: TrainingData, kept: np.ndarray
+    ) -> np.ndarray | None:
+        """Bring a new net to its starting point; the rows whose PCA it is, if any."""
+        set_code_bias = offers(net.module_).set_code_bias
+        if parts.code_bias is not None and set_code_bias is not None:
+            set_code_bias(parts.code_bias)
+        self._pretrain(net, data, kept)
+        if not parts.starts_as_pca:
+            return None
+        fair = compares_fairly(len(data.rows), data.n_features)
+        rows = kept if fair else data.rows
+        self._start_as_pca(net, parts, data, rows)
+        return rows
 
-    def _split(self, data: TrainingData) -> tuple[ArrayDataset, ArrayDataset | None]:
-        if not self.early_stopping:
-            return self._dataset(data, data.rows), None
-        n_valid = defaults.validation_size(len(data.rows), self.validation_fraction)
-        order = np.random.RandomState(self._recipe.seed).permutation(data.rows)
-        held_out, kept = np.sort(order[:n_valid]), np.sort(order[n_valid:])
-        return self._dataset(data, kept), self._dataset(data, held_out)
+    def _start_as_pca(
+        self, net: AutoencoderNet, parts: Parts, data: TrainingData, rows: np.ndarray
+    ) -> None:
+        mean = self._feature_mean
+        axes = principal_axes(data.X, rows, data.weight, mean, self.n_components_)
+        activation = parts.resolved_output_activation
+        start_as_pca(net.module_, axes, mean, self._dataset(data, rows), activation)
 
-    def _finish(self, net: AutoencoderNet, dataset: ArrayDataset, rotate: bool) -> None:
-        """Order the codes and set the fitted attributes."""
-        network = net.module_
-        moments = code_moments(network, dataset)
-        variances = np.diag(moments.covariance)
-        linear_code = getattr(network, "linear_code", False)
-        if rotate and linear_code and self._orders_codes():
-            rotation, variances = principal_rotation(moments)
-            network.transform_code(torch.from_numpy(rotation).float().to(self.device_))
-        self._code_scale = self.scale_ if linear_code else 1.0
-        self.explained_variance_ = variances * self._code_scale**2
-        self._describe_codes(moments.mean * self._code_scale, self.explained_variance_)
-        self._hold(net)
+    def _train(
+        self,
+        net: AutoencoderNet,
+        data: TrainingData,
+        kept: np.ndarray,
+        held_out: np.ndarray,
+        is_pca: bool,
+    ) -> TrainingResult:
+        settings = self._recipe.settings
+        return train(
+            Training(
+                net,
+                self._dataset(data, kept),
+                self._dataset(data, held_out) if len(held_out) else None,
+                n_epochs=settings.max_epochs,
+                schedule=settings.learning_rate_schedule,
+                patience=settings.patience,
+                tol=settings.tol,
+                accepts=is_certain_gain if is_pca else None,
+            )
+        )
+
+    def _order_codes(
+        self, net: AutoencoderNet, data: TrainingData, rotates: bool
+    ) -> CodeMoments:
+        """Rotate the codes, where that is allowed; their moments."""
+        moments = code_moments(net.module_, self._dataset(data, data.rows))
+        offered = offers(net.module_)
+        if rotates and offered.transform_code and offered.has_linear_code:
+            rotation, moments = principal_rotation(moments)
+            offered.transform_code(torch.from_numpy(rotation).float().to(self.device_))
+        # What the optimizer remembers belongs to other weights and other axes.
+        net.initialize_optimizer()
+        return moments
+
+    def _finish(
+        self, net: AutoencoderNet, moments: CodeMoments, result: TrainingResult
+    ) -> None:
+        """Set the fitted attributes."""
+        self._set_trained(net, result)
+        self._code_moments = tuple(moments._replace(cross_covariance=None))
+        scale = net.units_.code_scale
+        self.explained_variance_ = np.diag(moments.covariance) * scale**2
+        self._describe_codes(moments.mean * scale, self.explained_variance_)
+
+    # -- nested parameters ---------------------------------------------------------
+
+    def get_params(self, deep=True):
+        """Get the parameters of this estimator.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Include the fields of nested objects, those of the first of `penalties` as
+            ``penalties__0__weight`` and so on.
+
+        Returns
+        -------
+        params : dict
+            Values by name.
+        """
+        params = super().get_params(deep)
+        if deep:
+            for i, penalty in enumerate(self.penalties or ()):
+                if isinstance(penalty, Penalty):
+                    for name, value in penalty.get_params().items():
+                        params[f"penalties__{i}__{name}"] = value
+        return params
+
+    def set_params(self, **params):
+        """Set the parameters of this estimator.
+
+        Parameters
+        ----------
+        **params : dict
+            Values by name; ``penalties__0__weight`` is the weight of the first penalty.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+        """
+        prefix = "penalties__"
+        own = {k: v for k, v in params.items() if not k.startswith(prefix)}
+        super().set_params(**own)
+        for key, value in params.items():
+            if key.startswith(prefix):
+                index, _, name = key.removeprefix(prefix).partition("__")
+                penalties = list(self.penalties or ())
+                if not (index.isdigit() and int(index) < len(penalties)):
+                    raise ValueError(
+                        f"Invalid parameter {key!r}: there are {len(penalties)} "
+                        f"penalties in {self}."
+                    )
+                penalties[int(index)].set_params(**{name: value})
+        return self
 
 
-def _is_penalized(penalties: Penalties) -> bool:
-    return any(coefficient > 0 for _, coefficient, _ in penalties.values())
+def _by_column(*penalties: Penalty) -> dict[str, Penalty]:
+    """Penalties by the names of their columns in the history, which differ."""
+    named: dict[str, Penalty] = {}
+    for penalty in penalties:
+        if not isinstance(penalty, Penalty):
+            raise ValueError(
+                f"penalties must hold sklearn_ae.objectives.Penalty objects, but "
+                f"{penalty!r} is none."
+            )
+        name, n = penalty.name, 1
+        while name in named:
+            n += 1
+            name = f"{penalty.name}_{n}"
+        named[name] = penalty
+    return named

@@ -13,45 +13,26 @@ from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sklearn_ae.estimators._base import BaseAutoencoder
-from sklearn_ae.estimators._denoising import DenoisingAutoencoder
 from sklearn_ae._doc_link import DocLinkMixin
-from sklearn_ae.estimators._net_holder import NetHolder
-from sklearn_ae.estimators._reconstruction import EncodingMixin
 from sklearn_ae._sklearn_compat import Interval
-from sklearn_ae.estimators._validation import (
-    SHARED_CONSTRAINTS,
-    TABLE,
-    check_training_parameters,
-    check_weight,
-)
-from sklearn_ae.networks._wrapper import around
-from sklearn_ae.networks.headed import HeadedNetwork
-from sklearn_ae.training import defaults
-from sklearn_ae.data.batches import Affine
-from sklearn_ae.training.devices import resolve_device
+from sklearn_ae._units import Affine
 from sklearn_ae.data.inference import module_outputs
 from sklearn_ae.data.moments import mean_and_scale
+from sklearn_ae.estimators._base import BaseAutoencoder
+from sklearn_ae.estimators._denoising import DenoisingAutoencoder
+from sklearn_ae.estimators._parameters import MergedConstraints
+from sklearn_ae.estimators._reconstruction import EncodingMixin
+from sklearn_ae.estimators._trained_net import TrainedNetMixin
+from sklearn_ae.estimators._validation import TABLE_CHECKS, validate_weight
+from sklearn_ae.networks._wrapper import around
+from sklearn_ae.networks.headed import HeadedNetwork
+from sklearn_ae.objectives.losses import Loss
+from sklearn_ae.objectives.objective import Objective
+from sklearn_ae.objectives.terms import L2Penalty
+from sklearn_ae.training.hardware import resolve_device
+from sklearn_ae.training.loop import Training, TrainingResult, train
 from sklearn_ae.training.net import AutoencoderNet
-from sklearn_ae.objectives.objective import PredictionObjective
-
-_TRAINING = (
-    "l2_penalty",
-    "optimizer",
-    "optimizer_params",
-    "learning_rate",
-    "learning_rate_schedule",
-    "batch_size",
-    "max_epochs",
-    "early_stopping",
-    "validation_fraction",
-    "n_iter_no_change",
-    "tol",
-    "device",
-    "callbacks",
-    "random_state",
-    "verbose",
-)
+from sklearn_ae.training.settings import TrainingParameters, TrainingSettings
 
 
 @dataclass(frozen=True)
@@ -86,43 +67,151 @@ class Labelled:
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class BaseSupervised(
-    NetHolder, EncodingMixin, DocLinkMixin, BaseEstimator, metaclass=ABCMeta
-):
-    """Base of classifier and regressor: the three steps."""
+class SupervisedParameters:
+    """The parameters of classifier and regressor, beside those of the training.
+
+    Parameters
+    ----------
+    autoencoder : autoencoder, FrozenEstimator or None, default=None
+        The autoencoder to start from. One that is not fitted is cloned and fitted to
+        all rows of `X`. One that is fitted, in a `FrozenEstimator` or not, is copied
+        and used as it is: `fit` leaves it alone, `sklearn.base.clone` keeps its
+        weights, and its parameters cannot be set. None is
+        ``DenoisingAutoencoder(256, corruption="masking", code_activation="silu",
+        init="random")``.
+
+    pretrain : bool, default=True
+        False does not train the autoencoder, and starts from its weights as they are
+        before the first step. Without effect where the autoencoder is fitted already.
+
+    freeze : bool, default=False
+        Do not fine-tune: the encoder stays as it was pretrained.
+
+    head_penalty : float, default=1.0
+        Weight of ``1/2 sum W^2`` of the head, beside the sum of the losses of the
+        rows, where the head is trained alone on the standardised codes ``u``: ``1 / C``
+        of `LogisticRegression` and ``alpha`` of `Ridge`.
+
+    l2_penalty : float, default=0.0
+        Weight of ``1/2 sum W^2`` over all weight matrices of encoder and head,
+        biases left out, in fine-tuning. Weights are those that act on standardised
+        inputs and codes.
+
+    learning_rate : "auto" or float, default=0.001
+        The largest learning rate of the schedule. "auto" is a rate that suits the
+        optimizer where a network starts from scratch.
+
+    learning_rate_schedule : {"one_cycle", "constant", "cosine", \
+"reduce_on_plateau"}, default="one_cycle"
+        How the learning rate changes in fine-tuning: up in the first tenth of the
+        steps and then down to zero; not at all; down along a cosine; or down by a
+        factor of 10 after 5 epochs without an improvement.
+
+    batch_size : "auto" or int, default="auto"
+        The largest number of rows in a step. "auto" is 64, from 5,000 labelled rows
+        on 128, from 50,000 on 256.
+
+    max_epochs : "auto" or int, default="auto"
+        Passes over the labelled rows in fine-tuning. "auto" is about 100,000 divided
+        by their number, at least 10 and at most 300. 0 is the same as
+        ``freeze=True``.
+
+    validation_fraction : float or None, default=0.1
+        Share of the labelled rows that is held out in fine-tuning, in (0, 1). The
+        weights with the lowest loss on these rows are kept. The head before
+        fine-tuning takes part: if nothing is better, it is trained again on all
+        labelled rows. Small tables hold out 30 rows, or a third of them. None trains
+        on all rows; choose it where labels are few.
+
+    device : str, default="cpu"
+        Where to fine-tune and to predict: "cpu", "cuda", "cuda:1", "mps", or "auto"
+        for a GPU if there is one. Pretraining runs on the autoencoder's own device.
+
+    callbacks : list of skorch.callbacks.Callback or None, default=None
+        Called during fine-tuning with the skorch net.
+
+    random_state : int, RandomState instance or None, default=None
+        Controls the validation split, shuffling and, where the autoencoder's own
+        `random_state` is None, its pretraining. Pass an int for reproducible results.
+        Global generators are never touched.
+
+    Attributes
+    ----------
+    autoencoder_ : autoencoder
+        The pretrained autoencoder, as it was before fine-tuning.
+
+    n_components_ : int
+        Width of the code.
+
+    module_ : torch.nn.Module
+        The fine-tuned encoder, ``encode``, and the head, ``decode``, in the units of
+        the data.
+
+    net_ : skorch.NeuralNet
+        The net that trained it, in standardised coordinates.
+
+    history_ : dict of str to ndarray of shape (n_iter_,)
+        One entry an epoch of fine-tuning: "epoch", "learning_rate", "train_loss" and
+        "valid_loss", and their terms such as "train_prediction" and "train_l2".
+        That of pretraining is ``autoencoder_.history_``.
+
+    loss_curve_ : ndarray of shape (n_iter_,)
+        Training loss of each epoch, averaged over its steps.
+
+    validation_loss_curve_ : ndarray of shape (n_iter_,) or None
+        Loss on the rows held out, after each epoch.
+
+    n_iter_ : int
+        Number of epochs of fine-tuning.
+
+    best_loss_ : float
+        Loss of the weights kept: on the rows held out or, without any, the last
+        training loss; infinite without fine-tuning.
+
+    device_ : str
+        Where the network is.
+
+    n_features_in_ : int
+        Number of features seen during `fit`.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of features seen during `fit`, where all of them are strings.
+    """
 
     autoencoder: Any = field(default=None, kw_only=False)
     pretrain: bool = True
     freeze: bool = False
     head_penalty: float = 1.0
     l2_penalty: float = 0.0
-    optimizer: str | type = "adamw"
-    optimizer_params: dict[str, Any] | None = None
-    learning_rate: float | str = 1e-3
-    learning_rate_schedule: str = "one_cycle"
-    batch_size: int | str = "auto"
-    max_epochs: int | str = "auto"
-    early_stopping: bool = True
-    validation_fraction: float = 0.1
-    n_iter_no_change: int | str = "auto"
-    tol: float = 1e-4
-    device: str = "cpu"
-    callbacks: list | None = None
-    random_state: Any = None
-    verbose: int = 0
 
     _parameter_constraints: ClassVar[dict] = {
         "autoencoder": [BaseAutoencoder, FrozenEstimator, None],
         "pretrain": ["boolean"],
         "freeze": ["boolean"],
         "head_penalty": [Interval(Real, 0, None, closed="left")],
-        **{name: SHARED_CONSTRAINTS[name] for name in _TRAINING},
+        "l2_penalty": [Interval(Real, 0, None, closed="left")],
     }
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class BaseSupervised(
+    MergedConstraints,
+    TrainedNetMixin,
+    EncodingMixin,
+    DocLinkMixin,
+    TrainingParameters,
+    SupervisedParameters,
+    BaseEstimator,
+    metaclass=ABCMeta,
+):
+    """Base of classifier and regressor: the three steps."""
+
+    learning_rate: float | str = 1e-3
 
     # -- what classifier and regressor say -----------------------------------------
 
-    # One of `HEAD_LOSSES`.
-    _loss: ClassVar[str]
+    # What the head minimises.
+    _loss: ClassVar[Loss]
     # What `validate_data` is told about `y`.
     _y_checks: ClassVar[dict]
 
@@ -142,19 +231,18 @@ class BaseSupervised(
 
     def _fit(self, X, y, sample_weight):
         with self._unchanged_on_error():
-            table, y = validate_data(self, X, y, **TABLE, **self._y_checks)
-            check_training_parameters(self)
-            weight, rows = check_weight(sample_weight, table, min_rows=2)
+            table, y = validate_data(self, X, y, **TABLE_CHECKS, **self._y_checks)
+            weight, rows = validate_weight(sample_weight, table, min_rows=2)
             labelled = self._labelled(table, y, weight, rows)
-            settings = self._training_settings(len(labelled.rows))
-            self.autoencoder_ = self._pretrained(X, sample_weight, settings["seed"])
-            net = self._begin(labelled, settings)
-            interrupt = self._fine_tune(net, labelled)
-            self._hold(net)
-            # What the optimizer remembers is of no use any more.
+            settings = self._resolve_training(len(labelled.rows))
+            self.autoencoder_ = self._pretrained(X, sample_weight, settings.seed)
+            net = self._build(labelled, settings)
+            result = self._fine_tune(net, labelled)
+            # What the optimizer remembers belongs to other weights.
             net.initialize_optimizer()
-        if interrupt is not None:
-            raise interrupt
+            self._set_trained(net, result)
+        if result.interrupt is not None:
+            raise result.interrupt
         return self
 
     def _pretrained(self, X, sample_weight, seed: int) -> BaseAutoencoder:
@@ -193,11 +281,10 @@ class BaseSupervised(
             verbose=self.verbose,
         )
 
-    def _begin(self, labelled: Labelled, settings: dict[str, Any]) -> AutoencoderNet:
+    def _build(self, labelled: Labelled, settings: TrainingSettings) -> AutoencoderNet:
         """A net that starts with the encoder of the autoencoder."""
         self.device_ = resolve_device(self.device)
         self.n_components_ = self.autoencoder_.n_components_
-        self._code_scale = self.autoencoder_.module_.code_scale
         recipe = self.autoencoder_._recipe
         params = around(recipe.module, recipe.module_params)
         self._recipe = replace(
@@ -205,34 +292,40 @@ class BaseSupervised(
             module=HeadedNetwork,
             module_params=params | {"n_outputs": labelled.target.shape[1]},
             standardize_target=self._target_affine(labelled),
-            objective=PredictionObjective,
+            objective=Objective,
+            objective_params={"loss_column": "prediction"},
             loss=self._loss,
-            penalties={"l2": ("l2", float(self.l2_penalty), {})},
-            objective_params={},
+            penalties={"l2": L2Penalty(float(self.l2_penalty))},
             corruption=None,
-            **settings,
+            settings=settings,
         )
         net = self._make_net()
         net.module_.start_from(self.autoencoder_.net_.module_.state_dict())
         return net
 
-    def _fine_tune(
-        self, net: AutoencoderNet, labelled: Labelled
-    ) -> KeyboardInterrupt | None:
+    def _fine_tune(self, net: AutoencoderNet, labelled: Labelled) -> TrainingResult:
         """Steps 2 and 3: the head on the codes, then both together."""
-        rows = labelled.rows
-        n_epochs = 0 if self.freeze else self._n_epochs(len(rows))
+        rows, settings = labelled.rows, self._recipe.settings
+        n_epochs = 0 if self.freeze else settings.max_epochs
         held_out = self._held_out(labelled) if n_epochs > 0 else np.empty(0, int)
         kept = np.setdiff1d(rows, held_out)
         codes = self._codes(labelled)
         self._train_head(net, codes, labelled, kept)
-        train = self._dataset(labelled, kept)
-        valid = self._dataset(labelled, held_out) if len(held_out) else None
-        interrupt = self._train(net, train, valid, n_epochs)
-        if not net.moved_:
-            # What was held out need not be any longer.
+        result = train(
+            Training(
+                net,
+                self._dataset(labelled, kept),
+                self._dataset(labelled, held_out) if len(held_out) else None,
+                n_epochs=n_epochs,
+                schedule=settings.learning_rate_schedule,
+                patience=settings.patience,
+                tol=settings.tol,
+            )
+        )
+        if not result.has_changed:
+            # Rows need not be held out any longer.
             self._train_head(net, codes, labelled, rows)
-        return interrupt
+        return result
 
     def _codes(self, labelled: Labelled) -> np.ndarray:
         """The pretrained codes of the labelled rows, in the units of the network."""
@@ -244,7 +337,7 @@ class BaseSupervised(
             autoencoder.device_,
         )
         codes = np.concatenate([codes for _, _, codes in blocks])
-        return codes.astype(np.float64) / self._code_scale
+        return codes.astype(np.float64) / autoencoder.module_.code_scale
 
     def _train_head(
         self,
@@ -256,7 +349,7 @@ class BaseSupervised(
         codes = codes[np.searchsorted(labelled.rows, rows)]
         weight = None if labelled.given_weight is None else labelled.given_weight[rows]
         # One scale for all codes: some of a wide code may hardly vary, and divided by
-        # their own deviations they would be noise as large as the others.
+        # their own deviations they would become noise as large as the others.
         unit = None if weight is None else weight * (len(rows) / weight.sum())
         mean, scale = mean_and_scale(codes, np.arange(len(rows)), unit)
         head = self._fit_head((codes - mean) / scale, labelled, rows, weight)
@@ -266,12 +359,11 @@ class BaseSupervised(
         )
 
     def _held_out(self, labelled: Labelled) -> np.ndarray:
-        """The labelled rows that early stopping looks at."""
-        rows = labelled.rows
-        if not self.early_stopping:
+        """The labelled rows that are held out in fine-tuning."""
+        rows, n_valid = labelled.rows, self._recipe.settings.n_held_out
+        if n_valid == 0:
             return np.empty(0, int)
-        n_valid = defaults.validation_size(len(rows), self.validation_fraction)
-        rng = np.random.RandomState(self._recipe.seed)
+        rng = np.random.RandomState(self._recipe.settings.seed)
         if labelled.strata is None:
             return rng.permutation(rows)[:n_valid]
         return rows[_stratified(labelled.strata[rows], n_valid, rng)]

@@ -1,21 +1,29 @@
 """The contractive autoencoder: codes that change little where the data do not."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from numbers import Integral, Real
 from typing import ClassVar
 
 import numpy as np
 
-from sklearn_ae.estimators._base import BaseAutoencoder
-from sklearn_ae.estimators._docstrings import document
 from sklearn_ae._sklearn_compat import Interval
-from sklearn_ae.objectives.objective import Penalties
-from sklearn_ae.objectives._terms import exact_contraction
+from sklearn_ae.estimators._base import BaseAutoencoder
+from sklearn_ae.estimators._parameters import (
+    AnyNetwork,
+    CodeActivation,
+    HiddenLayers,
+    Start,
+    TiedWeights,
+)
+from sklearn_ae.estimators._parts import Parts
+from sklearn_ae.estimators._validation import TrainingData
+from sklearn_ae.objectives.terms import JacobianPenalty, exact_contraction
 
 
-@document
 @dataclass(kw_only=True, eq=False, repr=False)
-class ContractiveAutoencoder(BaseAutoencoder):
+class ContractiveAutoencoder(
+    BaseAutoencoder, HiddenLayers, AnyNetwork, Start, TiedWeights, CodeActivation
+):
     """Contractive autoencoder: codes that change little unless the data call for it.
 
     Minimises [1]_
@@ -89,20 +97,15 @@ class ContractiveAutoencoder(BaseAutoencoder):
     n_projections: int | None = None
 
     _parameter_constraints: ClassVar[dict] = {
-        **BaseAutoencoder._parameter_constraints,
         "lambd": [Interval(Real, 0, None, closed="left")],
         "n_projections": [Interval(Integral, 1, None, closed="left"), None],
     }
-    _allows_overcomplete: ClassVar[bool] = True
 
-    def _penalties(self, n_components: int) -> Penalties:
-        params = {
-            "n_projections": None
-            if self.n_projections is None
-            else int(self.n_projections)
-        }
-        term = ("contraction", float(self.lambd), params)
-        return {**super()._penalties(n_components), "contraction": term}
+    def _parts(self, data: TrainingData, n_components: int) -> Parts:
+        parts = super()._parts(data, n_components)
+        n_projections = None if self.n_projections is None else int(self.n_projections)
+        penalty = JacobianPenalty(float(self.lambd), n_projections)
+        return replace(parts, penalties=parts.penalties | {penalty.name: penalty})
 
     def jacobian_norm(self, X):
         """Measure how much the codes of each row react to a change of the input.

@@ -1,17 +1,18 @@
 """Convolutional networks for any autoencoder, and the plain autoencoder with one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isqrt, prod
 from numbers import Integral
 from typing import Any, ClassVar
 
 from sklearn.base import BaseEstimator
 
-from sklearn_ae.estimators._base import BaseAutoencoder
 from sklearn_ae._doc_link import DocLinkMixin
-from sklearn_ae.estimators._docstrings import document
 from sklearn_ae._sklearn_compat import Interval
-from sklearn_ae.estimators._validation import is_positive_integer
+from sklearn_ae.estimators._base import BaseAutoencoder
+from sklearn_ae.estimators._parameters import CodeActivation, Start
+from sklearn_ae.estimators._parts import Parts
+from sklearn_ae.estimators._validation import TrainingData, is_positive_integer
 from sklearn_ae.networks.convolutional import Convolutions
 
 _CONSTRAINTS: dict[str, list] = {
@@ -133,9 +134,8 @@ class ConvolutionalNetwork(DocLinkMixin, BaseEstimator):
         return tuple(int(n) for n in shape)
 
 
-@document
 @dataclass(kw_only=True, eq=False, repr=False)
-class ConvolutionalAutoencoder(BaseAutoencoder):
+class ConvolutionalAutoencoder(BaseAutoencoder, Start, CodeActivation):
     """Autoencoder of images: convolutions in place of dense layers.
 
     Finds an encoder ``h`` and a decoder ``g`` that minimise
@@ -159,12 +159,6 @@ class ConvolutionalAutoencoder(BaseAutoencoder):
 
     kernel_size : int, default=3
         Side of the kernels in pixels, odd.
-
-    network : None, default=None
-        Of no use here: the parameters above describe the network.
-
-    hidden_layer_sizes : "auto", int or tuple of int, default="auto"
-        Of no use here: the convolutions take their place.
 
     {shared_parameters}
 
@@ -202,15 +196,12 @@ class ConvolutionalAutoencoder(BaseAutoencoder):
     channels: tuple[int, ...] = (16, 32)
     kernel_size: int = 3
 
-    _parameter_constraints: ClassVar[dict] = {
-        **BaseAutoencoder._parameter_constraints,
-        **_CONSTRAINTS,
-        "network": [None],
-    }
+    _parameter_constraints: ClassVar[dict] = _CONSTRAINTS
 
-    def _resolved_network(self) -> ConvolutionalNetwork:
-        return ConvolutionalNetwork(
+    def _parts(self, data: TrainingData, n_components: int) -> Parts:
+        network = ConvolutionalNetwork(
             image_shape=self.image_shape,
             channels=self.channels,
             kernel_size=self.kernel_size,
         )
+        return replace(super()._parts(data, n_components), network=network)

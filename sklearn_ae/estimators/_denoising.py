@@ -1,21 +1,33 @@
 """The denoising autoencoder: corrupt the input, reconstruct the clean one."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from numbers import Real
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from sklearn_ae.estimators._base import BaseAutoencoder
-from sklearn_ae.estimators._docstrings import document
 from sklearn_ae._sklearn_compat import Interval, StrOptions
-from sklearn_ae.estimators._validation import TrainingData
-from sklearn_ae.objectives.corruptions import CORRUPTIONS
 from sklearn_ae.data.moments import blocks
+from sklearn_ae.estimators._base import BaseAutoencoder
+from sklearn_ae.estimators._parameters import (
+    AnyNetwork,
+    CodeActivation,
+    HiddenLayers,
+    Start,
+    TiedWeights,
+)
+from sklearn_ae.estimators._parts import Parts
+from sklearn_ae.estimators._validation import TrainingData
+from sklearn_ae.objectives.corruptions import (
+    GaussianNoise,
+    MaskingNoise,
+    SaltAndPepper,
+)
 
 
-@document
 @dataclass(kw_only=True, eq=False, repr=False)
-class DenoisingAutoencoder(BaseAutoencoder):
+class DenoisingAutoencoder(
+    BaseAutoencoder, HiddenLayers, AnyNetwork, Start, TiedWeights, CodeActivation
+):
     """Denoising autoencoder: corrupt the input, reconstruct the clean one.
 
     Minimises [1]_
@@ -100,13 +112,14 @@ default="gaussian"
     corruption_level: float = 0.3
 
     _parameter_constraints: ClassVar[dict] = {
-        **BaseAutoencoder._parameter_constraints,
-        "corruption": [StrOptions(set(CORRUPTIONS)), callable],
+        "corruption": [
+            StrOptions({"gaussian", "masking", "salt_and_pepper"}),
+            callable,
+        ],
         "corruption_level": [Interval(Real, 0, None, closed="left")],
     }
-    _allows_overcomplete: ClassVar[bool] = True
 
-    def _check_combination(self, data: TrainingData) -> None:
+    def _check(self, data: TrainingData) -> None:
         # A callable need not be comparable.
         is_share = isinstance(self.corruption, str) and self.corruption != "gaussian"
         if is_share and self.corruption_level > 1:
@@ -115,17 +128,22 @@ default="gaussian"
                 f"that corruption={self.corruption!r} replaces, and must be at most 1."
             )
 
-    def _corruption(self, data: TrainingData) -> tuple[Any, dict[str, Any]] | None:
+    def _parts(self, data: TrainingData, n_components: int) -> Parts:
+        parts = super()._parts(data, n_components)
+        return replace(parts, corruption=self._resolved_corruption(data))
+
+    def _resolved_corruption(self, data: TrainingData) -> Callable | None:
+        level = float(self.corruption_level)
         if data.target is not None:
             return None
         if callable(self.corruption):
-            return self.corruption, {}
-        level = float(self.corruption_level)
+            return self.corruption
         if level == 0:
             return None
-        params = {"level": level}
-        if self.corruption == "salt_and_pepper":
-            ranges = [(X.min(), X.max()) for X, _ in blocks(data.X, data.rows)]
-            lows, highs = zip(*ranges, strict=True)
-            params |= {"low": float(min(lows)), "high": float(max(highs))}
-        return self.corruption, params
+        if self.corruption == "gaussian":
+            return GaussianNoise(level)
+        if self.corruption == "masking":
+            return MaskingNoise(level)
+        ranges = [(X.min(), X.max()) for X, _ in blocks(data.X, data.rows)]
+        lows, highs = zip(*ranges, strict=True)
+        return SaltAndPepper(level, float(min(lows)), float(max(highs)))

@@ -14,7 +14,6 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from sklearn_ae.estimators._autoencoder import Autoencoder
 from sklearn_ae._doc_link import DocLinkMixin
 from sklearn_ae._sklearn_compat import (
     HasMethods,
@@ -23,15 +22,16 @@ from sklearn_ae._sklearn_compat import (
     check_sample_weight,
     fit_context,
 )
+from sklearn_ae.data.batches import dense_rows
+from sklearn_ae.estimators._autoencoder import Autoencoder
 from sklearn_ae.estimators._unseen_errors import (
     ROWS,
-    Fits,
     MedianReconstructor,
+    PrototypeFits,
     Reconstructors,
     weighted_quantile,
 )
-from sklearn_ae.estimators._validation import TABLE
-from sklearn_ae.data.batches import dense_rows
+from sklearn_ae.estimators._validation import TABLE_CHECKS
 
 # As many rows are needed to fit to all but one of them.
 _MIN_ROWS = 3
@@ -231,7 +231,7 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, BaseEstimator):
         rng = self.random_state
         # Not numpy's global generator, which is to stay as it is.
         rng = check_random_state(np.random.RandomState() if rng is None else rng)
-        fits = Fits(self._prototype(), X, weight, self.cv, rng)
+        fits = PrototypeFits(self._prototype(), X, weight, self.cv, rng)
         weight = np.ones(X.shape[0]) if weight is None else weight
 
         keep = weight > 0
@@ -247,13 +247,13 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, BaseEstimator):
             first = Reconstructors(X, [(median, np.arange(len(keep)))])
             scale = first.first_square_scale(weight, sample)
             keep = _trim(first.scores(scale), weight, self.trimming)
-        unseen = fits.crossed(keep)
+        unseen = fits.cross_fit(keep)
         if self.trimming > 0:
             scale = unseen.square_scale(weight * keep)
             keep = _trim(unseen.scores(scale), weight, self.trimming)
         scale = unseen.square_scale(weight * keep)
 
-        self.autoencoder_ = fits.one(keep)
+        self.autoencoder_ = fits.fit(keep)
         self.feature_scale_ = np.sqrt(scale)
         self.support_ = keep
         self.held_out_scores_ = unseen.scores(scale)
@@ -291,7 +291,7 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, BaseEstimator):
         return weight
 
     def _validate(self, X, *, reset: bool) -> Any:
-        table = TABLE | {"ensure_min_samples": _MIN_ROWS if reset else 1}
+        table = TABLE_CHECKS | {"ensure_min_samples": _MIN_ROWS if reset else 1}
         if not get_tags(self).input_tags.sparse:
             table["accept_sparse"] = False
         return validate_data(self, X, reset=reset, **table)

@@ -7,8 +7,8 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sklearn_ae.estimators._validation import TABLE
 from sklearn_ae.data.inference import module_outputs
+from sklearn_ae.estimators._validation import TABLE_CHECKS
 
 
 def _encode(module, x):
@@ -47,7 +47,7 @@ class EncodingMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
     def _validate_inference_data(self, X):
         check_is_fitted(self)
-        return validate_data(self, X, reset=False, **TABLE)
+        return validate_data(self, X, reset=False, **TABLE_CHECKS)
 
     def _infer(self, X, apply, n_columns: int | None, **options) -> np.ndarray:
         """``apply(module_, rows)`` of all rows, of that many columns or of none."""
@@ -181,7 +181,7 @@ class ReconstructionMixin(EncodingMixin):
         shifted_sum = np.zeros(X.shape[1])
         for _, block, reconstruction in self._reconstructions(X):
             error += float(np.square(block - reconstruction, dtype=np.float64).sum())
-            # Shifted by a typical row, lest a large mean should cost precision.
+            # Shifted, which avoids cancellation when the mean is large.
             shifted = block.astype(np.float64) - self._feature_mean
             total += float(np.square(shifted).sum())
             shifted_sum += shifted.sum(axis=0)

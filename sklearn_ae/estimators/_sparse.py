@@ -1,28 +1,34 @@
 """The sparse autoencoder: few codes are active at a time."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from scipy.special import logit
 
-from sklearn_ae.estimators._base import BaseAutoencoder
-from sklearn_ae.estimators._docstrings import document
 from sklearn_ae._sklearn_compat import Interval, StrOptions
+from sklearn_ae.estimators._base import BaseAutoencoder
+from sklearn_ae.estimators._parameters import (
+    AnyNetwork,
+    CodeActivation,
+    HiddenLayers,
+    Start,
+    TiedWeights,
+)
+from sklearn_ae.estimators._parts import Parts
 from sklearn_ae.estimators._validation import TrainingData
-from sklearn_ae.networks._wrapper import around
 from sklearn_ae.networks.top_k import TopKNetwork
-from sklearn_ae.training.net import AutoencoderNet
-from sklearn_ae.objectives.objective import Penalties
+from sklearn_ae.objectives.terms import ActivationL1, ActivationL2, KLSparsity
 
 # A unit whose standard deviation is below this share of the largest one is dead.
 DEAD = 1e-3
 
 
-@document
 @dataclass(kw_only=True, eq=False, repr=False)
-class SparseAutoencoder(BaseAutoencoder):
+class SparseAutoencoder(
+    BaseAutoencoder, HiddenLayers, AnyNetwork, Start, TiedWeights, CodeActivation
+):
     """Sparse autoencoder: a wide code of which little is active at a time.
 
     Minimises [1]_
@@ -158,59 +164,53 @@ class SparseAutoencoder(BaseAutoencoder):
     k: int | None = None
 
     _parameter_constraints: ClassVar[dict] = {
-        **BaseAutoencoder._parameter_constraints,
         "code_activation": [
             StrOptions({"auto"}),
-            *BaseAutoencoder._parameter_constraints["code_activation"],
+            *CodeActivation._parameter_constraints["code_activation"],
         ],
         "sparsity": [StrOptions({"kl", "l1", "l2", "topk"})],
         "rho": [Interval(Real, 0, 1, closed="neither")],
         "lambd": [Interval(Real, 0, None, closed="left")],
         "k": [Interval(Integral, 1, None, closed="left"), None],
     }
-    _allows_overcomplete: ClassVar[bool] = True
+
+    def _parts(self, data: TrainingData, n_components: int) -> Parts:
+        parts = super()._parts(data, n_components)
+        penalties, lambd, rho = (
+            dict(parts.penalties),
+            float(self.lambd),
+            float(self.rho),
+        )
+        changes = {
+            "code_activation": self._resolved_code_activation(),
+            "orders_codes": False,
+            "penalties": penalties,
+        }
+        if self.sparsity == "kl":
+            penalties["sparsity"] = KLSparsity(lambd, rho)
+            # Units start about as active as their target. Starting at one half, the
+            # biases would have too far to go in the few steps of large batches.
+            changes["code_bias"] = float(logit(rho))
+        elif self.sparsity == "l1":
+            penalties["sparsity"] = ActivationL1(lambd)
+        elif self.sparsity == "l2":
+            penalties["sparsity"] = ActivationL2(lambd)
+        else:
+            k = max(1, round(rho * n_components)) if self.k is None else int(self.k)
+            if k > n_components:
+                raise ValueError(
+                    f"k={self.k!r} must be at most n_components={n_components}, the "
+                    "width of the code."
+                )
+            changes |= {"wrapper": TopKNetwork, "wrapper_params": {"k": k}}
+        return replace(parts, **changes)
 
     def _resolved_code_activation(self) -> str:
         if self.code_activation != "auto":
             return self.code_activation
         return "sigmoid" if self.sparsity == "kl" else "relu"
 
-    def _penalties(self, n_components: int) -> Penalties:
-        lambd = float(self.lambd)
-        penalties = dict(super()._penalties(n_components))
-        if self.sparsity == "kl":
-            params = {"rho": float(self.rho), "n_components": n_components}
-            penalties["sparsity"] = ("kl_sparsity", lambd, params)
-        elif self.sparsity != "topk":
-            penalties["sparsity"] = (f"activation_{self.sparsity}", lambd, {})
-        return penalties
-
-    def _begin(self, data: TrainingData) -> AutoencoderNet:
-        net = super()._begin(data)
-        if self.sparsity == "kl" and not isinstance(self.network, type):
-            # Units start about as active as they are to be: from a half the biases
-            # would have far to go, too far for the few steps of large batches.
-            net.module_.set_code_bias(float(logit(self.rho)))
-        return net
-
-    def _module_and_params(
-        self, data: TrainingData, n_components: int
-    ) -> tuple[type, dict[str, Any]]:
-        module, params = super()._module_and_params(data, n_components)
-        if self.sparsity != "topk":
-            return module, params
-        k = max(1, round(self.rho * n_components)) if self.k is None else int(self.k)
-        if k > n_components:
-            raise ValueError(
-                f"k={self.k!r} must be at most n_components={n_components}, the width "
-                "of the code."
-            )
-        return TopKNetwork, around(module, params) | {"k": k}
-
-    def _orders_codes(self) -> bool:
-        return False
-
-    def _check_combination(self, data: TrainingData) -> None:
+    def _check(self, data: TrainingData) -> None:
         activation = self._resolved_code_activation()
         if self.sparsity == "kl" and activation != "sigmoid":
             raise ValueError(

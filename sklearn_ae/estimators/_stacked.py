@@ -1,7 +1,7 @@
 """The stacked autoencoder: layers trained one by one, then all of them together."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -9,22 +9,29 @@ import numpy as np
 import torch
 from sklearn.base import clone
 
+from sklearn_ae._sklearn_compat import Interval, StrOptions
 from sklearn_ae.estimators._autoencoder import Autoencoder
 from sklearn_ae.estimators._base import BaseAutoencoder
-from sklearn_ae.estimators._docstrings import document
-from sklearn_ae._sklearn_compat import Interval, StrOptions
-from sklearn_ae.estimators._validation import TrainingData, check_parameters
+from sklearn_ae.estimators._contractive import ContractiveAutoencoder
+from sklearn_ae.estimators._denoising import DenoisingAutoencoder
+from sklearn_ae.estimators._parameters import CodeActivation, HiddenLayers
+from sklearn_ae.estimators._parts import Parts
+from sklearn_ae.estimators._sparse import SparseAutoencoder
+from sklearn_ae.estimators._validation import TrainingData, check_parts
 from sklearn_ae.networks.dense import DenseNetwork
-from sklearn_ae.data.batches import ArrayDataset
 from sklearn_ae.training.net import AutoencoderNet
 
-# Width of a code whose width nobody knows yet.
-ANY_WIDTH = 1
+# What can be a layer: a linear map and an activation in each direction.
+_LAYERS = (
+    Autoencoder,
+    ContractiveAutoencoder,
+    DenoisingAutoencoder,
+    SparseAutoencoder,
+)
 
 
-@document
 @dataclass(kw_only=True, eq=False, repr=False)
-class StackedAutoencoder(BaseAutoencoder):
+class StackedAutoencoder(BaseAutoencoder, HiddenLayers, CodeActivation):
     """Stacked autoencoder: pretrained layer by layer, then fine-tuned as a whole.
 
     Encoder and decoder are ``h = h_L o ... o h_1`` and ``g = g_1 o ... o g_L``, where
@@ -55,16 +62,6 @@ class StackedAutoencoder(BaseAutoencoder):
 
     code_activation : str, default="identity"
         Activation of the code, which is that of the last layer, from the same names.
-
-    network : None, default=None
-        Of no use here: what is stacked are dense layers.
-
-    init : {"random"}, default="random"
-        How the layers start. Of no use here: there is one value.
-
-    tied_weights : bool, default=False
-        Of no use here, and must be False: the decoder consists of those of the layers.
-        Of `layer` it may be True; fine-tuning then starts with tied weights.
 
     callbacks : list of skorch.callbacks.Callback or None, default=None
         Called during the fine-tuning with the skorch net. Those of `layer` are called
@@ -178,9 +175,6 @@ class StackedAutoencoder(BaseAutoencoder):
     pretrain_epochs: int | str = "auto"
 
     _parameter_constraints: ClassVar[dict] = {
-        **BaseAutoencoder._parameter_constraints,
-        "network": [None],
-        "init": [StrOptions({"random"})],
         "layer": [BaseAutoencoder, None],
         "pretrain_epochs": [
             StrOptions({"auto"}),
@@ -188,13 +182,13 @@ class StackedAutoencoder(BaseAutoencoder):
         ],
     }
 
-    @property
-    def _allows_overcomplete(self) -> bool:
-        return self.layer is not None and self.layer._allows_overcomplete
-
-    def _orders_codes(self) -> bool:
-        # A penalty on the topmost codes singles out their axes, too.
-        return super()._orders_codes() and self._prototype(0)._orders_codes()
+    def _parts(self, data: TrainingData, n_components: int) -> Parts:
+        parts = super()._parts(data, n_components)
+        # A penalty on the topmost codes may depend on their axes, too.
+        layer = self._prototype(0)._parts(data, n_components)
+        return replace(
+            parts, orders_codes=parts.orders_codes and layer.may_rotate_codes
+        )
 
     # -- the layers ----------------------------------------------------------------
 
@@ -206,7 +200,7 @@ class StackedAutoencoder(BaseAutoencoder):
         return Autoencoder(loss=loss, verbose=self.verbose)
 
     def _make_layer(
-        self, level: int, widths: Sequence[int], seed: int
+        self, level: int, widths: Sequence[int], output_activation: str, seed: int
     ) -> BaseAutoencoder:
         """The unfitted layer from ``widths[level]`` columns to the next width."""
         is_last = level == len(widths) - 2
@@ -214,39 +208,44 @@ class StackedAutoencoder(BaseAutoencoder):
             n_components=widths[level + 1],
             hidden_layer_sizes=(),
             code_activation=self.code_activation if is_last else self.activation,
-            output_activation=(
-                self._resolved_output_activation() if level == 0 else self.activation
-            ),
+            output_activation=output_activation if level == 0 else self.activation,
             init="random",
             device=self.device,
             random_state=seed,
         )
         if self.pretrain_epochs != "auto":
             layer.set_params(max_epochs=self.pretrain_epochs)
-        # A hidden layer may well be wider than its input: the code is narrow.
-        layer._allows_overcomplete = True
         return layer
 
-    def _check_combination(self, data: TrainingData) -> None:
-        if self.tied_weights:
+    def _check(self, data: TrainingData) -> None:
+        prototype = self._prototype(0)
+        if not isinstance(prototype, _LAYERS):
+            names = ", ".join(cls.__name__ for cls in _LAYERS[:-1])
             raise ValueError(
-                "tied_weights=True is not for the whole stack, whose decoder consists "
-                "of the decoders of its layers; set tied_weights=True of `layer`."
+                f"layer={self.layer!r} cannot be stacked: a layer must be one of "
+                f"{names} or {_LAYERS[-1].__name__}."
             )
-        # What is nested is not validated by itself.
-        self._prototype(0)._validate_params()
-        _, params = self._module_and_params(data, ANY_WIDTH)
-        widths = [data.n_features, *params["hidden_layer_sizes"], ANY_WIDTH]
+        # Nested estimators are not validated by themselves.
+        prototype._validate_params()
+        own = super()._parts(data, self.n_components_)
+        _, params = own.module_and_params(
+            data.n_features, self.n_components_, data.n_outputs
+        )
+        hidden = params["hidden_layer_sizes"]
+        output_activation = params["output_activation"]
+        widths = [data.n_features, *hidden, self.n_components_]
         for level, width in enumerate(widths[:-1]):
             if level > 0:
-                # Codes, of which nothing but the width is known.
-                data = TrainingData(np.zeros((2, width)), None, None, np.arange(2))
-            layer = self._make_layer(level, widths, seed=0)
+                # Codes, of which only the width is known.
+                codes = np.zeros((2, width))
+                data = TrainingData(codes, None, None, np.arange(2), width, width)
+            layer = self._make_layer(level, widths, output_activation, seed=0)
+            n_components = widths[level + 1]
             try:
-                module, _ = layer._module_and_params(data, widths[level + 1])
-                if module is DenseNetwork:
-                    check_parameters(layer, data)
-                    layer._check_combination(data)
+                layer._check(data)
+                parts = layer._parts(data, n_components)
+                check_parts(parts, data, n_components)
+                module, _ = parts.module_and_params(width, n_components, data.n_outputs)
             except ValueError as error:
                 raise ValueError(
                     f"layer={self.layer!r} does not serve with activation="
@@ -266,15 +265,19 @@ class StackedAutoencoder(BaseAutoencoder):
     ) -> None:
         if len(rows) < 2:
             rows = data.rows  # a single row has no variance to learn from
-        hidden = self._recipe.module_params["hidden_layer_sizes"]
+        params = self._recipe.module_params
+        hidden = params["hidden_layer_sizes"]
+        output_activation = params["output_activation"]
         widths = [data.n_features, *hidden, self.n_components_]
-        seeds = np.random.SeedSequence(self._recipe.seed, spawn_key=(len(hidden),))
+        seeds = np.random.SeedSequence(
+            self._recipe.settings.seed, spawn_key=(len(hidden),)
+        )
         target = None if data.target is None else data.target[rows]
         weight = None if data.weight is None else data.weight[rows]
         X = data.X[rows]
         self.layers_ = []
         for level, seed in enumerate(seeds.generate_state(len(widths) - 1)):
-            layer = self._make_layer(level, widths, int(seed))
+            layer = self._make_layer(level, widths, output_activation, int(seed))
             try:
                 layer.fit(X, X_target=target, sample_weight=weight)
             except ValueError as error:
@@ -307,7 +310,7 @@ class StackedAutoencoder(BaseAutoencoder):
         weight, bias = decoders[0]
         bias = bias - torch.as_tensor(out.mean, dtype=torch.float64)
         decoders[0] = weight / out.scale, bias / out.scale
-        if network.linear_code:
+        if network.has_linear_code:
             weight, bias = encoders[-1]
             encoders[-1] = weight / self.scale_, bias / self.scale_
             weight, bias = decoders[-1]
@@ -321,8 +324,7 @@ class StackedAutoencoder(BaseAutoencoder):
                 part.weight.copy_(weight)
                 part.bias.copy_(bias)
 
-    def _finish(self, net: AutoencoderNet, dataset: ArrayDataset, rotate: bool) -> None:
-        super()._finish(net, dataset, rotate)
+    def _describe_codes(self, mean: np.ndarray, variances: np.ndarray) -> None:
         stages = [*(layer.history_ for layer in self.layers_), self.history_]
         self.history_ = _joined(stages)
 
@@ -342,7 +344,7 @@ def _joined(histories):
             [
                 history.get(name, np.full(length, np.nan))
                 for history, length in zip(histories, lengths, strict=True)
-                if length > 0  # lest NaNs, though none, should make integers floats
+                if length > 0  # no NaNs, which would turn integers into floats
             ]
         )
     return table

@@ -11,14 +11,13 @@ from sklearn.preprocessing import LabelEncoder
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
-from sklearn_ae.estimators._base_supervised import BaseSupervised, Labelled
-from sklearn_ae.estimators._docstrings import document_supervised
 from sklearn_ae._sklearn_compat import StrOptions, fit_context
-from sklearn_ae.data.batches import Affine
+from sklearn_ae._units import Affine
 from sklearn_ae.data.moments import mean_and_scale
+from sklearn_ae.estimators._base_supervised import BaseSupervised, Labelled
+from sklearn_ae.objectives.losses import CrossEntropy, Loss, SquaredError
 
 
-@document_supervised
 @dataclass(kw_only=True, eq=False, repr=False)
 class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
     """Classifier on an autoencoder: pretrain, train the head, fine-tune.
@@ -111,10 +110,9 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
     class_weight: Any = None
 
     _parameter_constraints: ClassVar[dict] = {
-        **BaseSupervised._parameter_constraints,
         "class_weight": [dict, StrOptions({"balanced"}), None],
     }
-    _loss: ClassVar[str] = "cross_entropy"
+    _loss: ClassVar[Loss] = CrossEntropy()
     _y_checks: ClassVar[dict] = {}
 
     @fit_context(prefer_skip_nested_validation=False)
@@ -281,7 +279,6 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
         return logits
 
 
-@document_supervised
 @dataclass(kw_only=True, eq=False, repr=False)
 class AutoencoderRegressor(RegressorMixin, BaseSupervised):
     """Regressor on an autoencoder: pretrain, train the head, fine-tune.
@@ -336,7 +333,7 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
     True
     """
 
-    _loss: ClassVar[str] = "mse"
+    _loss: ClassVar[Loss] = SquaredError()
     _y_checks: ClassVar[dict] = {"multi_output": True, "y_numeric": True}
 
     @fit_context(prefer_skip_nested_validation=False)

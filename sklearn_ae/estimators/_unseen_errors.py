@@ -66,8 +66,8 @@ class Reconstructors:
         return _shrink(means, varies=X.min(axis=0) < X.max(axis=0))
 
 
-class Fits:
-    """Fits of clones of a prototype to rows of `X`; a frozen one is used as it is."""
+class PrototypeFits:
+    """Fits clones of a prototype to rows of `X`; a frozen one is used as it is."""
 
     def __init__(self, prototype, X, weight, cv, rng):
         self.X, self.weight, self.cv, self.rng = X, weight, cv, rng
@@ -78,7 +78,7 @@ class Fits:
         else:
             _set_random_states(self.prototype, rng)
 
-    def one(self, keep: np.ndarray) -> Any:
+    def fit(self, keep: np.ndarray) -> Any:
         """Fit to the rows to keep."""
         if self.is_frozen:
             return self.prototype
@@ -92,15 +92,15 @@ class Fits:
             )
             raise
 
-    def crossed(self, keep: np.ndarray) -> Reconstructors:
-        """Fit to rows to keep, once for each part of the rows, without that part."""
+    def cross_fit(self, keep: np.ndarray) -> Reconstructors:
+        """Fit once for each part of the rows, to the rows to keep outside that part."""
         if self.is_frozen:
             return Reconstructors(self.X, [(self.prototype, np.arange(len(keep)))])
         parts = []
         for train, held_out in self._splits(keep):
             chosen = np.zeros(len(keep), dtype=bool)
             chosen[train] = True
-            parts.append((self.one(chosen & keep), np.asarray(held_out)))
+            parts.append((self.fit(chosen & keep), np.asarray(held_out)))
         return Reconstructors(self.X, parts)
 
     def _splits(self, keep: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -1,21 +1,21 @@
 """The variational autoencoder: a probabilistic model with Gaussian codes."""
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from numbers import Real
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_ae.estimators._base import BaseAutoencoder
-from sklearn_ae.estimators._docstrings import document
 from sklearn_ae._sklearn_compat import Interval, StrOptions
+from sklearn_ae.estimators._base import BaseAutoencoder
+from sklearn_ae.estimators._parameters import AnyNetwork, HiddenLayers, Start
+from sklearn_ae.estimators._parts import Parts
 from sklearn_ae.estimators._validation import TrainingData, is_positive_integer
-from sklearn_ae.networks._wrapper import around
 from sklearn_ae.networks.variational import VariationalNetwork
 from sklearn_ae.objectives.likelihood import (
     balanced,
@@ -23,9 +23,8 @@ from sklearn_ae.objectives.likelihood import (
     importance_weighted_bound,
     normal_draws,
 )
-from sklearn_ae.training.net import AutoencoderNet
+from sklearn_ae.objectives.losses import BinaryCrossEntropy, SquaredError
 from sklearn_ae.objectives.objective import VariationalObjective
-from sklearn_ae.training.pca_start import start_as_pca, start_as_probabilistic_pca
 
 # A unit whose posterior mean varies less than this over the rows says nothing; after
 # Burda et al. (2016).
@@ -35,9 +34,8 @@ ACTIVE_VARIANCE = 0.01
 N_DRAWS = 64
 
 
-@document
 @dataclass(kw_only=True, eq=False, repr=False)
-class VariationalAutoencoder(BaseAutoencoder):
+class VariationalAutoencoder(BaseAutoencoder, HiddenLayers, AnyNetwork, Start):
     """Variational autoencoder: a probabilistic model with a Gaussian code.
 
     The model draws a code ``z ~ N(0, I)`` of `n_components` entries and then the data,
@@ -122,42 +120,19 @@ class VariationalAutoencoder(BaseAutoencoder):
     beta: float = 1.0
 
     _parameter_constraints: ClassVar[dict] = {
-        **BaseAutoencoder._parameter_constraints,
         "loss": [StrOptions({"gaussian", "bernoulli"})],
         "beta": [Interval(Real, 0, None, closed="left")],
     }
 
-    def _loss_name(self) -> str:
-        return {"gaussian": "mse", "bernoulli": "bce"}[self.loss]
-
-    def _objective(self) -> tuple[type, dict[str, Any]]:
-        return VariationalObjective, {"beta": float(self.beta)}
-
-    def _module_and_params(
-        self, data: TrainingData, n_components: int
-    ) -> tuple[type, dict[str, Any]]:
-        network, params = super()._module_and_params(data, n_components)
-        return VariationalNetwork, around(network, params)
-
-    def _start_as_pca(
-        self, net: AutoencoderNet, data: TrainingData, rows: np.ndarray
-    ) -> None:
-        axes = self._principal_axes(data, rows)
-        dataset = self._dataset(data, rows)
-        start_as_pca(net.module_.network, axes, self._feature_mean, dataset)
-        start_as_probabilistic_pca(net.module_, axes, dataset)
-
-    def _check_combination(self, data: TrainingData) -> None:
-        if self.code_activation != "identity":
-            raise ValueError(
-                f"code_activation={self.code_activation!r} does not suit the mean of a "
-                "Gaussian, which may be any number; use 'identity'."
-            )
-        if self.tied_weights:
-            raise ValueError(
-                "tied_weights=True does not suit a code whose scale is fixed by its "
-                "prior; set tied_weights=False."
-            )
+    def _parts(self, data: TrainingData, n_components: int) -> Parts:
+        loss = SquaredError() if self.loss == "gaussian" else BinaryCrossEntropy()
+        return replace(
+            super()._parts(data, n_components),
+            loss=loss,
+            objective=VariationalObjective,
+            objective_params={"beta": float(self.beta)},
+            wrapper=VariationalNetwork,
+        )
 
     def _describe_codes(self, mean: np.ndarray, variances: np.ndarray) -> None:
         self.active_units_ = variances > ACTIVE_VARIANCE
@@ -233,7 +208,7 @@ class VariationalAutoencoder(BaseAutoencoder):
             )
         X = self._validate_inference_data(X)
         self._check_comparable(X)
-        n_components, seed = self.n_components_, self._recipe.seed
+        n_components, seed = self.n_components_, self._recipe.settings.seed
         if n_importance_samples is None:
             n_draws = max(N_DRAWS, 2 * n_components)
             draws = balanced(normal_draws(n_draws, n_components, seed))
@@ -241,17 +216,19 @@ class VariationalAutoencoder(BaseAutoencoder):
         else:
             draws = normal_draws(int(n_importance_samples), n_components, seed)
             bound = importance_weighted_bound
-        apply = partial(_bound, bound, draws, self.net_.criterion_.surprise)
+        apply = partial(
+            _bound, bound, draws, self.net_.criterion_.negative_log_likelihood
+        )
         return self._infer(X, apply, None)
 
 
-def _bound(bound, draws, surprise, module, x):
+def _bound(bound, draws, negative_log_likelihood, module, x):
     network = module.network
     # In the units of the output, which may have targets of its own.
     target = (x - module.output_mean.to(x.dtype)) / module.output_scale
 
-    def surprise_of(reconstruction):
-        return surprise(network, reconstruction, target)
+    def of_target(reconstruction):
+        return negative_log_likelihood(network, reconstruction, target)
 
     x = module.standardize(x)
-    return bound(network, x, draws.to(x.device, x.dtype), surprise_of)
+    return bound(network, x, draws.to(x.device, x.dtype), of_target)

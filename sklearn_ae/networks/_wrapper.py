@@ -3,37 +3,39 @@
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+
+from sklearn_ae._units import Affine
+from sklearn_ae.networks.contract import Network, offers
 
 
-class Wrapper(nn.Module):
-    """Makes a network of another class, and passes on what is asked of it.
+class Wrapper(Network):
+    """Makes a network of another class, and passes calls on to it.
 
     Parameters
     ----------
     n_features, n_components : int
         Widths of the input and of the code.
 
-    network : type
+    network : type or partial
         Class of the inner network.
 
     network_params : dict
         Its arguments beyond the two widths.
     """
 
-    linear_code = False
-
     def __init__(
         self,
         n_features: int,
         n_components: int,
         *,
-        network: type,
+        network: Any,
         network_params: dict[str, Any],
     ) -> None:
         super().__init__()
-        # By position: foreign modules may call their two widths what they like.
+        # By position, since user-defined networks may name their two widths freely.
         self.network: Any = network(n_features, n_components, **network_params)
+        self.uses_own_generator = offers(self.network).uses_own_generator
 
     def encode(self, x: Tensor) -> Tensor:
         return self.network.encode(x)
@@ -41,16 +43,24 @@ class Wrapper(nn.Module):
     def decode(self, z: Tensor) -> Tensor:
         return self.network.decode(z)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.decode(self.encode(x))
-
     def reset_parameters_from(self, generator: torch.Generator) -> None:
         """Draw the weights of the inner network, unless it draws them itself."""
-        if hasattr(self.network, "reset_parameters_from"):
-            self.network.reset_parameters_from(generator)
+        reset = offers(self.network).reset_parameters_from
+        if reset is not None:
+            reset(generator)
+
+    def weight_scales(
+        self, input: Affine, output: Affine, code_scale: float
+    ) -> dict[str, float]:
+        """Those of the inner network."""
+        scales = offers(self.network).weight_scales
+        if scales is None:
+            return {}
+        inner = scales(input, output, code_scale)
+        return {f"network.{name}": scale for name, scale in inner.items()}
 
 
-def around(network: type, params: dict[str, Any]) -> dict[str, Any]:
+def around(network: Any, params: dict[str, Any]) -> dict[str, Any]:
     """The arguments of a wrapper of a network that is made with `params`."""
     widths = ("n_features", "n_components")
     inner = {name: value for name, value in params.items() if name not in widths}

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import skip_init
 
-from sklearn_ae.networks._network import Network, hidden_stack
+from sklearn_ae.networks._layered import LayeredNetwork, hidden_stack
 
 STRIDE = 2
 
 
 class Bias(nn.Module):
-    """Adds a number to each output: convolutions have only one a channel."""
+    """Adds a bias to each output; a convolution has one for each channel only."""
 
     def __init__(self, n_outputs: int) -> None:
         super().__init__()
@@ -25,7 +25,7 @@ class Bias(nn.Module):
         return x + self.bias
 
 
-class Convolutions(Network):
+class Convolutions(LayeredNetwork):
     """Strided convolutions down to a code, and the mirrored decoder.
 
     Each layer halves height and width, rounding up; the transposed convolutions of
@@ -59,6 +59,9 @@ class Convolutions(Network):
         `n_features`.
     """
 
+    input_layer = 1  # after the rows have become images
+    output_layer, output_bias = -3, -1
+
     def __init__(
         self,
         n_features: int,
@@ -85,7 +88,7 @@ class Convolutions(Network):
             down.append(
                 skip_init(nn.Conv2d, width, next_width, kernel_size, **settings)
             )
-            # What a transposed convolution lacks of an even side.
+            # The row or column that a transposed convolution of an even side lacks.
             padding = tuple((side - 1) % STRIDE for side in size)
             is_output = not up
             if is_output:
@@ -123,11 +126,3 @@ class Convolutions(Network):
             self.decoder_path = skip_init(
                 nn.Linear, n_components, n_outputs, bias=False
             )
-
-    @property
-    def output_layer(self) -> Any:
-        return self.decoder[-3]
-
-    @property
-    def output_bias(self) -> Tensor:
-        return self.decoder[-1].bias

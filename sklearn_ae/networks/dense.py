@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import skip_init
 
-from sklearn_ae.networks._network import (
+from sklearn_ae.networks._layered import (
+    LayeredNetwork,
     Linear,
-    Network,
     SeededDropout,
     affine,
     hidden_stack,
@@ -22,7 +22,7 @@ class TransposedLinear(nn.Module):
 
     def __init__(self, source: nn.Linear, bias: bool = True) -> None:
         super().__init__()
-        # In a tuple, lest torch should register the layer a second time.
+        # In a tuple, so that torch does not register the layer a second time.
         self._source = (source,)
         self.bias = nn.Parameter(torch.zeros(source.in_features)) if bias else None
 
@@ -34,7 +34,7 @@ class TransposedLinear(nn.Module):
         return affine(x, self.weight, self.bias)
 
 
-class DenseNetwork(Network):
+class DenseNetwork(LayeredNetwork):
     """Encoder and mirrored decoder of fully connected layers.
 
     Parameters
@@ -60,6 +60,10 @@ class DenseNetwork(Network):
     n_outputs : int or None
         Width of the output; None means `n_features`.
     """
+
+    is_stackable: ClassVar[bool] = True
+    input_layer = 0
+    output_layer = output_bias = -1
 
     def __init__(
         self,
@@ -99,14 +103,6 @@ class DenseNetwork(Network):
             )
         self.tied_weights = tied_weights
 
-    @property
-    def output_layer(self) -> Any:
-        return self.decoder[-1]
-
-    @property
-    def output_bias(self) -> Tensor:
-        return self.decoder[-1].bias
-
     def squared_jacobian_norm(self, x: Tensor) -> Tensor:
         """``||dh/dx||_F^2`` of the encoder without dropout, shape (n,).
 
@@ -128,12 +124,12 @@ class DenseNetwork(Network):
         code = code_layer(hidden)
         if self.encoder_path is not None:
             code = code + self.encoder_path(x)
-        # Any factor of a row of the Jacobian can wait for the end.
+        # Factors of whole rows of the Jacobian are multiplied in at the end.
         code_slope = _slope(self.code_activation, code).square()
         if not weights:
             squares = code_layer.weight.square().sum(-1, keepdim=True)
             return (code_slope @ squares).squeeze(-1)
-        # The Jacobian of the code by the last hidden layer, then by the one before ...
+        # The Jacobian by the last hidden layer, then by the one before it, and so on.
         product = code_layer.weight.unsqueeze(-3) * slopes.pop().unsqueeze(-2)
         while slopes:
             product = _times(product, weights.pop()) * slopes.pop().unsqueeze(-2)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from sklearn_ae.networks._wrapper import Wrapper
+from sklearn_ae.networks.contract import offers
 
 
 class UsedParameters(TorchFunctionMode):
@@ -38,14 +39,22 @@ class UsedParameters(TorchFunctionMode):
 
 
 def keep_encoder_only(network: Any, n_features: int) -> None:
-    """Take from `network` all parameters that ``encode`` does not use.
+    """Remove all parameters from `network` that ``encode`` does not use.
 
-    None is in their place, as for a layer without a bias, so that neither optimizers
-    nor penalties nor copies of the weights meet them.
+    None takes their place, as in a layer without a bias, so that optimizers, penalties
+    and copies of the weights pass them over. What ``encode`` uses in training only
+    stays. User-defined networks are tried in both modes; call this where torch's global
+    generator is isolated.
     """
-    network.eval()
-    with torch.no_grad(), UsedParameters() as used:
-        network.encode(torch.zeros(2, n_features))
+    used = UsedParameters()
+    buffers = {name: value.clone() for name, value in network.named_buffers()}
+    # The package's own networks use the same parameters in both modes.
+    for training in (False,) if offers(network).uses_own_generator else (False, True):
+        network.train(training)
+        with torch.no_grad(), used:
+            network.encode(torch.zeros(2, n_features))
+    for name, buffer in network.named_buffers():
+        buffer.copy_(buffers[name])
     for part in network.modules():
         own = part.named_parameters(recurse=False, remove_duplicate=False)
         for name, parameter in list(own):
@@ -68,12 +77,15 @@ class HeadedNetwork(Wrapper):
 
     code_mean: Tensor
     code_scale: Tensor
+    # Penalties weigh the weights that act on standardised inputs and codes.
+    weight_scales = None
 
     def __init__(
         self, n_features: int, n_components: int, *, n_outputs: int, **params: Any
     ) -> None:
         super().__init__(n_features, n_components, **params)
         keep_encoder_only(self.network, n_features)
+        self.has_linear_code = offers(self.network).has_linear_code
         self.head = nn.utils.skip_init(nn.Linear, n_components, n_outputs)
         self.register_buffer("code_mean", torch.zeros(n_components))
         self.register_buffer("code_scale", torch.ones(n_components))

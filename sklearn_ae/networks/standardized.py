@@ -1,8 +1,12 @@
 """A network in standardised coordinates, seen from the units of the data."""
 
+import copy
 from typing import Any
 
+import torch
 from torch import Tensor, nn
+
+from sklearn_ae._units import Units
 
 
 class Standardized(nn.Module):
@@ -11,36 +15,25 @@ class Standardized(nn.Module):
     Parameters
     ----------
     network : torch.nn.Module
-        With ``encode`` and ``decode``; sees ``(x - input_mean) / input_scale``.
+        With ``encode`` and ``decode``; sees ``(x - mean) / scale``.
 
-    input_mean, output_mean : tensor of shape (n_features,), (n_outputs,)
-        What is subtracted from the input and added to the output; in double
-        precision, lest a large offset should swallow the digits that matter.
-
-    input_scale, output_scale, code_scale : float
-        Numbers by which input, output and code are divided on the network's side.
+    units : Units
+        From the units of the data to those of the network.
     """
 
     input_mean: Tensor
     output_mean: Tensor
 
-    def __init__(
-        self,
-        network: Any,
-        *,
-        input_mean: Tensor,
-        output_mean: Tensor,
-        input_scale: float = 1.0,
-        output_scale: float = 1.0,
-        code_scale: float = 1.0,
-    ) -> None:
+    def __init__(self, network: Any, units: Units) -> None:
         super().__init__()
         self.network: Any = network
-        self.register_buffer("input_mean", input_mean)
-        self.register_buffer("output_mean", output_mean)
-        self.input_scale = input_scale
-        self.output_scale = output_scale
-        self.code_scale = code_scale
+        # In double precision, which keeps small differences from a large mean.
+        self.register_buffer("input_mean", torch.from_numpy(units.input.mean))
+        self.register_buffer("output_mean", torch.from_numpy(units.output.mean))
+        self.input_scale = units.input.scale
+        self.output_scale = units.output.scale
+        self.code_scale = units.code_scale
+        self._copy: tuple[Any, Standardized] | None = None
 
     def standardize(self, x: Tensor) -> Tensor:
         """What the network sees of `x`."""
@@ -55,3 +48,17 @@ class Standardized(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.decode(self.encode(x))
+
+    def in_double_precision(self) -> "Standardized":
+        """A copy in double precision, kept until a weight changes."""
+        tensors = (*self.parameters(), *self.buffers())
+        # Where a tensor is and how often it has been written to. Fused optimizers do
+        # not count as writing, but they change the sum.
+        state = [
+            (t.data_ptr(), t._version, float(t.sum(dtype=torch.float64)))
+            for t in map(torch.Tensor.detach, tensors)
+        ]
+        if self._copy is None or self._copy[0] != state:
+            self._copy = None  # not copied along
+            self._copy = state, copy.deepcopy(self).double()
+        return self._copy[1]

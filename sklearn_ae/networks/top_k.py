@@ -1,10 +1,11 @@
-"""Codes of which only the largest survive."""
+"""Codes that keep only their largest entries."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor
 
 from sklearn_ae.networks._wrapper import Wrapper
+from sklearn_ae.networks.contract import offers
 
 
 def keep_largest(code: Tensor, k: int) -> Tensor:
@@ -28,14 +29,16 @@ class TopKNetwork(Wrapper):
         As `Wrapper` takes them.
 
     k : int
-        Number of codes that survive, at most `n_components`.
+        Number of codes kept, at most `n_components`.
     """
+
+    is_stackable: ClassVar[bool] = True
 
     def __init__(self, *args: Any, k: int, **params: Any) -> None:
         super().__init__(*args, **params)
         self.k = k
         # Positive factors pass through.
-        self.linear_code = getattr(self.network, "linear_code", False)
+        self.has_linear_code = offers(self.network).has_linear_code
 
     def encode(self, x: Tensor) -> Tensor:
         return keep_largest(self.network.encode(x), self.k)

@@ -1,14 +1,16 @@
 """Networks whose encoder gives a Gaussian instead of a point."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from sklearn_ae.networks._network import Linear
+from sklearn_ae._units import Affine
+from sklearn_ae.networks._layered import Linear
 from sklearn_ae.networks._wrapper import Wrapper
+from sklearn_ae.networks.contract import offers
 
-# Logarithms of variances are kept in here, lest a step should overflow.
+# Logarithms of variances are clipped to this bound, so that no step overflows.
 LOG_VARIANCE_BOUND = 15.0
 
 
@@ -17,7 +19,7 @@ class VariationalNetwork(Wrapper):
 
     The mean of the posterior is the inner network's code. The logarithms of its
     variances are a linear map of the inner network's last hidden layer or, where it
-    does not say which that is, of the input.
+    has none, of the input.
 
     Parameters
     ----------
@@ -25,15 +27,18 @@ class VariationalNetwork(Wrapper):
         As `Wrapper` takes them.
     """
 
+    is_stackable: ClassVar[bool] = True
+
     def __init__(self, n_features: int, n_components: int, **params: Any) -> None:
         super().__init__(n_features, n_components, **params)
-        n_hidden = getattr(self.network, "n_hidden", n_features)
+        self._has_hidden = offers(self.network).n_hidden is not None
+        n_hidden = self.network.n_hidden if self._has_hidden else n_features
         self.log_variance_layer = nn.utils.skip_init(Linear, n_hidden, n_components)
         self.log_noise_variance = nn.Parameter(torch.zeros(()))
 
     def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and logarithm of the variance of each code, given the input."""
-        if hasattr(self.network, "n_hidden"):
+        if self._has_hidden:
             hidden = self.network.hidden(x)
             mean = self.network.code(hidden, x)
         else:
@@ -55,3 +60,12 @@ class VariationalNetwork(Wrapper):
             log_variances.expand_as(self.log_variance_layer.bias)
         )
         self.log_noise_variance.fill_(log_noise_variance)
+
+    def weight_scales(
+        self, input: Affine, output: Affine, code_scale: float
+    ) -> dict[str, float]:
+        """Those of the inner network, and that of the variances' layer."""
+        scales = super().weight_scales(input, output, code_scale)
+        if not self._has_hidden:
+            scales["log_variance_layer.weight"] = 1 / input.scale
+        return scales

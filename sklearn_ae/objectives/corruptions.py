@@ -1,7 +1,7 @@
-"""Corruptions: noise put on inputs that a network is to undo.
+"""Corruptions: noise on the inputs, which the network learns to remove.
 
-Each takes a batch of shape (n, p) and a `torch.Generator` on the device of the batch,
-and returns a new tensor of that shape [1]_.
+Each function takes a batch of shape (n, p) and a `torch.Generator` on the device of the
+batch, and returns a new tensor of that shape [1]_.
 
 References
 ----------
@@ -10,9 +10,14 @@ References
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
+
+from sklearn_ae._units import Affine
+from sklearn_ae.objectives._part import Part
 
 
 def gaussian(x: Tensor, generator: torch.Generator | None, *, level: float) -> Tensor:
@@ -96,8 +101,95 @@ def salt_and_pepper(
     return torch.where(uniform < level / 2, low, x)
 
 
-CORRUPTIONS: dict[str, Callable[..., Tensor]] = {
-    "gaussian": gaussian,
-    "masking": masking,
-    "salt_and_pepper": salt_and_pepper,
-}
+class Corruption(Part):
+    """A corruption of batches. Derive from it, or pass any callable.
+
+    A subclass defines ``__call__(x, generator)``: it takes a tensor of shape (n, p) in
+    the units of the data and a `torch.Generator`, and returns a new tensor of that
+    shape.
+    """
+
+    __call__: Callable[..., Tensor]
+
+
+@dataclass(eq=False)
+class GaussianNoise(Corruption):
+    """Adds normal noise; see `gaussian`.
+
+    Parameters
+    ----------
+    level : float, default=0.3
+        Standard deviation, in the units of the data, at least 0.
+    """
+
+    level: float = 0.3
+    uses_own_generator: ClassVar[bool] = True
+
+    def __call__(self, x: Tensor, generator: torch.Generator | None) -> Tensor:
+        return gaussian(x, generator, level=self.level)
+
+
+@dataclass(eq=False)
+class MaskingNoise(Corruption):
+    """Sets random entries to zero; see `masking`.
+
+    Parameters
+    ----------
+    level : float, default=0.3
+        Probability of an entry to be zeroed, in [0, 1].
+    """
+
+    level: float = 0.3
+    uses_own_generator: ClassVar[bool] = True
+
+    def __call__(self, x: Tensor, generator: torch.Generator | None) -> Tensor:
+        return masking(x, generator, level=self.level)
+
+
+@dataclass(eq=False)
+class SaltAndPepper(Corruption):
+    """Sets random entries to one of two values; see `salt_and_pepper`.
+
+    Parameters
+    ----------
+    level : float, default=0.3
+        Probability of an entry to be replaced, in [0, 1].
+
+    low, high : float, default=0.0, 1.0
+        The two values, in the units of the data.
+    """
+
+    level: float = 0.3
+    low: float = 0.0
+    high: float = 1.0
+    uses_own_generator: ClassVar[bool] = True
+
+    def __call__(self, x: Tensor, generator: torch.Generator | None) -> Tensor:
+        return salt_and_pepper(
+            x, generator, level=self.level, low=self.low, high=self.high
+        )
+
+
+def corrupt_standardized(
+    corrupt: Callable[[Tensor, torch.Generator], Tensor],
+    x: Tensor,
+    generator: torch.Generator,
+    units: Affine,
+) -> Tensor:
+    """Corrupt rows in units of the network by a corruption in units of the data.
+
+    Raises
+    ------
+    ValueError
+        If the corruption returns anything but a tensor of the shape of `x`.
+    """
+    mean = torch.from_numpy(units.mean).to(x.device, x.dtype)
+    noisy = corrupt(x * units.scale + mean, generator)
+    if not isinstance(noisy, Tensor) or noisy.shape != x.shape:
+        got = getattr(noisy, "shape", None)
+        what = type(noisy).__name__ if got is None else f"shape {tuple(got)}"
+        raise ValueError(
+            f"corruption={corrupt!r} must return a torch tensor of the shape "
+            f"{tuple(x.shape)} of the batch, but returned {what}."
+        )
+    return (noisy.to(x.dtype) - mean) / units.scale

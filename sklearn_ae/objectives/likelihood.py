@@ -35,18 +35,18 @@ def evidence_lower_bound(
     module: Any,
     x: Tensor,
     draws: Tensor,
-    surprise: Callable[[Tensor], Tensor],
+    negative_log_likelihood: Callable[[Tensor], Tensor],
 ) -> Tensor:
     """``E_q log p(x | z) - KL(q || p)`` of each row, in nats, shape (n,).
 
-    The expectation is the mean over `draws`, the same for every row. `surprise` gives
-    ``-log p(x | z)`` of each row from what the network decodes.
+    The expectation is the mean over `draws`, the same for every row.
+    `negative_log_likelihood` gives ``-log p(x | z)`` of each row from the decoded code.
     """
     mean, log_variance = module.posterior(x)
     deviation = (log_variance / 2).exp()
     total = torch.zeros_like(mean[:, 0])
     for draw in draws:
-        total -= surprise(module.decode(mean + draw * deviation))
+        total -= negative_log_likelihood(module.decode(mean + draw * deviation))
     return total / len(draws) - gaussian_kl(mean, log_variance)
 
 
@@ -54,7 +54,7 @@ def importance_weighted_bound(
     module: Any,
     x: Tensor,
     draws: Tensor,
-    surprise: Callable[[Tensor], Tensor],
+    negative_log_likelihood: Callable[[Tensor], Tensor],
 ) -> Tensor:
     """``log mean_l p(x | z_l) p(z_l) / q(z_l | x)`` of each row, shape (n,) [1]_.
 
@@ -75,6 +75,8 @@ def importance_weighted_bound(
         posterior = (
             draw.square().sum() + log_variance.sum(1) + n_components * log(2 * pi)
         )
-        log_weight = (posterior - prior) / 2 - surprise(module.decode(code))
+        log_weight = (posterior - prior) / 2 - negative_log_likelihood(
+            module.decode(code)
+        )
         total = torch.logaddexp(total, log_weight)
     return total - log(len(draws))

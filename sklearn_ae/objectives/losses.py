@@ -1,18 +1,21 @@
-"""Reconstruction losses: one value a sample, summed over its features.
+"""Reconstruction losses, as functions and as objects that an autoencoder is given.
 
-Each takes the reconstruction and the target, both of shape (n, p), and returns
-a tensor of shape (n,), or with ``total=True`` its sum over the samples, which
-torch computes faster. Arguments of shape (m, n, p), of several networks, give (m, n)
-and (m,). Summing over features (not averaging) is what makes
-published weights of the penalties beside it carry over.
+Each function takes the reconstruction and the target, both of shape (n, p), and
+returns one value a row, a tensor of shape (n,), summed over the features. With
+``total=True`` it returns the sum over the rows, which torch computes faster. Arguments
+of shape (m, n, p), from m networks, give (m, n) and (m,). Since losses are summed over
+features, not averaged, published weights of penalties carry over.
 """
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from torch import Tensor
 from torch.nn import functional as F
+
+from sklearn_ae.objectives._part import Part
 
 
 def _reduced(
@@ -36,10 +39,10 @@ def squared_error(
     Parameters
     ----------
     reconstruction : tensor of shape (n, p)
-        What came out.
+        Network output.
 
     target : tensor of shape (n, p)
-        What should have.
+        Target values.
 
     total : bool, default=False
         Sum over the rows.
@@ -55,15 +58,15 @@ def squared_error(
 def absolute_error(
     reconstruction: Tensor, target: Tensor, total: bool = False
 ) -> Tensor:
-    """The city-block distance.
+    """Sum of absolute errors.
 
     Parameters
     ----------
     reconstruction : tensor of shape (n, p)
-        What came out.
+        Network output.
 
     target : tensor of shape (n, p)
-        What should have.
+        Target values.
 
     total : bool, default=False
         Sum over the rows.
@@ -84,10 +87,10 @@ def huber(
     Parameters
     ----------
     reconstruction : tensor of shape (n, p)
-        What came out.
+        Network output.
 
     target : tensor of shape (n, p)
-        What should have.
+        Target values.
 
     total : bool, default=False
         Sum over the rows.
@@ -112,15 +115,15 @@ def huber(
 def binary_cross_entropy(
     reconstruction: Tensor, target: Tensor, total: bool = False
 ) -> Tensor:
-    """The surprise at targets in [0, 1] if outputs are probabilities.
+    """Negative log-likelihood of targets in [0, 1] if outputs are probabilities.
 
     Parameters
     ----------
     reconstruction : tensor of shape (n, p)
-        What came out, in [0, 1].
+        Network output, in [0, 1].
 
     target : tensor of shape (n, p)
-        What should have, in [0, 1].
+        Target values, in [0, 1].
 
     total : bool, default=False
         Sum over the rows.
@@ -135,7 +138,7 @@ def binary_cross_entropy(
 
 
 def cross_entropy(logits: Tensor, target: Tensor, total: bool = False) -> Tensor:
-    """The surprise at classes whose probabilities are ``p = softmax(logits)``.
+    """Negative log-likelihood of classes with probabilities ``p = softmax(logits)``.
 
     Parameters
     ----------
@@ -157,7 +160,7 @@ def cross_entropy(logits: Tensor, target: Tensor, total: bool = False) -> Tensor
     return losses.sum() if total else losses.sum(1)
 
 
-def gaussian_surprise(
+def gaussian_negative_log_likelihood(
     reconstruction: Tensor,
     target: Tensor,
     total: bool = False,
@@ -165,24 +168,24 @@ def gaussian_surprise(
     log_variance: Tensor,
     scale: float = 1.0,
 ) -> Tensor:
-    """The surprise at targets if outputs are means of a Gaussian.
+    """Negative log-likelihood of targets if outputs are means of a Gaussian.
 
     Parameters
     ----------
     reconstruction : tensor of shape (n, p)
-        What came out, divided by `scale`.
+        Network output, divided by `scale`.
 
     target : tensor of shape (n, p)
-        What should have, divided by `scale`.
+        Target values, divided by `scale`.
 
     total : bool, default=False
         Sum over the rows.
 
     log_variance : tensor of shape ()
-        Logarithm of the variance of every entry, of data divided by `scale`.
+        Logarithm of the variance of every entry, for data divided by `scale`.
 
     scale : float, default=1.0
-        What the data have been divided by; the density is the one before.
+        What the data have been divided by; the density is that of the data before.
 
     Returns
     -------
@@ -200,25 +203,78 @@ def gaussian_surprise(
     return squares / log_variance.exp() + n_entries / 2 * constant
 
 
-class Loss(NamedTuple):
-    """A loss, and how it follows a change of units.
+class Loss(Part):
+    """A reconstruction loss. Derive from it to write your own.
 
-    ``function(s x, s y) = s^degree function(x, y)``, with delta scaled as well; None
-    for a loss of data that may be neither shifted nor scaled.
+    A subclass defines ``__call__(reconstruction, target, total=False)``: one value a
+    row, summed over the features, or with ``total=True`` the sum over the rows. It is
+    written with axes counted from the end, ``sum(-1)``.
     """
 
-    function: Callable[..., Tensor]
-    degree: int | None
+    # The loss of data multiplied by s is s^degree times the loss. None leaves the data
+    # in their own units, neither centred nor scaled.
+    degree: ClassVar[int | None] = None
+    # Whether targets, and so outputs, must lie in [0, 1].
+    needs_unit_interval: ClassVar[bool] = False
+
+    __call__: Callable[..., Tensor]
+
+    def for_scaled_data(self, scale: float) -> "Loss":
+        """The loss that measures data divided by `scale` in the same way."""
+        return self
 
 
-LOSSES = {
-    "mse": Loss(squared_error, 2),
-    "mae": Loss(absolute_error, 1),
-    "huber": Loss(huber, 2),
-    "bce": Loss(binary_cross_entropy, None),
-}
-# What a supervised head minimises.
-HEAD_LOSSES = {
-    "mse": LOSSES["mse"],
-    "cross_entropy": Loss(cross_entropy, None),
+class SquaredError(Loss):
+    """``1/2 ||x - xhat||^2`` of each row; see `squared_error`."""
+
+    degree: ClassVar[int | None] = 2
+    __call__ = staticmethod(squared_error)
+
+
+class AbsoluteError(Loss):
+    """``sum_j |x_j - xhat_j|`` of each row; see `absolute_error`."""
+
+    degree: ClassVar[int | None] = 1
+    __call__ = staticmethod(absolute_error)
+
+
+@dataclass(eq=False)
+class Huber(Loss):
+    """The Huber loss of each row; see `huber`.
+
+    Parameters
+    ----------
+    delta : float, default=1.0
+        Errors beyond it count linearly. In the units of the data, above 0.
+    """
+
+    delta: float = 1.0
+    degree: ClassVar[int | None] = 2
+
+    def __call__(self, reconstruction: Tensor, target: Tensor, total: bool = False):  # type: ignore[no-untyped-def]
+        return huber(reconstruction, target, total, delta=self.delta)
+
+    def for_scaled_data(self, scale: float) -> "Huber":
+        return replace(self, delta=self.delta / scale)
+
+
+class BinaryCrossEntropy(Loss):
+    """The binary cross-entropy of each row; see `binary_cross_entropy`."""
+
+    needs_unit_interval: ClassVar[bool] = True
+    __call__ = staticmethod(binary_cross_entropy)
+
+
+class CrossEntropy(Loss):
+    """The cross-entropy of each row for logits of classes; see `cross_entropy`."""
+
+    __call__ = staticmethod(cross_entropy)
+
+
+# What the names mean that the parameter `loss` takes.
+NAMED_LOSSES: dict[str, Loss] = {
+    "mse": SquaredError(),
+    "mae": AbsoluteError(),
+    "huber": Huber(),
+    "bce": BinaryCrossEntropy(),
 }

@@ -1,24 +1,57 @@
 """What is minimised: a reconstruction loss plus weighted penalties, term by term."""
 
 from collections.abc import Mapping, Sequence
-from functools import partial
-from typing import Any, ClassVar
+from math import exp
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from sklearn_ae._draws import Generators, each_with_generator
+from sklearn_ae._units import Affine, Units
 from sklearn_ae.objectives.losses import (
-    HEAD_LOSSES,
-    LOSSES,
     Loss,
-    gaussian_surprise,
+    SquaredError,
+    gaussian_negative_log_likelihood,
 )
 from sklearn_ae.objectives.penalties import gaussian_kl
-from sklearn_ae.objectives._terms import TERMS, Pass, stack_numbers
+from sklearn_ae.objectives.terms import Batch, Penalty, with_fields_of
 
-# Column of the history -> (name in `TERMS`, coefficient, parameters of the term).
-Penalties = Mapping[str, tuple[str, float, Mapping[str, Any]]]
+# How many rows back the running mean of the activations reaches.
+MEMORY = 1000
+
+
+class MeanActivation(nn.Module):
+    """The mean activations over the training set, as training goes along.
+
+    A batch knows its own mean only. Of a divergence at that mean, expectation and
+    gradient would be too large by terms that grow as batches shrink. In training the
+    value is a running mean, which forgets with a time constant of `MEMORY` rows, and
+    its gradient is that of the mean of the batch. Outside training it is the mean of
+    the batch.
+    """
+
+    weighted_sum: Tensor
+    mass: Tensor
+
+    def __init__(self, n_components: int) -> None:
+        super().__init__()
+        self.register_buffer("weighted_sum", torch.zeros(n_components))
+        self.register_buffer("mass", torch.zeros(()))
+
+    def forward(self, code: Tensor, row_weight: Tensor | None) -> Tensor:
+        weighted = code if row_weight is None else row_weight.unsqueeze(-1) * code
+        # Not `mean`, whose gradient is written out for every row.
+        mean = weighted.sum(-2) / code.shape[-2]
+        mass = mean.new_ones(()) if row_weight is None else row_weight.mean(-1)
+        if not self.training:
+            return mean / mass.unsqueeze(-1)
+        keep = exp(-code.shape[-2] / MEMORY)
+        current = mean.detach()
+        self.weighted_sum.mul_(keep).add_(current, alpha=1 - keep)
+        self.mass.mul_(keep).add_(mass, alpha=1 - keep)
+        return self.weighted_sum / self.mass.unsqueeze(-1) + (mean - current)
 
 
 class Objective(nn.Module):
@@ -26,95 +59,115 @@ class Objective(nn.Module):
 
     Parameters
     ----------
-    loss : str
-        One of `losses`, by default those of reconstructions.
+    loss : Loss
+        In the units of the data.
 
-    penalties : mapping of str to (str, float, mapping)
-        By the name of its column in the history: a term in `TERMS`, its coefficient
-        in units of the data, and its parameters. A penalty of weight zero does not
-        take part.
+    penalties : mapping of str to Penalty
+        By the name of the column in the history. In the units of the data. A penalty
+        of weight zero is left out.
 
-    scale : float
-        Length of one network unit in units of the data.
+    units : Units
+        From the units of the network to those of the data.
+
+    n_components : int
+        Width of the code.
+
+    loss_column : str
+        Name of the loss in the history.
 
     Attributes
     ----------
     unit : float
-        What one unit of the optimised objective is worth in units of the data.
-        The penalties are divided by it, not the loss multiplied: a constant factor
-        moves no minimum, and the optimiser meets losses of order one whatever the
-        units of the data are.
+        What one unit of the optimised objective is worth in units of the data. The
+        penalties are divided by it, not the loss multiplied: a constant factor moves
+        no minimum, and the optimizer meets losses of order one whatever the units of
+        the data are.
     """
 
-    # By name, and what they are called in the history.
-    losses: ClassVar[Mapping[str, Loss]] = LOSSES
-    loss_column: ClassVar[str] = "reconstruction"
-
-    def __init__(self, loss: str, penalties: Penalties, scale: float = 1.0) -> None:
+    def __init__(
+        self,
+        loss: Loss,
+        penalties: Mapping[str, Penalty],
+        units: Units,
+        n_components: int,
+        loss_column: str = "reconstruction",
+    ) -> None:
         super().__init__()
-        function, degree = self.losses[loss]
-        self.loss = partial(function, delta=1 / scale) if loss == "huber" else function
-        self.unit = scale ** (degree or 0)
-        self.coefficients: dict[str, Any] = {
-            name: coefficient / self.unit
-            for name, (_, coefficient, _) in penalties.items()
-            if coefficient > 0
+        self.loss = loss.for_scaled_data(units.output.scale)
+        self.unit = units.output.scale ** (loss.degree or 0)
+        self.units = units
+        self.loss_column = loss_column
+        self.penalties = {
+            name: penalty for name, penalty in penalties.items() if penalty.weight > 0
         }
-        self.penalties = nn.ModuleDict(
-            {
-                name: TERMS[penalties[name][0]](**penalties[name][2])
-                for name in self.coefficients
-            }
-        )
+        self.mean_activation = None
+        if any(penalty.needs_mean_activation for penalty in self.penalties.values()):
+            self.mean_activation = MeanActivation(n_components)
 
     def forward(
         self,
-        module: Any,
+        network: Any,
         x: Tensor,
         target: Tensor,
         weight: Tensor | None,
         generator: Generators = None,
     ) -> tuple[dict[str, Tensor], Tensor]:
         """The terms by name, whose sum is minimised, and the reconstruction."""
-        code = module.encode(x)
-        # Before the reconstruction, so that their gradients join its own in place.
-        penalties = self._penalty_terms(Pass(module, x, code, weight, generator))
-        reconstruction = module.decode(code)
+        code = network.encode(x)
+        penalties = {}
+        if self.penalties:
+            # Before the reconstruction, so that gradients add up in place.
+            penalties = self.penalty_terms(network, x, code, weight, generator)
+        reconstruction = network.decode(code)
         if weight is None:
             total = self.loss(reconstruction, target, total=True)
         else:
             total = (self.loss(reconstruction, target) * weight).sum(-1)
         return {self.loss_column: total / target.shape[-2], **penalties}, reconstruction
 
-    def _penalty_terms(self, batch: Pass) -> dict[str, Tensor]:
+    def penalty_terms(
+        self,
+        network: Any,
+        x: Tensor,
+        code: Tensor,
+        weight: Tensor | None,
+        generator: Generators,
+    ) -> dict[str, Tensor]:
+        """The penalties by name, weighted, in units of the optimised objective."""
+        batch = Batch(network, x, code, weight, generator, self.units)
+        if self.mean_activation is not None:
+            mean = self.mean_activation(batch.code, weight)
+            batch = batch._replace(mean_activation=mean)
         return {
-            name: self.coefficients[name] * penalty(batch)
+            name: penalty(batch) * (penalty.weight / self.unit)
             for name, penalty in self.penalties.items()
         }
 
-    def stack_numbers(self, parts: Sequence["Objective"], device: torch.device) -> None:
-        """Let the numbers of this copy of one of `parts` be those of all of them."""
-        for name, penalty in self.penalties.items():
-            values = [part.coefficients[name] for part in parts]
-            self.coefficients[name] = torch.tensor(values, device=device)
-            stack_numbers(penalty, [part.penalties[name] for part in parts], device)
+    def take_fields_of(
+        self, objectives: Sequence["Objective"], device: torch.device
+    ) -> None:
+        """Stand for several objectives at once, each with weights of its own."""
+        for name in self.penalties:
+            parts = [objective.penalties[name] for objective in objectives]
+            penalty = with_fields_of(self.penalties[name], parts, device)
+            # In units of the optimised objective, which differ between them.
+            weights = [
+                objective.penalties[name].weight / objective.unit * self.unit
+                for objective in objectives
+            ]
+            penalty.weight = torch.tensor(weights, device=device)  # type: ignore[assignment]
+            self.penalties[name] = penalty
+        self.units = stacked_units([one.units for one in objectives], device)
 
     def row_losses(
         self,
-        module: Any,
+        network: Any,
         x: Tensor,
         target: Tensor,
         generator: Generators = None,
     ) -> Tensor:
         """The loss of each row, without penalties, shape (n,)."""
-        return self.loss(module.decode(module.encode(x)), target)
-
-
-class PredictionObjective(Objective):
-    """The same where the module's outputs are predictions of a target."""
-
-    losses = HEAD_LOSSES
-    loss_column = "prediction"
+        return self.loss(network.decode(network.encode(x)), target)
 
 
 class VariationalObjective(Objective):
@@ -122,72 +175,103 @@ class VariationalObjective(Objective):
 
     The terms are "reconstruction", ``-log p(x | z)`` at one draw of the codes, and
     "kl", `beta` times the divergence of their posterior from the prior; both in nats.
-    The loss "mse" stands for Gaussian outputs with the variance that the module has
-    learned, "bce" for Bernoulli outputs.
+    The loss `SquaredError` stands for Gaussian outputs with the variance that the
+    network has learned, `BinaryCrossEntropy` for Bernoulli outputs.
     """
 
-    numbers: ClassVar[tuple[str, ...]] = ("beta",)
-
     def __init__(
-        self, loss: str, penalties: Penalties, scale: float = 1.0, beta: float = 1.0
+        self, loss: Loss, *args: Any, beta: float = 1.0, **params: Any
     ) -> None:
-        super().__init__(loss, penalties, scale)
-        self.is_gaussian = loss == "mse"
-        self.scale = scale
-        self.beta = beta
+        super().__init__(loss, *args, **params)
+        self.is_gaussian = isinstance(loss, SquaredError)
+        self.beta: Any = beta
         # The likelihood is that of the data in their own units already.
-        self.coefficients = {k: v * self.unit for k, v in self.coefficients.items()}
         self.unit = 1.0
 
-    def stack_numbers(self, parts: Sequence[Objective], device: torch.device) -> None:
-        super().stack_numbers(parts, device)
-        stack_numbers(self, parts, device)
+    def take_fields_of(
+        self, objectives: Sequence[Objective], device: torch.device
+    ) -> None:
+        super().take_fields_of(objectives, device)
+        betas = [objective.beta for objective in objectives]
+        self.beta = torch.tensor(betas, device=device).unsqueeze(1)
 
-    def surprise(self, module: Any, reconstruction: Tensor, target: Tensor) -> Tensor:
+    def negative_log_likelihood(
+        self, network: Any, reconstruction: Tensor, target: Tensor
+    ) -> Tensor:
         """``-log p(x | z)`` of each row, in nats, shape (n,)."""
         if not self.is_gaussian:
             return self.loss(reconstruction, target)
-        return gaussian_surprise(
+        return gaussian_negative_log_likelihood(
             reconstruction,
             target,
-            log_variance=module.log_noise_variance,
-            scale=self.scale,
+            log_variance=network.log_noise_variance,
+            scale=self.units.output.scale,
         )
 
-    def _rows(
-        self, module: Any, x: Tensor, target: Tensor, generator: Generators
+    def row_terms(
+        self, network: Any, x: Tensor, target: Tensor, generator: Generators
     ) -> tuple[dict[str, Tensor], Tensor, Tensor]:
         """Terms of each row, the mean codes, and the reconstructions of the draws."""
-        mean, log_variance = module.posterior(x)
+        mean, log_variance = network.posterior(x)
         noise = torch.empty_like(mean)
         for part, own in each_with_generator(noise, generator):
             part.normal_(generator=own)
-        reconstruction = module.decode(mean + noise * (log_variance / 2).exp())
+        reconstruction = network.decode(mean + noise * (log_variance / 2).exp())
+        loss = self.negative_log_likelihood(network, reconstruction, target)
         terms = {
-            "reconstruction": self.surprise(module, reconstruction, target),
+            "reconstruction": loss,
             "kl": self.beta * gaussian_kl(mean, log_variance),
         }
         return terms, mean, reconstruction
 
     def forward(
         self,
-        module: Any,
+        network: Any,
         x: Tensor,
         target: Tensor,
         weight: Tensor | None,
         generator: Generators = None,
     ) -> tuple[dict[str, Tensor], Tensor]:
-        rows, mean, reconstruction = self._rows(module, x, target, generator)
-        batch = Pass(module, x, mean, weight, generator)
-        terms = {name: batch.mean(values) for name, values in rows.items()}
-        return terms | self._penalty_terms(batch), reconstruction
+        rows, mean, reconstruction = self.row_terms(network, x, target, generator)
+        terms = {
+            name: (values if weight is None else weight * values).mean(-1)
+            for name, values in rows.items()
+        }
+        if self.penalties:
+            terms |= self.penalty_terms(network, x, mean, weight, generator)
+        return terms, reconstruction
 
     def row_losses(
         self,
-        module: Any,
+        network: Any,
         x: Tensor,
         target: Tensor,
         generator: Generators = None,
     ) -> Tensor:
-        rows, _, _ = self._rows(module, x, target, generator)
+        rows, _, _ = self.row_terms(network, x, target, generator)
         return rows["reconstruction"] + rows["kl"]
+
+
+def stacked_units(units: Sequence[Units], device: torch.device) -> Units:
+    """The units of several networks at once, with the shapes of stacked tensors."""
+
+    def stacked(scales: Sequence[float]) -> Any:
+        if len(set(scales)) == 1:
+            return scales[0]
+        return torch.tensor(scales, device=device)[:, None, None]
+
+    names = dict.fromkeys(name for own in units for name in own.weight_scales)
+
+    def together(sides: Sequence[Affine]) -> Affine:
+        means = np.stack([side.mean for side in sides])[:, None]
+        return Affine(means, stacked([side.scale for side in sides]))
+
+    return Units(
+        together([own.input for own in units]),
+        together([own.output for own in units]),
+        stacked([own.code_scale for own in units]),
+        {
+            name: stacked([own.weight_scales.get(name, 1.0) for own in units])
+            for name in names
+        },
+    )

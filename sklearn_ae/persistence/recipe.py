@@ -1,93 +1,83 @@
 """How a net is made, in plain values: what is pickled instead of the net."""
 
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from sklearn_ae.data.batches import Affine
-from sklearn_ae.training.corruption import Corruption
+from sklearn_ae._units import Affine
+from sklearn_ae.objectives.losses import Loss
+from sklearn_ae.objectives.terms import Penalty
 from sklearn_ae.training.net import AutoencoderNet
 from sklearn_ae.training.optimizers import resolve_optimizer
+from sklearn_ae.training.settings import TrainingSettings
 
 _AFFINE = ("standardize", "standardize_target")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """Everything that makes a net, but where it runs and who listens.
+    """Everything that makes a net, except the device and the callbacks.
 
     Parameters
     ----------
-    module, module_params : type, dict
+    module, module_params : type or partial, dict
         The class of the network and its arguments.
     standardize, standardize_target : Affine
         From the units of the data to those of the network.
-    objective, loss, penalties, objective_params : type, str, dict, dict
-        The class of the objective and its arguments, in units of the data.
-    corruption : tuple of (str or callable, dict) or None
-        As `Corruption` takes it.
-    is_foreign : bool
-        As `AutoencoderNet` takes it.
-    optimizer, optimizer_params, learning_rate : str or type, dict or None, \
-float or None
-        As `resolve_optimizer` takes them.
-    batch_size, schedule, patience, tol, seed
-        As `AutoencoderNet` takes them.
+    objective, objective_params : type, dict
+        The class of the objective and its arguments beyond those that follow.
+    loss : Loss
+    penalties : dict of str to Penalty
+        By column in the history, in units of the data.
+    corruption : callable or None
+        What is done to the inputs in training, in units of the data.
+    settings : TrainingSettings
     """
 
-    module: type
+    module: Any
     module_params: dict[str, Any]
     standardize: Affine
     standardize_target: Affine
     objective: type
-    loss: str
-    penalties: dict[str, tuple[str, float, dict[str, Any]]]
     objective_params: dict[str, Any]
-    corruption: tuple[Any, dict[str, Any]] | None
-    is_foreign: bool
-    optimizer: Any
-    optimizer_params: dict[str, Any] | None
-    learning_rate: float | None
-    batch_size: int
-    schedule: str
-    patience: int
-    tol: float
-    seed: int
+    loss: Loss
+    penalties: dict[str, Penalty]
+    corruption: Any
+    settings: TrainingSettings
 
     def to_plain(self) -> dict[str, Any]:
-        """Dictionaries, tuples, arrays and scalars that make the same recipe."""
-        # Not `asdict`, which would also take apart what a user's callable holds.
+        """Dictionaries, tuples, arrays, scalars and parts that make the same recipe."""
+        # Not `asdict` for all, which would also take apart what a user's object holds.
         plain = {field.name: getattr(self, field.name) for field in fields(self)}
-        return plain | {name: tuple(getattr(self, name)) for name in _AFFINE}
+        plain |= {name: tuple(getattr(self, name)) for name in _AFFINE}
+        return plain | {"settings": asdict(self.settings)}
 
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> "Recipe":
-        return cls(**plain | {name: Affine(*plain[name]) for name in _AFFINE})
+        """The inverse of `to_plain`."""
+        affine = {name: Affine(*plain[name]) for name in _AFFINE}
+        settings = TrainingSettings(**plain["settings"])
+        return cls(**plain | affine | {"settings": settings})
 
     def make_net(self, *, callbacks: Any, device: str, verbose: int) -> AutoencoderNet:
         """An initialised, untrained net."""
+        settings = self.settings
         optimizer, optimizer_params, learning_rate = resolve_optimizer(
-            self.optimizer, self.optimizer_params, self.learning_rate
+            settings.optimizer, settings.optimizer_params, settings.learning_rate
         )
-        corruption = None
-        if self.corruption is not None:
-            corruption = Corruption(*self.corruption, self.standardize)
         net = AutoencoderNet(
             self.module,
             self.objective,
             criterion__loss=self.loss,
             criterion__penalties=self.penalties,
-            criterion__scale=self.standardize_target.scale,
+            criterion__n_components=self.module_params["n_components"],
             optimizer=optimizer,
             lr=learning_rate,
-            batch_size=self.batch_size,
-            corruption=corruption,
-            is_foreign=self.is_foreign,
+            batch_size=settings.batch_size,
+            max_epochs=settings.max_epochs,
+            corruption=self.corruption,
             standardize=self.standardize,
             standardize_target=self.standardize_target,
-            schedule=self.schedule,
-            patience=self.patience,
-            tol=self.tol,
-            seed=self.seed,
+            seed=settings.seed,
             callbacks=callbacks,
             device=device,
             verbose=verbose,

@@ -1,4 +1,4 @@
-"""What a net has learned, as arrays and scalars, and back."""
+"""The state of a net as arrays and scalars, and back."""
 
 from typing import Any
 
@@ -45,12 +45,12 @@ def dump_state(net: AutoencoderNet) -> dict[str, Any]:
 
 
 def load_state(net: AutoencoderNet, state: dict[str, Any]) -> None:
-    """Bring an initialised net of the same shape to a dumped state."""
+    """Restore a dumped state in an initialised net of the same shape."""
     net.module_.load_state_dict(to_tensors(state["weights"]))
     net.criterion_.load_state_dict(to_tensors(state["objective"]))
     net.optimizer_.load_state_dict(to_tensors(state["optimizer"]))
     for name, (device, generator_state) in state["generators"].items():
-        # The state of a GPU's generator means nothing to a processor's.
+        # The state of a GPU generator does not fit a CPU generator.
         if net.generators_[name].device.type == device:
             net.generators_[name].set_state(to_tensors(generator_state))
     net.history.clear()

@@ -3,14 +3,14 @@
 from typing import Any
 
 from skorch.callbacks import Callback
-from tqdm.auto import tqdm  # skorch depends on it
+from tqdm.auto import tqdm
 
 
 class ProgressBar(Callback):
     """Shows the epoch and the latest losses while a net trains."""
 
     def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kw: Any) -> None:
-        self.bar_ = tqdm(total=net.n_epochs_, unit="epoch", desc="fit")
+        self.bar_ = tqdm(total=net.max_epochs, unit="epoch", desc="fit")
 
     def on_epoch_end(self, net: Any, **kw: Any) -> None:
         row = net.history[-1]

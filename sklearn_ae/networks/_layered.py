@@ -4,7 +4,6 @@ Dense networks also compute as several at once: where the parameters of ``m`` of
 are stacked along a first axis, inputs of shape (m, n, p) give outputs (m, n, q).
 """
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sklearn_ae._draws import Generators, each_with_generator
+from sklearn_ae._units import Affine
+from sklearn_ae.networks.contract import Network
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "identity": nn.Identity,
@@ -40,6 +41,8 @@ class Linear(nn.Linear):
     """A linear layer, also of several networks at once."""
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.weight.ndim == 2:
+            return F.linear(x, self.weight, self.bias)
         return affine(x, self.weight, self.bias)
 
 
@@ -78,7 +81,7 @@ def hidden_stack(
     return nn.Sequential(*stack)
 
 
-class Network(nn.Module, ABC):
+class LayeredNetwork(Network):
     """Encoder and decoder, each a stack of layers with an optional linear path beside.
 
     With the path the code is ``W x + stack(x)`` and the output ``V z + stack(z)``, so
@@ -86,10 +89,11 @@ class Network(nn.Module, ABC):
     training then departs.
 
     A subclass sets `encoder`, whose last layer is linear, and `decoder`, whose first
-    layer is, both `nn.Sequential`, and the paths, or None. It says which layer's
-    weights make the output, and which bias has an entry for every output.
+    layer is, both `nn.Sequential`, and the paths, or None. It says which layers take
+    the input and make the output, and which bias has an entry for every output.
     """
 
+    uses_own_generator = True
     # Any: mypy sees in the layers of a Sequential no more than nn.Module.
     encoder: Any
     decoder: Any
@@ -101,20 +105,18 @@ class Network(nn.Module, ABC):
         super().__init__()
         self.code_activation = ACTIVATIONS[code_activation]()
         self.output_activation = ACTIVATIONS[output_activation]()
-        self.linear_code = code_activation == "identity"
+        self.has_linear_code = code_activation == "identity"
+
+    # The names of the layers in `encoder` that take the input, and in `decoder` that
+    # make the output, and where the bias of the output is.
+    input_layer: int
+    output_layer: int
+    output_bias: int
 
     @property
-    @abstractmethod
-    def output_layer(self) -> Any: ...
-
-    @property
-    @abstractmethod
-    def output_bias(self) -> Tensor: ...
-
-    @property
-    def n_hidden(self) -> int:
-        """Width of what `hidden` gives."""
-        return int(self.encoder[-1].in_features)
+    def n_hidden(self) -> int | None:
+        """Width of the last hidden layer, or None where there is none."""
+        return int(self.encoder[-1].in_features) if len(self.encoder) > 1 else None
 
     def hidden(self, x: Tensor) -> Tensor:
         """What the code's layer sees: the last hidden layer, or the input itself."""
@@ -126,24 +128,22 @@ class Network(nn.Module, ABC):
 
     def code(self, hidden: Tensor, x: Tensor) -> Tensor:
         """The code from the last hidden layer and the input."""
-        return self._with_path(self.encoder[-1](hidden), x)
-
-    def _with_path(self, code: Tensor, x: Tensor) -> Tensor:
+        code = self.encoder[-1](hidden)
         if self.encoder_path is not None:
             code = code + self.encoder_path(x)
         return self.code_activation(code)
 
     def encode(self, x: Tensor) -> Tensor:
-        return self._with_path(self.encoder(x), x)
+        code = self.encoder(x)
+        if self.encoder_path is not None:
+            code = code + self.encoder_path(x)
+        return self.code_activation(code)
 
     def decode(self, z: Tensor) -> Tensor:
         output = self.decoder(z)
         if self.decoder_path is not None:
             output = output + self.decoder_path(z)
         return self.output_activation(output)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.decode(self.encode(x))
 
     @torch.no_grad()
     def reset_parameters_from(self, generator: torch.Generator) -> None:
@@ -169,7 +169,7 @@ class Network(nn.Module, ABC):
         shape (n_components, n_features), `decoder` (n_outputs, n_components).
         The hidden layers stay as they are, their last layer starts at zero.
         """
-        last_encoder, last_decoder = self.encoder[-1], self.output_layer
+        last_encoder, last_decoder = self.encoder[-1], self.decoder[self.output_layer]
         if self.encoder_path is None or self.decoder_path is None:
             encoder_target, decoder_target = last_encoder, last_decoder
         else:
@@ -182,29 +182,48 @@ class Network(nn.Module, ABC):
             decoder_target.weight.copy_(decoder)
         last_encoder.bias.copy_(-encoder @ input_mean)
         # With tied weights hidden units of value act(0) != 0 reach the output.
-        self.output_bias.zero_()
+        output_bias = self.decoder[self.output_bias].bias
+        output_bias.zero_()
         origin = torch.zeros_like(last_encoder.bias).unsqueeze(0)
         offset = self.decoder(origin)[0] if self.decoder_path is not None else 0.0
-        self.output_bias.copy_(output_mean - offset)
+        output_bias.copy_(output_mean - offset)
 
     @torch.no_grad()
-    def transform_code(self, matrix: Tensor) -> None:
+    def transform_code(self, matrix: Tensor, decoder: bool = True) -> None:
         """Replace the code z by ``matrix @ z`` and leave the outputs unchanged.
 
         Needs an identity code activation and, with tied weights, an orthogonal
-        matrix.
+        matrix. With ``decoder=False`` the decoder does not follow.
         """
-        self.transform_encoder(matrix)
-        if self.tied_weights:
+        for layer in filter(None, [self.encoder[-1], self.encoder_path]):
+            layer.weight.copy_(matrix @ layer.weight)
+            if layer.bias is not None:
+                layer.bias.copy_(matrix @ layer.bias)
+        if self.tied_weights or not decoder:
             return
         inverse = torch.linalg.inv(matrix)
         for layer in filter(None, [self.decoder[0], self.decoder_path]):
             layer.weight.copy_(layer.weight @ inverse)
 
-    @torch.no_grad()
-    def transform_encoder(self, matrix: Tensor) -> None:
-        """Replace the code z by ``matrix @ z``; the decoder does not follow."""
-        for layer in filter(None, [self.encoder[-1], self.encoder_path]):
-            layer.weight.copy_(matrix @ layer.weight)
-            if layer.bias is not None:
-                layer.bias.copy_(matrix @ layer.bias)
+    def weight_scales(
+        self, input: Affine, output: Affine, code_scale: float
+    ) -> dict[str, float]:
+        """By name of weight, what the layer's units are worth in units of the data."""
+        factors: dict[int, float] = {}
+        for layer, factor in (
+            (self.encoder[self.input_layer], 1 / input.scale),
+            (self.encoder[-1], code_scale),
+            (self.encoder_path, code_scale / input.scale),
+            (self.decoder[0], 1 / code_scale),
+            (self.decoder[self.output_layer], output.scale),
+            (self.decoder_path, output.scale / code_scale),
+        ):
+            if layer is not None:
+                key = id(layer)
+                factors[key] = factors.get(key, 1.0) * factor
+        # Tied layers have no weights of their own, and are scaled by none.
+        return {
+            f"{name}.weight": factors[id(part)]
+            for name, part in self.named_modules()
+            if factors.get(id(part), 1.0) != 1.0 and "weight" in part._parameters
+        }

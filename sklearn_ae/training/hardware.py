@@ -1,4 +1,4 @@
-"""As many threads as suit the size of a net, and never more than there were."""
+"""Where torch computes, and with how many threads."""
 
 import math
 from collections.abc import Iterator
@@ -9,18 +9,18 @@ from typing import Any
 import torch
 from threadpoolctl import ThreadpoolController
 
-# Products of a weight and a number, in one step, that are worth a thread. With as many
-# for each of two threads a step takes about 0.7 of its time on one; with a tenth of it
-# the time is the same, at twice the cost. Where other processes want the same cores,
-# threads that wait for each other may make a step a hundred times slower.
+# Multiplications in one step that are worth a thread. With this many for each of two
+# threads a step takes about 0.7 of its time on one thread; with a tenth of them it
+# takes the same time at twice the cost. Where other processes use the same cores,
+# threads that wait for each other can make a step a hundred times slower.
 WORK_PER_THREAD = 2**24
 
 
 def suitable_number(module: Any, batch_size: int, limit: int) -> int:
-    """How many threads, at most `limit`, are worth their while in a step.
+    """How many threads, at most `limit`, pay off in a step.
 
-    One for each `WORK_PER_THREAD` of the products of a dense network. Others, whose
-    weights serve many times a row, take all there are.
+    Dense networks: one for each `WORK_PER_THREAD` multiplications. Convolutions use
+    their weights many times a row and take all threads.
     """
     parameters = list(module.parameters())
     if any(parameter.ndim > 2 for parameter in parameters):
@@ -62,3 +62,26 @@ def limited_threads(number: int) -> Iterator[None]:
 def _openmp() -> Any:
     # Once, since it looks through all libraries of the process; torch's is there.
     return ThreadpoolController().select(user_api="openmp")
+
+
+def is_available(device: str) -> bool:
+    """Whether torch can put a tensor there and get it back."""
+    try:
+        torch.zeros(1, device=device).cpu()
+    except (RuntimeError, AssertionError, NotImplementedError):
+        return False
+    return True
+
+
+def resolve_device(device: str) -> str:
+    """The name of a device that is there; "auto" is a GPU if there is one."""
+    if device == "cpu":
+        return device
+    if device == "auto":
+        return next((gpu for gpu in ("cuda", "mps") if is_available(gpu)), "cpu")
+    if not is_available(device):
+        raise ValueError(
+            f"device={device!r} is not available to torch on this machine; use 'cpu' "
+            "or 'auto'."
+        )
+    return device

@@ -1,0 +1,112 @@
+"""What every estimator with a trained net does with it: keep, copy and pickle it."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from sklearn_ae.data.batches import ArrayDataset
+from sklearn_ae.networks.standardized import Standardized
+from sklearn_ae.persistence.recipe import Recipe
+from sklearn_ae.persistence.state import dump_state, load_state
+from sklearn_ae.training.hardware import is_available
+from sklearn_ae.training.loop import TrainingResult
+from sklearn_ae.training.net import AutoencoderNet
+
+
+class TrainedNetMixin:
+    """An estimator with a `net_`, made by `_recipe`, and a `module_` around its module.
+
+    It needs `device_` and the training parameters besides.
+    """
+
+    @contextmanager
+    def _unchanged_on_error(self) -> Iterator[None]:
+        """Restore the estimator where the block fails."""
+        before = dict(vars(self))
+        state = dump_state(self.net_) if hasattr(self, "net_") else None
+        try:
+            yield
+        except BaseException:
+            vars(self).clear()
+            vars(self).update(before)
+            if state is not None:
+                load_state(self.net_, state)
+            raise
+
+    def _make_net(self) -> AutoencoderNet:
+        return self._recipe.make_net(
+            callbacks=self.callbacks, device=self.device_, verbose=self.verbose
+        )
+
+    def _dataset(self, data: Any, rows: np.ndarray) -> ArrayDataset:
+        """Some rows of data that have `X`, `target` and `weight`."""
+        return ArrayDataset(
+            data.X,
+            rows,
+            standardize=self._recipe.standardize,
+            standardize_target=self._recipe.standardize_target,
+            target=data.target,
+            weight=data.weight,
+            device=self.device_,
+        )
+
+    def _set_trained(self, net: AutoencoderNet, result: TrainingResult) -> None:
+        """Set the fitted attributes that describe a net and its training."""
+        names = dict.fromkeys(name for row in net.history for name in row)
+        self.history_ = {
+            name: np.array([row.get(name, np.nan) for row in net.history])
+            for name in names
+            # Only skorch's own bookkeeping.
+            if name != "batches" and not name.endswith("_best")
+        }
+        self.n_iter_ = len(net.history)
+        self.loss_curve_ = self.history_.get("train_loss", np.empty(0))
+        self.validation_loss_curve_ = self.history_.get("valid_loss")
+        self.best_loss_ = result.best_loss
+        self._set_net(net)
+
+    def _set_net(self, net: AutoencoderNet) -> None:
+        self.net_ = net
+        self.module_ = Standardized(net.module_, net.units_)
+        self.module_.to(self.device_).eval()
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__().copy()
+        net = state.pop("net_", None)
+        state.pop("module_", None)
+        if net is not None:
+            state["_recipe"] = self._recipe.to_plain()
+            state["_net_state"] = dump_state(net)
+            state["_sklearn_ae_version"] = _package_version()
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state = state.copy()
+        net_state = state.pop("_net_state", None)
+        version = state.pop("_sklearn_ae_version", None)
+        super().__setstate__(state)
+        if net_state is None:
+            return
+        if version != _package_version():
+            warnings.warn(
+                f"This {type(self).__name__} was saved by sklearn_ae {version} and is "
+                f"loaded by {_package_version()}: results may differ.",
+                UserWarning,
+                stacklevel=2,
+            )
+        if not is_available(self.device_):
+            self.device_ = "cpu"
+        self._recipe = Recipe.from_plain(self._recipe)
+        net = self._make_net()
+        load_state(net, net_state)
+        self._set_net(net)
+
+
+def _package_version() -> str:
+    # Late, since the package imports this module first.
+    from sklearn_ae import __version__
+
+    return __version__
