@@ -18,6 +18,6 @@ class Part(BaseEstimator):
     def __eq__(self, other: object) -> Any:
         if type(self) is not type(other):
             return NotImplemented
-        return self.get_params(deep=False) == other.get_params(deep=False)  # type: ignore[attr-defined]
+        return self.get_params(deep=False) == other.get_params(deep=False)
 
     __hash__ = None  # type: ignore[assignment]
