@@ -15,8 +15,11 @@ from sklearn_ae.estimators._supervised import (
     AutoencoderRegressor,
 )
 from sklearn_ae.estimators._variational import VariationalAutoencoder
+from sklearn_ae.persistence.earlier_versions import refuse_earlier_pickles
 
 __version__ = "0.2.0.dev0"
+
+refuse_earlier_pickles(__name__)
 
 __all__ = [
     "Autoencoder",

@@ -78,6 +78,11 @@ class ArrayDataset(Dataset):
         return len(self.rows)
 
     @property
+    def shape(self) -> tuple[int, int]:
+        """Numbers of rows and of features, for callbacks that ask."""
+        return len(self.rows), self.X.shape[1]
+
+    @property
     def n_outputs(self) -> int:
         return (self.X if self.target is None else self.target).shape[1]
 

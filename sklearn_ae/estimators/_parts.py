@@ -1,4 +1,4 @@
-"""The parts that an autoencoder consists of, as a variant hands them over."""
+"""The parts of an autoencoder: what a variant passes to the base class."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,14 +13,14 @@ from sklearn_ae.objectives.losses import Loss
 from sklearn_ae.objectives.objective import Objective
 from sklearn_ae.objectives.terms import Penalty
 
-# What "auto" means: one wide layer, which at the same cost is better than several
-# narrow ones, whatever the number of features.
+# The meaning of "auto": one wide layer. At the same cost it is better than several
+# narrow layers, whatever the number of features.
 HIDDEN_LAYER_SIZES = (256,)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """Network and objective of an autoencoder, before anything is built.
+    """The network and the objective of an autoencoder, before they are built.
 
     Parameters
     ----------
@@ -31,23 +31,25 @@ class Parts:
     init : {"pca", "random"}
         How the network starts.
     activation, code_activation, output_activation, dropout
-        As the parameters of these names, but for `code_activation`, which is a name in
-        `ACTIVATIONS`.
+        As the parameters of these names, except that `code_activation` is never "auto".
     wrapper, wrapper_params : type or None, dict
-        A network around the network, and its arguments beyond it.
+        A `Wrapper` of the network, and its further arguments.
+    data_rms : float
+        Root mean square of the centred data in units of the network, where they are
+        scaled.
     code_bias : float or None
-        What the biases of the code start at, where the network offers it.
+        Initial biases of the code, if the network has `set_code_bias`.
     loss : Loss
     loss_name : str or Loss
-        What the user calls it.
+        The parameter `loss`, for error messages.
     penalties : dict of str to Penalty
-        By column in the history.
+        Penalties by the names of their columns in the history.
     corruption : callable or None
-        What is done to the inputs in training.
+        Corruption of the inputs during training.
     objective, objective_params : type, dict
-        The class of the objective, and its arguments beyond loss and penalties.
+        The class of the objective, and its arguments except for loss and penalties.
     orders_codes : bool
-        Whether codes are rotated into uncorrelated columns, where network and
+        Whether codes are rotated into uncorrelated columns, if the network and the
         penalties allow it.
     """
 
@@ -61,6 +63,7 @@ class Parts:
     dropout: float = 0.0
     wrapper: type | None = None
     wrapper_params: dict[str, Any] = field(default_factory=dict)
+    data_rms: float = 1.0
     code_bias: float | None = None
     loss: Loss
     loss_name: Any
@@ -72,7 +75,7 @@ class Parts:
 
     @property
     def may_rotate_codes(self) -> bool:
-        """Whether neither the variant nor a penalty depends on the axes of the code."""
+        """Whether neither the variant nor a penalty depends on the axes of codes."""
         return self.orders_codes and all(
             penalty.is_rotation_invariant or penalty.weight == 0
             for penalty in self.penalties.values()
@@ -80,12 +83,12 @@ class Parts:
 
     @property
     def starts_as_pca(self) -> bool:
-        """Whether the network starts as PCA; a class starts as it is."""
+        """Whether the network starts as PCA. A class given as network never does."""
         return self.init == "pca" and not is_network_class(self.network)
 
     @property
     def resolved_output_activation(self) -> str:
-        """The activation of the output; a class has its own, if any."""
+        """The activation of the output. A class given as network applies its own."""
         if is_network_class(self.network):
             return "identity"
         if self.output_activation != "auto":
@@ -128,9 +131,10 @@ class Parts:
         return module, params
 
     def standardization(self, mean: np.ndarray, scale: float) -> Affine:
-        """The map to network units that leaves the minimiser where it is.
+        """The map to the units of the network, which does not change the minimiser.
 
-        Penalties are converted into network units, so that it does not depend on them.
+        It does not depend on penalties, which are converted to units of the network.
+        Tied weights are tied in these units.
         """
         shifts = (
             self.loss.degree is not None
@@ -138,8 +142,4 @@ class Parts:
         )
         if not shifts:
             return Affine(np.zeros_like(mean), 1.0)
-        has_hidden = np.size(self.hidden_layer_sizes) > 0
-        is_linear = self.code_activation == "identity" and not has_hidden
-        # Tied weights of scaled data are not tied in the units of the data, unless
-        # the one layer is linear.
-        return Affine(mean, scale if not self.tied_weights or is_linear else 1.0)
+        return Affine(mean, scale / self.data_rms)

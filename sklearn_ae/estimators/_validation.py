@@ -1,4 +1,4 @@
-"""Validation of the data and of the parts of an autoencoder before a fit."""
+"""Validation of the data and the parts of an autoencoder before a fit."""
 
 from dataclasses import dataclass
 from numbers import Integral
@@ -12,7 +12,7 @@ from sklearn_ae._sklearn_compat import check_sample_weight
 from sklearn_ae.estimators._parts import Parts
 from sklearn_ae.networks.contract import check_network_class, is_network_class
 
-# What `check_array` and `validate_data` are told about every table.
+# Arguments of `check_array` and `validate_data` for all tables.
 TABLE_CHECKS = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
 
 
@@ -23,11 +23,11 @@ class TrainingData:
     Parameters
     ----------
     X, target : ndarray or CSR
-        `target` is None where `X` is its own target.
+        `target` is None if `X` is its own target.
     weight : ndarray of shape (n_samples,) or None
-        With mean one over `rows`; None where they are all equal there.
+        Weights with a mean of one over `rows`. None if they are all equal there.
     rows : ndarray of int
-        The rows of positive weight.
+        The rows with positive weight.
     n_features, n_outputs : int
         Numbers of columns of `X` and of the target.
     """
@@ -43,7 +43,7 @@ class TrainingData:
 def validate_training_data(
     estimator: Any, X: Any, X_target: Any, sample_weight: Any, *, reset: bool
 ) -> TrainingData:
-    """Check the arguments of `fit`; with `reset`, as those of a first fit."""
+    """Check the arguments of `fit`. `reset` means a first fit."""
     least = 2 if reset else 1
     X = validate_data(
         estimator, X, reset=reset, ensure_min_samples=least, **TABLE_CHECKS
@@ -53,8 +53,8 @@ def validate_training_data(
         target = check_array(X_target, input_name="X_target", **TABLE_CHECKS)
         if target.shape[0] != X.shape[0]:
             raise ValueError(
-                f"X_target has {target.shape[0]} rows, but X has {X.shape[0]}; they "
-                "must be paired row by row."
+                f"X_target has {target.shape[0]} rows, but X has {X.shape[0]}; both "
+                "must have the same number."
             )
     weight, rows = validate_weight(sample_weight, X, min_rows=least)
     if weight is not None:
@@ -69,7 +69,7 @@ def validate_training_data(
 def validate_weight(
     sample_weight: Any, X: Any, *, min_rows: int
 ) -> tuple[np.ndarray | None, np.ndarray]:
-    """The weights in double precision, if any, and the rows of positive weight."""
+    """The weights in double precision, if any, and the rows with positive weight."""
     if sample_weight is None:
         return None, np.arange(X.shape[0])
     weight = check_sample_weight(
@@ -83,20 +83,20 @@ def validate_weight(
         )
     if len(rows) < min_rows:
         raise ValueError(
-            f"sample_weight is positive for {len(rows)} row only; a first fit needs "
+            f"sample_weight is positive for only {len(rows)} row; a first fit needs "
             f"at least {min_rows} rows."
         )
     return weight, rows
 
 
 def check_parts(parts: Parts, data: TrainingData, n_components: int) -> None:
-    """Raise a ValueError where parts contradict each other or the data."""
+    """Raise a ValueError if parts contradict each other or the data."""
     sizes = parts.hidden_layer_sizes
     if not isinstance(sizes, str):
         for size in np.ravel(np.asarray(sizes, dtype=object)):
             if not isinstance(size, Integral) or size < 1:
                 raise ValueError(
-                    f"hidden_layer_sizes={sizes!r} must hold integers of at least 1."
+                    f"hidden_layer_sizes={sizes!r} must contain integers of at least 1."
                 )
     has_class = is_network_class(parts.network)
     if has_class:
@@ -142,11 +142,11 @@ def check_parts(parts: Parts, data: TrainingData, n_components: int) -> None:
 
 
 def is_positive_integer(value: Any) -> bool:
-    """Whether it is an integer of at least 1; booleans are none."""
+    """Whether it is an integer of at least 1, and not a boolean."""
     return isinstance(value, Integral) and not isinstance(value, bool) and value >= 1
 
 
-# The loss for other values in place of one that needs values in [0, 1].
+# Losses for any values, instead of losses that need values in [0, 1].
 _FOR_ANY_VALUE = {"bernoulli": "gaussian"}
 
 

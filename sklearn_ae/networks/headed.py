@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from sklearn_ae._units import Affine
 from sklearn_ae.networks._wrapper import Wrapper
 from sklearn_ae.networks.contract import offers
 
@@ -77,8 +78,6 @@ class HeadedNetwork(Wrapper):
 
     code_mean: Tensor
     code_scale: Tensor
-    # Penalties weigh the weights that act on standardised inputs and codes.
-    weight_scales = None
 
     def __init__(
         self, n_features: int, n_components: int, *, n_outputs: int, **params: Any
@@ -92,6 +91,12 @@ class HeadedNetwork(Wrapper):
 
     def decode(self, z: Tensor) -> Tensor:
         return self.head((z - self.code_mean) / self.code_scale)
+
+    def weight_scales(
+        self, input: Affine, output: Affine, code_scale: float
+    ) -> dict[str, float]:
+        """None: penalties weigh weights that act on standardised inputs and codes."""
+        return {}
 
     def reset_parameters_from(self, generator: torch.Generator) -> None:
         """Nothing is drawn: `start_from` and `set_head` bring all weights."""

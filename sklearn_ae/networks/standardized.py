@@ -55,7 +55,7 @@ class Standardized(nn.Module):
         # Where a tensor is and how often it has been written to. Fused optimizers do
         # not count as writing, but they change the sum.
         state = [
-            (t.data_ptr(), t._version, float(t.sum(dtype=torch.float64)))
+            (t.data_ptr(), t._version, t.sum().item())
             for t in map(torch.Tensor.detach, tensors)
         ]
         if self._copy is None or self._copy[0] != state:

@@ -17,10 +17,10 @@ class Interrupts:
 
     received = False
 
-    def of_user(self, error: KeyboardInterrupt) -> KeyboardInterrupt | None:
-        """The error, unless it is a callback's wish to stop."""
-        if isinstance(error, CallbackStop) and not self.received:
-            return None
+    def of_user(self, error: KeyboardInterrupt) -> BaseException | None:
+        """The interrupt, unless it is a callback's wish to stop."""
+        if isinstance(error, CallbackStop):
+            return error.__cause__ if self.received else None
         return error
 
 
