@@ -49,7 +49,7 @@ class StackedNetworks:
         runs = positions_by_settings(settings)
         self.slots = [list(slots[i]) for run in runs for i in run]
         first = self.slots[0][0]
-        self.module = first.net.make_module().to(first.net.device)
+        self.module = copy.deepcopy(first.net.module_)
         self.objective = copy.deepcopy(first.net.criterion_)
         for whole, part in self._wholes():
             tensors = [_tensors(getattr(net, part)) for net in self.nets]

@@ -9,7 +9,6 @@ from sklearn.base import BaseEstimator
 
 from sklearn_ae._doc_link import DocLinkMixin
 from sklearn_ae._sklearn_compat import fit_context
-from sklearn_ae._units import Affine
 from sklearn_ae.data.codes import (
     CodeMoments,
     code_moments,
@@ -18,18 +17,13 @@ from sklearn_ae.data.codes import (
 )
 from sklearn_ae.data.moments import mean_and_scale, principal_axes
 from sklearn_ae.estimators._parameters import MergedConstraints, ObjectiveParameters
-from sklearn_ae.estimators._parts import Parts
+from sklearn_ae.estimators._parts import Parts, check_parts
 from sklearn_ae.estimators._reconstruction import ReconstructionMixin
 from sklearn_ae.estimators._trained_net import TrainedNetMixin
-from sklearn_ae.estimators._validation import (
-    TrainingData,
-    check_parts,
-    validate_training_data,
-)
+from sklearn_ae.estimators._validation import TrainingData, validate_training_data
 from sklearn_ae.networks.contract import check_network, is_network_class, offers
 from sklearn_ae.objectives.losses import NAMED_LOSSES
 from sklearn_ae.objectives.terms import L1Penalty, L2Penalty, Penalty
-from sklearn_ae.persistence.recipe import Recipe
 from sklearn_ae.persistence.state import dump_state, load_state
 from sklearn_ae.training.hardware import resolve_device
 from sklearn_ae.training.loop import Training, TrainingResult, train, train_alone
@@ -293,7 +287,9 @@ default=None
             standardize_target = parts.standardization(*target_moments)
         self.mean_, self.scale_ = standardize
         self.device_ = resolve_device(self.device)
-        self._recipe = self._make_recipe(parts, data, standardize, standardize_target)
+        settings = self._resolve_training(len(data.rows))
+        affine = standardize, standardize_target
+        self._recipe = parts.recipe(data, self.n_components_, settings, *affine)
         if not is_network_class(parts.network):
             return self._make_net()
         try:
@@ -309,34 +305,12 @@ default=None
             ) from error
         return net
 
-    def _make_recipe(
-        self,
-        parts: Parts,
-        data: TrainingData,
-        standardize: Affine,
-        standardize_target: Affine,
-    ) -> Recipe:
-        widths = data.n_features, self.n_components_, data.n_outputs
-        module, module_params = parts.module_and_params(*widths)
-        return Recipe(
-            module=module,
-            module_params=module_params,
-            standardize=standardize,
-            standardize_target=standardize_target,
-            objective=parts.objective,
-            objective_params=parts.objective_params,
-            loss=parts.loss,
-            penalties=parts.penalties,
-            corruption=parts.corruption,
-            settings=self._resolve_training(len(data.rows)),
-        )
-
     def _continue(self, parts: Parts, data: TrainingData) -> AutoencoderNet:
         """The net of the previous fit, with a new optimizer."""
         before, self.device_ = self._recipe, resolve_device(self.device)
-        recipe = self._make_recipe(
-            parts, data, before.standardize, before.standardize_target
-        )
+        settings = self._resolve_training(len(data.rows))
+        affine = before.standardize, before.standardize_target
+        recipe = parts.recipe(data, self.n_components_, settings, *affine)
         for name in ("module", "module_params"):
             old, new = getattr(before, name), getattr(recipe, name)
             if old != new:

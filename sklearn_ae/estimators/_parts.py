@@ -1,17 +1,21 @@
 """The parts of an autoencoder: what a variant passes to the base class."""
 
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 
 from sklearn_ae._units import Affine
+from sklearn_ae.estimators._validation import TrainingData
 from sklearn_ae.networks._wrapper import around
-from sklearn_ae.networks.contract import is_network_class
+from sklearn_ae.networks.contract import check_network_class, is_network_class
 from sklearn_ae.networks.dense import DenseNetwork
 from sklearn_ae.objectives.losses import Loss
 from sklearn_ae.objectives.objective import Objective
 from sklearn_ae.objectives.terms import Penalty
+from sklearn_ae.persistence.recipe import Recipe
+from sklearn_ae.training.settings import TrainingSettings
 
 # The meaning of "auto": one wide layer. At the same cost it is better than several
 # narrow layers, whatever the number of features.
@@ -143,3 +147,96 @@ class Parts:
         if not shifts:
             return Affine(np.zeros_like(mean), 1.0)
         return Affine(mean, scale / self.data_rms)
+
+    def recipe(
+        self,
+        data: TrainingData,
+        n_components: int,
+        settings: TrainingSettings,
+        standardize: Affine,
+        standardize_target: Affine,
+    ) -> Recipe:
+        """Everything that makes a net from these parts."""
+        module, module_params = self.module_and_params(
+            data.n_features, n_components, data.n_outputs
+        )
+        return Recipe(
+            module=module,
+            module_params=module_params,
+            standardize=standardize,
+            standardize_target=standardize_target,
+            objective=self.objective,
+            objective_params=self.objective_params,
+            loss=self.loss,
+            penalties=self.penalties,
+            corruption=self.corruption,
+            settings=settings,
+        )
+
+
+def check_parts(parts: Parts, data: TrainingData, n_components: int) -> None:
+    """Raise a ValueError if parts contradict each other or the data."""
+    sizes = parts.hidden_layer_sizes
+    if not isinstance(sizes, str):
+        for size in np.ravel(np.asarray(sizes, dtype=object)):
+            if not isinstance(size, Integral) or size < 1:
+                raise ValueError(
+                    f"hidden_layer_sizes={sizes!r} must contain integers of at least 1."
+                )
+    has_class = is_network_class(parts.network)
+    if has_class:
+        check_network_class(parts.network)
+    if parts.tied_weights and parts.network is not None:
+        raise ValueError(
+            "tied_weights=True needs the dense network, not "
+            f"network={parts.network!r}; set tied_weights=False."
+        )
+    if parts.tied_weights and data.n_outputs != data.n_features:
+        raise ValueError(
+            f"tied_weights=True needs as many outputs as inputs ({data.n_features}), "
+            f"but X_target has {data.n_outputs} columns."
+        )
+    for i, penalty in enumerate(parts.penalties.values()):
+        if not penalty.weight >= 0:
+            raise ValueError(
+                f"penalties[{i}]={penalty!r} must have a weight of at least 0."
+            )
+    if parts.loss.needs_unit_interval:
+        if not has_class and parts.resolved_output_activation != "sigmoid":
+            raise ValueError(
+                f"output_activation={parts.output_activation!r} does not keep the "
+                f"output in [0, 1], which loss={parts.loss_name!r} needs; use "
+                "'sigmoid' or 'auto'."
+            )
+        target = data.X if data.target is None else data.target
+        _check_unit_interval(target, parts.loss_name)
+    if not parts.starts_as_pca:
+        return
+    if parts.code_activation != "identity":
+        raise ValueError(
+            f"code_activation={parts.code_activation!r} cannot start as PCA; set "
+            "init='random' or code_activation='identity'."
+        )
+    largest = min(len(data.rows), data.n_features)
+    if n_components > largest:
+        raise ValueError(
+            f"n_components={n_components!r} must be at most min(n_samples, "
+            f"n_features)={largest} with init='pca'; set init='random' for a wider "
+            "code."
+        )
+
+
+# Losses for any values, instead of losses that need values in [0, 1].
+_FOR_ANY_VALUE = {"bernoulli": "gaussian"}
+
+
+def _check_unit_interval(X: Any, loss: Any) -> None:
+    values = X if isinstance(X, np.ndarray) else X.data
+    low, high = values.min(initial=0), values.max(initial=0)
+    if low < 0 or high > 1:
+        instead = _FOR_ANY_VALUE.get(loss, "mse") if isinstance(loss, str) else "mse"
+        raise ValueError(
+            f"loss={loss!r} needs values in [0, 1], but they span [{low:.4g}, "
+            f"{high:.4g}]. Scale them, for instance with MinMaxScaler, or choose "
+            f"loss={instead!r}."
+        )

@@ -15,9 +15,9 @@ from sklearn_ae.estimators._base import BaseAutoencoder
 from sklearn_ae.estimators._contractive import ContractiveAutoencoder
 from sklearn_ae.estimators._denoising import DenoisingAutoencoder
 from sklearn_ae.estimators._parameters import CodeActivation, HiddenLayers
-from sklearn_ae.estimators._parts import Parts
+from sklearn_ae.estimators._parts import Parts, check_parts
 from sklearn_ae.estimators._sparse import SparseAutoencoder
-from sklearn_ae.estimators._validation import TrainingData, check_parts
+from sklearn_ae.estimators._validation import TrainingData
 from sklearn_ae.networks.dense import DenseNetwork
 from sklearn_ae.training.net import AutoencoderNet
 
