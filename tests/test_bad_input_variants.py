@@ -7,7 +7,6 @@ from test_bad_input import (
     CHEAP,
     INF,
     NAN,
-    WRONG_TYPE,
     assert_error_leaves_estimator,
     assert_error_leaves_fitted,
     combination_id,
@@ -18,6 +17,7 @@ from test_bad_input import (
 from torch import nn
 
 from sklearn_ae import (
+    Autoencoder,
     ContractiveAutoencoder,
     ConvolutionalAutoencoder,
     DenoisingAutoencoder,
@@ -150,16 +150,15 @@ def test_wrong_combination(X, cls, params, words, fitted):
 
 @pytest.mark.parametrize("cls", AUTOENCODERS)
 def test_every_parameter_is_in_the_tables(cls):
-    """Those with the constraint of the base are tested on `Autoencoder`."""
-    shared = BaseAutoencoder._parameter_constraints
+    """Those with the constraint of `Autoencoder` are tested there."""
+    shared = Autoencoder._parameter_constraints
     own = {
         name
         for name, constraint in cls._parameter_constraints.items()
         if constraint is not shared.get(name)
     }
     assert WRONG.get(cls, {}).keys() == own
-    assert WRONG_TYPE.keys() == shared.keys()
-    assert cls().get_params(deep=False).keys() == shared.keys() | own
+    assert cls().get_params(deep=False).keys() <= shared.keys() | own
 
 
 @pytest.mark.parametrize("cls", AUTOENCODERS)
