@@ -117,7 +117,7 @@ ax.set(
     ylabel="share of other digits detected",
     xlim=(0, 0.5),
     ylim=(0.5, 1.01),
-    title="ROC curves: 10 % of training images are outliers",
+    title="ROC curves of the detectors",
 )
 ax.legend(loc="lower right", fontsize=8, frameon=False)
 

@@ -89,7 +89,8 @@ class TiedWeights:
     ----------
     tied_weights : bool, default=False
         Use the transposed weights of the encoder in the decoder. Dense networks only.
-        The data are then centred but not scaled inside the network.
+        They are tied in units of the network, so that the units of `X` do not matter;
+        in units of `X` the decoder has a factor of its own.
     """
 
     tied_weights: bool = False

@@ -34,6 +34,9 @@ class Parts:
         As the parameters of these names, except that `code_activation` is never "auto".
     wrapper, wrapper_params : type or None, dict
         A `Wrapper` of the network, and its further arguments.
+    data_rms : float
+        Root mean square of the centred data in units of the network, where they are
+        scaled.
     code_bias : float or None
         Initial biases of the code, if the network has `set_code_bias`.
     loss : Loss
@@ -60,6 +63,7 @@ class Parts:
     dropout: float = 0.0
     wrapper: type | None = None
     wrapper_params: dict[str, Any] = field(default_factory=dict)
+    data_rms: float = 1.0
     code_bias: float | None = None
     loss: Loss
     loss_name: Any
@@ -130,6 +134,7 @@ class Parts:
         """The map to the units of the network, which does not change the minimiser.
 
         It does not depend on penalties, which are converted to units of the network.
+        Tied weights are tied in these units.
         """
         shifts = (
             self.loss.degree is not None
@@ -137,8 +142,4 @@ class Parts:
         )
         if not shifts:
             return Affine(np.zeros_like(mean), 1.0)
-        has_hidden = np.size(self.hidden_layer_sizes) > 0
-        is_linear = self.code_activation == "identity" and not has_hidden
-        # Weights that are tied for scaled data are not tied in the units of the data,
-        # unless the network is a single linear layer.
-        return Affine(mean, scale if not self.tied_weights or is_linear else 1.0)
+        return Affine(mean, scale / self.data_rms)

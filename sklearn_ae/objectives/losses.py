@@ -279,6 +279,7 @@ class SquaredError(Loss):
     """
 
     degree: ClassVar[int | None] = 2
+    uses_own_generator: ClassVar[bool] = True
     __call__ = staticmethod(squared_error)
 
 
@@ -292,6 +293,7 @@ class AbsoluteError(Loss):
     """
 
     degree: ClassVar[int | None] = 1
+    uses_own_generator: ClassVar[bool] = True
     __call__ = staticmethod(absolute_error)
 
 
@@ -332,6 +334,7 @@ class Huber(Loss):
 
     delta: float = 1.0
     degree: ClassVar[int | None] = 2
+    uses_own_generator: ClassVar[bool] = True
 
     def __call__(self, reconstruction: Tensor, target: Tensor, total: bool = False):  # type: ignore[no-untyped-def]
         return huber(reconstruction, target, total, delta=self.delta)
@@ -364,12 +367,14 @@ class BinaryCrossEntropy(Loss):
     """
 
     needs_unit_interval: ClassVar[bool] = True
+    uses_own_generator: ClassVar[bool] = True
     __call__ = staticmethod(binary_cross_entropy)
 
 
 class CrossEntropy(Loss):
     """Cross-entropy of each row for logits of classes; see `cross_entropy`."""
 
+    uses_own_generator: ClassVar[bool] = True
     __call__ = staticmethod(cross_entropy)
 
 
