@@ -59,7 +59,8 @@ class Network(nn.Module, Offers, ABC):
 
     is_stackable : bool
         Whether the network can compute as several networks at once, if its parameters
-        are stacked along a first axis and its inputs have the shape (m, n, p).
+        are stacked along a first axis and its inputs have the shape (m, n, p). A
+        subclass does not inherit it.
 
     reset_parameters_from : callable or None
         ``reset_parameters_from(generator)`` initialises all weights with random numbers
