@@ -227,30 +227,31 @@ class StackedAutoencoder(BaseAutoencoder, HiddenLayers, CodeActivation):
 
     See Also
     --------
-    Autoencoder : The same without pretraining, or starting as PCA.
-    DenoisingAutoencoder : As `layer` what has been found to serve best [3]_.
+    Autoencoder : The same network without pretraining, or starting as PCA.
+    DenoisingAutoencoder : The best `layer` in the literature [3]_.
 
     Notes
     -----
-    Pretraining pays where random weights are a bad start. With sigmoid hidden layers on
-    10,000 images of MNIST, the same network trained from random weights for as long as
-    all stages take together has 1.25 times the error of a denoising stack on images
-    held out; on the digits both are alike. With the default activation a denoising
-    stack has 0.93 to 0.95 of that error on the digits, but 1.11 of it on MNIST. Plain
-    layers gain less; see ``benchmarks/stacked.py``.
+    Pretraining helps if random weights are a bad start. With sigmoid hidden layers on
+    10,000 images of MNIST, the same network trained from random weights for the same
+    total time has 1.25 times the error of a denoising stack on held-out images. On the
+    digits both have about the same error. With the default activation, a denoising
+    stack has 0.93 to 0.95 times the error of the randomly initialised network on the
+    digits, but 1.11 times on MNIST. Plain layers gain less; see
+    ``benchmarks/stacked.py``.
 
-    The default layers are plain, since no noise suits data of any scale and offset; for
-    data in [0, 1] take ``layer=DenoisingAutoencoder(corruption="masking")``.
+    The default layers are plain, since no single noise level suits data of all scales.
+    For data in [0, 1] use ``layer=DenoisingAutoencoder(corruption="masking")``.
 
-    Rows that early stopping holds out in the fine-tuning take no part in the
-    pretraining. Each layer holds out rows of its own among the others.
+    Rows that are held out in fine-tuning are not used in pretraining. Each layer holds
+    out some of the other rows.
 
-    An interrupt in the pretraining leaves the estimator as it was before the fit.
-    `partial_fit` pretrains in its first call, on the rows it is given, and fine-tunes
-    in all calls; a warm start fine-tunes only.
+    An interrupt during pretraining leaves the estimator unchanged. `partial_fit`
+    pretrains on the rows of its first call, and fine-tunes in all calls. A warm start
+    only fine-tunes.
 
-    The codes of ``sparsity="topk"`` and of a `VariationalAutoencoder` are no activation
-    of a linear map, so that these cannot be stacked.
+    ``sparsity="topk"`` and `VariationalAutoencoder` cannot be stacked, since their
+    codes are not an activation of a linear map.
 
     References
     ----------

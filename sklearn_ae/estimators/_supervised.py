@@ -209,7 +209,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
     >>> y_few = y_train.copy()
     >>> y_few[50:] = -1
     >>> classifier = AutoencoderClassifier(
-    ...     early_stopping=False, max_epochs=50, random_state=0
+    ...     validation_fraction=None, max_epochs=50, random_state=0
     ... )
     >>> accuracy = classifier.fit(X_train, y_few).score(X_test, y_test)
     >>> linear = LogisticRegression().fit(X_train[:50], y_train[:50])

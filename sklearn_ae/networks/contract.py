@@ -59,7 +59,8 @@ class Network(nn.Module, Offers, ABC):
 
     is_stackable : bool
         Whether the network can compute as several networks at once, if its parameters
-        are stacked along a first axis and its inputs have the shape (m, n, p).
+        are stacked along a first axis and its inputs have the shape (m, n, p). A
+        subclass does not inherit it.
 
     reset_parameters_from : callable or None
         ``reset_parameters_from(generator)`` initialises all weights with random numbers
@@ -75,9 +76,11 @@ class Network(nn.Module, Offers, ABC):
         tensors of shape (k, p), (q, k), (p,) and (q,). ``init="pca"`` needs it.
 
     transform_code : callable or None
-        ``transform_code(matrix)`` changes the weights so that the code becomes
-        ``matrix @ z`` and the outputs stay the same. Used to rotate the codes into
-        uncorrelated columns, if `has_linear_code`.
+        ``transform_code(matrix, decoder=True)`` changes the weights so that the code
+        becomes ``matrix @ z`` and the outputs stay the same; with ``decoder=False`` the
+        decoder is not changed. It is used if `has_linear_code` is True, to rotate the
+        codes into uncorrelated columns, and by ``init="pca"`` of
+        `VariationalAutoencoder`.
 
     squared_jacobian_norm : callable or None
         ``squared_jacobian_norm(x)`` returns ``||dh/dx||_F^2`` of the encoder for each

@@ -208,9 +208,7 @@ class Loss(Part):
 
     A subclass defines ``__call__(reconstruction, target, total=False)``. It returns one
     value per row, summed over the features or, with ``total=True``, the sum over the
-    rows. Axes are counted from the end, as in ``sum(-1)``, so that
-    `BatchedGridSearchCV` can evaluate several networks at once. Losses with parameters
-    are dataclasses.
+    rows. Losses with parameters are dataclasses.
 
     Attributes
     ----------
@@ -237,7 +235,7 @@ class Loss(Part):
     ...
     ...     def __call__(self, reconstruction, target, total=False):
     ...         errors = (reconstruction - target).pow(4) / 4
-    ...         return errors.sum((-2, -1) if total else -1)
+    ...         return errors.sum() if total else errors.sum(1)
     >>> X = load_digits().data / 16
     >>> autoencoder = Autoencoder(
     ...     8, loss=QuarticError(), max_epochs=2, random_state=0
