@@ -71,7 +71,7 @@ class _FitThread(threading.Thread):
         self._may_go_on = threading.Semaphore(0)
         self._outcome: Outcome | None = None
         self.training: Training | None = None
-        self.n_trainings = 0
+        self.has_trained = False
         self.result: Any = None
         self.error: BaseException | None = None
         self.waited = self.trained = 0.0
@@ -88,7 +88,7 @@ class _FitThread(threading.Thread):
 
     def _wait_for(self, training: Training) -> TrainingResult:
         start = time.perf_counter()
-        self.n_trainings += 1
+        self.has_trained = True
         self._cancellation.check()
         self.training = training
         self._stopped.put(self)
@@ -122,9 +122,10 @@ class _FitThread(threading.Thread):
             self.join()
 
 
-def current_fit() -> _FitThread | None:
-    """The fit that this thread runs, if it does."""
-    return getattr(_of_this_thread, "fit", None)
+def is_before_training() -> bool:
+    """Whether this thread runs a fit that has not come to a training yet."""
+    fit: _FitThread | None = getattr(_of_this_thread, "fit", None)
+    return fit is not None and not fit.has_trained
 
 
 class _Coordinator(threading.Thread):
@@ -146,8 +147,11 @@ class _Coordinator(threading.Thread):
         self.fits = [_FitThread(f, self._stopped, cancellation) for f in functions]
         self.error: BaseException | None = None
         self._decided: dict[str, bool] = {}
-        self._outcome: str | None = None
-        self._woken_up = threading.Semaphore(0)
+        self._has_ended = False
+        # Held until the end. Of threading's classes only locks are safe in a thread
+        # that may be interrupted: the others keep their state in Python.
+        self._running = threading.Lock()
+        self._running.acquire()
 
     # -- in the thread that calls: an interrupt may strike anywhere here -----------
 
@@ -158,9 +162,9 @@ class _Coordinator(threading.Thread):
 
     def wait(self) -> None:
         """Wait until nothing runs any more."""
-        while self._outcome is None:
-            self._woken_up.acquire(timeout=LONGEST_WAIT)
-        if self._outcome == "ran":
+        while not self._has_ended:
+            self._running.acquire(timeout=LONGEST_WAIT)
+        if self.ident is not None:
             self.join()
 
     def cancel(self) -> None:
@@ -179,7 +183,7 @@ class _Coordinator(threading.Thread):
             self.start()
         except BaseException as error:
             self.error = error
-            self._outcome = "not started"
+            self._has_ended = True
 
     def run(self) -> None:
         # Tasks of scikit-learn set the warning filters and put them back, each in its
@@ -194,8 +198,8 @@ class _Coordinator(threading.Thread):
                 self._run_fits()
         except BaseException as error:
             self.error = error
-        self._outcome = "ran"
-        self._woken_up.release()
+        self._has_ended = True
+        self._running.release()
 
     def _run_fits(self) -> None:
         to_start, to_go_on = deque(self.fits), deque[_FitThread]()
