@@ -1,13 +1,15 @@
 """The public docstrings: complete, in numpydoc's order, and true."""
 
+import importlib.util
 import inspect
+from pathlib import Path
 
 import pytest
 from numpydoc.docscrape import ClassDoc
 from numpydoc.validate import validate
 
 import sklearn_ae
-from sklearn_ae import inspection, model_selection
+from sklearn_ae import inspection, model_selection, networks, objectives
 from sklearn_ae.objectives import corruptions, losses, penalties
 
 
@@ -18,17 +20,22 @@ def public_classes(module):
 
 ESTIMATORS = public_classes(sklearn_ae)
 FITTED = [cls for cls in ESTIMATORS if hasattr(cls, "fit")]
-CLASSES = [
-    *ESTIMATORS,
-    *public_classes(model_selection),
-    *public_classes(inspection),
-]
+# Public classes and their public paths.
+PATHS = {
+    cls: f"{module.__name__}.{cls.__name__}"
+    for module in (sklearn_ae, model_selection, inspection, networks, objectives)
+    for cls in public_classes(module)
+}
+# The constructor of a network is up to its subclass.
+CLASSES = [cls for cls in PATHS if cls is not networks.Network]
 
 FUNCTIONS = [
     f"{module.__name__}.{name}"
     for module in (losses, penalties, corruptions)
     for name, function in inspect.getmembers(module, inspect.isfunction)
-    if function.__module__ == module.__name__ and not name.startswith("_")
+    if function.__module__ == module.__name__
+    and not name.startswith("_")
+    and name != "corrupt_standardized"
 ]
 
 # numpydoc's checks that scikit-learn does not follow either.
@@ -42,7 +49,39 @@ IGNORED = {
 EXCUSED = {
     # What both searches share comes in one block, `random_state` of one after it.
     ("sklearn_ae.model_selection.BatchedRandomizedSearchCV", "PR03"),
+    # Its constructor takes what the subclass says.
+    ("sklearn_ae.networks.Network", "PR01"),
 }
+
+
+def load_script():
+    path = Path(__file__).parents[1] / "scripts" / "docstrings.py"
+    spec = importlib.util.spec_from_file_location("docstrings", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_shared_entries_are_up_to_date():
+    stale = load_script().stale_docstrings()
+    assert stale == [], "run python scripts/docstrings.py"
+
+
+def test_shared_entries_come_from_the_nearest_base():
+    script = load_script()
+    parameters = script.documented_entries(
+        sklearn_ae.AutoencoderClassifier, "Parameters"
+    )
+    assert list(parameters) == list(
+        inspect.signature(sklearn_ae.AutoencoderClassifier).parameters
+    )
+    assert "labelled rows" in "".join(parameters["batch_size"])
+    (first, *_) = parameters["learning_rate"]
+    assert first.endswith("default=0.001")
+    attributes = script.documented_entries(
+        sklearn_ae.AutoencoderClassifier, "Attributes"
+    )
+    assert next(iter(attributes)) == "classes_"
 
 
 @pytest.mark.parametrize("cls", CLASSES)
@@ -80,15 +119,14 @@ def test_defaults_are_documented_as_they_are(cls):
         assert f"default={default}" in documented[name].replace('"', ""), name
 
 
-@pytest.mark.parametrize("cls", CLASSES)
-def test_numpydoc_finds_nothing(cls):
-    path = f"{cls.__module__.partition('._')[0]}.{cls.__name__}"
+@pytest.mark.parametrize(("cls", "path"), PATHS.items(), ids=PATHS.values())
+def test_numpydoc_finds_nothing(cls, path):
     own = [
         name
         for name, method in inspect.getmembers(cls, callable)
-        if not name.startswith("_") and method.__module__.startswith("sklearn_ae")
+        if not name.startswith("_")
+        and (getattr(method, "__module__", None) or "").startswith("sklearn_ae")
     ]
-    assert own
     found = {
         (name, *error)
         for name in [path, *(f"{path}.{name}" for name in own)]

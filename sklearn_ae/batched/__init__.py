@@ -1,1 +1,9 @@
-"""Several networks trained as one."""
+"""Several networks trained as one.
+
+`run_together` is the way in: it runs functions that fit estimators, and trains at once
+what they have to train.
+"""
+
+from sklearn_ae.batched.fits import Fit, current_fit, run_together
+
+__all__ = ["Fit", "current_fit", "run_together"]

@@ -22,36 +22,204 @@ class Autoencoder(
 
     ``J = mean_i 1/2 ||x_i - g(h(x_i))||^2 + l1_penalty sum |W| + l2_penalty/2 sum W^2``
 
-    through a code of `n_components` columns [1]_. With ``init="pca"`` both are a
-    linear map plus a network of hidden layers; the linear maps start as PCA's
-    projection and the hidden layers as zero. Before its first step the model *is*
-    PCA, and training departs from there. The weights kept are the best on rows held
-    out, and if they beat PCA there by no more than chance would, the fitted model is
-    PCA: on small tables, and where the data lie flat. More than chance are two
-    standard errors of the difference, or a p-value below 0.005 in a one-sided
-    signed-rank test over the rows.
+    with codes ``h(x)`` of `n_components` columns [1]_. With ``init="pca"`` each of
+    them is the sum of a linear map and a network with hidden layers; the linear maps
+    start as PCA and the output of the hidden layers as zero. Before the first step the
+    model *is* PCA. Training keeps the weights that are best on held-out rows. If they
+    are not significantly better than PCA there, which happens for small tables and for
+    data near a linear subspace, the fitted model is PCA. A difference is significant
+    if it exceeds two standard errors, or if a one-sided signed-rank test over the rows
+    has a p-value below 0.005.
 
-    Codes come as PCA's: uncorrelated over the training rows, sorted by variance, and
-    with a fixed sign. The rotation that does it is folded into the weights and
-    leaves reconstructions as they are.
+    Codes have the properties of PCA's: they are uncorrelated over the training rows,
+    sorted by variance, and have a fixed sign. The rotation that achieves this is folded
+    into the weights and does not change the reconstructions.
 
     Parameters
     ----------
-    {shared_parameters}
+    n_components : int or float, default=2
+        Width of the code. A float in (0, 1) is a share of the variance: the code is
+        as wide as PCA needs to explain more than this share.
+
+    code_activation : str, default="identity"
+        Activation of the code: "identity", "relu", "leaky_relu", "elu", "gelu",
+        "silu", "softplus", "tanh" or "sigmoid".
+
+    tied_weights : bool, default=False
+        Use the transposed weights of the encoder in the decoder. Dense networks only.
+        They are tied in units of the network, so that the units of `X` do not matter;
+        in units of `X` the decoder has a factor of its own.
+
+    init : {"pca", "random"}, default="pca"
+        "pca" adds linear maps from input to code and from code to output, in parallel
+        with the hidden layers, and starts the network as PCA. "random" starts a
+        classical network, without these maps, from random weights. Ignored if
+        `network` is a class.
+
+    network : ConvolutionalNetwork, type, partial or None, default=None
+        None builds a dense network from `hidden_layer_sizes` and the activations. A
+        `ConvolutionalNetwork`, or any other object with a method
+        ``module_and_params``, replaces `hidden_layer_sizes` and keeps the activations
+        and `dropout`. A subclass of `torch.nn.Module` with methods ``encode`` and
+        ``decode`` is called with ``(n_features, n_components)`` and used as is; the
+        parameters of the dense network and `init` are ignored. Use
+        `functools.partial` to pass it further arguments. See
+        `sklearn_ae.networks.Network` for what else a network can implement.
+
+    hidden_layer_sizes : "auto", int or tuple of int, default="auto"
+        Widths of the encoder's hidden layers; the decoder mirrors them. ``()`` means
+        no hidden layers, "auto" one layer of 256 units.
+
+    activation : str, default="silu"
+        Activation of the hidden layers: "identity", "relu", "leaky_relu", "elu",
+        "gelu", "silu", "softplus", "tanh" or "sigmoid".
+
+    output_activation : str, default="auto"
+        Activation of the output, with the same choices as `activation`. "auto" is
+        "sigmoid" if the loss needs values in [0, 1], else "identity". If it is not
+        "identity", the data are neither centred nor scaled inside the network.
+
+    loss : {"mse", "mae", "huber", "bce"} or Loss, default="mse"
+        Reconstruction loss of a row, summed over its features:
+        ``1/2 ||x - xhat||^2``, ``sum_j |x_j - xhat_j|``, the Huber loss with a
+        threshold of 1 in the units of `X`, or the binary cross-entropy, which
+        needs values in [0, 1]. Other losses are `sklearn_ae.objectives.Loss` objects.
+
+    dropout : float, default=0.0
+        Share of the hidden units that is dropped during training, in [0, 1).
+
+    l1_penalty : float, default=0.0
+        Weight of ``sum |W|`` over all weight matrices, without biases. If positive,
+        codes are not rotated, since the penalty depends on their axes.
+
+    l2_penalty : float, default=0.0
+        Weight of ``1/2 sum W^2`` over all weight matrices, without biases.
+
+    penalties : list of Penalty or None, default=None
+        Further penalties: `sklearn_ae.objectives.Penalty` objects such as
+        ``ActivationL1(0.1)``. Their fields are parameters, too: the weight of the
+        first one is ``penalties__0__weight``.
+
+    optimizer : str or type, default="adamw"
+        "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", or a
+        subclass of `torch.optim.Optimizer`. "adamw" is Adam with a weight decay of
+        0.3, which is not part of the objective and spares the biases. With the
+        others, nothing but the objective acts on the weights.
+
+    optimizer_params : dict or None, default=None
+        Further arguments of the optimizer, such as ``{"weight_decay": 0.1}``.
+
+    learning_rate : "auto" or float, default="auto"
+        The largest learning rate of the schedule. "auto" is a rate that suits the
+        optimizer.
+
+    learning_rate_schedule : {"one_cycle", "constant", "cosine", \
+"reduce_on_plateau"}, default="one_cycle"
+        How the learning rate changes during a fit: up in the first tenth of the steps
+        and then down to zero; not at all; down along a cosine; or down by a factor of
+        10 after 5 epochs without an improvement. `partial_fit` keeps it constant.
+
+    batch_size : "auto" or int, default="auto"
+        The largest number of rows in a step. "auto" is 64, from 5,000 rows on 128,
+        from 50,000 on 256.
+
+    max_epochs : "auto" or int, default="auto"
+        Passes over the training rows. "auto" is about 100,000 divided by their
+        number, at least 10 and at most 300. 0 leaves the network as it starts.
+
+    validation_fraction : float or None, default=0.1
+        Share of the rows that is held out, in (0, 1). The weights with the lowest
+        loss on these rows are kept. Small tables hold out 30 rows, or a third of
+        them. None trains on all rows and keeps the last weights.
+
+    n_iter_no_change : int or None, default=None
+        Stop when the loss on the rows held out has not improved for this many epochs.
+        None trains to the end of the schedule.
+
+    tol : float, default=0.0001
+        The share of the lowest validation loss by which a loss must fall below it
+        to count as an improvement.
+
+    device : str, default="cpu"
+        Where to compute: "cpu", "cuda", "cuda:1", "mps", or "auto" for a GPU if
+        there is one.
+
+    callbacks : list of skorch.callbacks.Callback or None, default=None
+        Called during training with the skorch net.
+
+    random_state : int, RandomState instance or None, default=None
+        Controls weight initialisation, shuffling, the validation split, dropout and
+        other noise. Pass an int for reproducible results. Global generators are never
+        touched.
+
+    verbose : int, default=0
+        1 shows a progress bar with the losses.
+
+    warm_start : bool, default=False
+        Continue with the network of the previous fit. Mean, scale and the state of
+        the random generators are kept as well.
 
     Attributes
     ----------
-    {shared_attributes}
+    n_components_ : int
+        Width of the code.
+
+    explained_variance_ : ndarray of shape (n_components_,)
+        Variance of each code over the training rows, with ``n - 1`` in the
+        denominator. After `partial_fit`, the rows are those of all calls, each with
+        its code at the end of its call.
+
+    mean_ : ndarray of shape (n_features_in_,)
+        Subtracted from the input before it enters the network: the mean of each
+        feature, or zeros if the data are not centred.
+
+    scale_ : float
+        The centred input is divided by it before it enters the network. It is a single
+        number for all features, so that the minimiser does not change.
+
+    module_ : torch.nn.Module
+        The fitted network in the units of the data, with methods ``encode``,
+        ``decode`` and ``forward``.
+
+    net_ : skorch.NeuralNet
+        The skorch net that trained the network, in standardised units.
+
+    history_ : dict of str to ndarray of shape (n_iter_,)
+        One entry per epoch: "epoch", "learning_rate", "train_loss", "valid_loss", and
+        the terms of the losses, such as "train_reconstruction" and "train_l2", in the
+        units of the data.
+
+    loss_curve_ : ndarray of shape (n_iter_,)
+        Training loss of each epoch, averaged over its steps.
+
+    validation_loss_curve_ : ndarray of shape (n_iter_,) or None
+        Loss on the held-out rows after each epoch; None without held-out rows.
+
+    n_iter_ : int
+        Number of epochs, including those of previous fits with a warm start.
+
+    best_loss_ : float
+        Loss of the weights that were kept, on the held-out rows. Without held-out
+        rows, the last training loss.
+
+    device_ : str
+        Device of the network.
+
+    n_features_in_ : int
+        Number of features seen during `fit`.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of features seen during `fit`, if all of them are strings.
 
     See Also
     --------
-    sklearn.decomposition.PCA : The linear counterpart, and the start.
+    sklearn.decomposition.PCA : The linear counterpart, and the starting point.
     sklearn.decomposition.KernelPCA : Nonlinear projections by a kernel.
 
     Notes
     -----
-    Scale features of different units first, for instance with `StandardScaler`, as
-    for PCA: errors of all features count the same.
+    As for PCA, scale features with different units first, for instance with
+    `StandardScaler`: the loss weighs errors of all features equally.
 
     References
     ----------

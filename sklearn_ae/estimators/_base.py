@@ -9,7 +9,6 @@ from sklearn.base import BaseEstimator
 
 from sklearn_ae._doc_link import DocLinkMixin
 from sklearn_ae._sklearn_compat import fit_context
-from sklearn_ae._units import Affine
 from sklearn_ae.data.codes import (
     CodeMoments,
     code_moments,
@@ -18,18 +17,13 @@ from sklearn_ae.data.codes import (
 )
 from sklearn_ae.data.moments import mean_and_scale, principal_axes
 from sklearn_ae.estimators._parameters import MergedConstraints, ObjectiveParameters
-from sklearn_ae.estimators._parts import Parts
+from sklearn_ae.estimators._parts import Parts, check_parts
 from sklearn_ae.estimators._reconstruction import ReconstructionMixin
 from sklearn_ae.estimators._trained_net import TrainedNetMixin
-from sklearn_ae.estimators._validation import (
-    TrainingData,
-    check_parts,
-    validate_training_data,
-)
+from sklearn_ae.estimators._validation import TrainingData, validate_training_data
 from sklearn_ae.networks.contract import check_network, is_network_class, offers
 from sklearn_ae.objectives.losses import NAMED_LOSSES
 from sklearn_ae.objectives.terms import L1Penalty, L2Penalty, Penalty
-from sklearn_ae.persistence.recipe import Recipe
 from sklearn_ae.persistence.state import dump_state, load_state
 from sklearn_ae.training.hardware import resolve_device
 from sklearn_ae.training.loop import Training, TrainingResult, train, train_alone
@@ -52,17 +46,17 @@ class BaseAutoencoder(
     ObjectiveParameters,
     BaseEstimator,
 ):
-    """Base of all autoencoders: parameters, training and persistence.
+    """Base class of all autoencoders: parameters, training and persistence.
 
-    A variant is a docstring, groups of parameters and parameters of its own with their
-    constraints, and the hooks that it overrides: those under "what a variant may
-    override", and no others.
+    A variant consists of a docstring, parameters with their constraints (shared groups
+    and its own), and overridden hooks. The hooks are the methods under "what a variant
+    may override"; no other method is overridden.
 
     Parameters
     ----------
     warm_start : bool, default=False
-        Continue with the network of the fit before. Mean, scale and the state of
-        the random generators stay as well.
+        Continue with the network of the previous fit. Mean, scale and the state of
+        the random generators are kept as well.
 
     Attributes
     ----------
@@ -71,50 +65,50 @@ class BaseAutoencoder(
 
     explained_variance_ : ndarray of shape (n_components_,)
         Variance of each code over the training rows, with ``n - 1`` in the
-        denominator. After `partial_fit` over all rows so far, each with the code it
-        had when its part was fitted.
+        denominator. After `partial_fit`, the rows are those of all calls, each with
+        its code at the end of its call.
 
     mean_ : ndarray of shape (n_features_in_,)
-        What is subtracted from the input before the network: the mean of each
-        feature, or zero where the data are not centred.
+        Subtracted from the input before it enters the network: the mean of each
+        feature, or zeros if the data are not centred.
 
     scale_ : float
-        What the centred input is divided by before the network. One number for
-        all features, so that the minimiser stays where it is.
+        The centred input is divided by it before it enters the network. It is a single
+        number for all features, so that the minimiser does not change.
 
     module_ : torch.nn.Module
-        The fitted network in the units of the data, with ``encode``, ``decode``
-        and ``forward``.
+        The fitted network in the units of the data, with methods ``encode``,
+        ``decode`` and ``forward``.
 
     net_ : skorch.NeuralNet
-        The net that trained it, in standardised coordinates.
+        The skorch net that trained the network, in standardised units.
 
     history_ : dict of str to ndarray of shape (n_iter_,)
-        One entry an epoch: "epoch", "learning_rate", "train_loss" and
-        "valid_loss", and their terms such as "train_reconstruction" and
-        "train_l2", in the units of the data.
+        One entry per epoch: "epoch", "learning_rate", "train_loss", "valid_loss", and
+        the terms of the losses, such as "train_reconstruction" and "train_l2", in the
+        units of the data.
 
     loss_curve_ : ndarray of shape (n_iter_,)
         Training loss of each epoch, averaged over its steps.
 
     validation_loss_curve_ : ndarray of shape (n_iter_,) or None
-        Loss on the rows held out, after each epoch.
+        Loss on the held-out rows after each epoch; None without held-out rows.
 
     n_iter_ : int
-        Number of epochs run, over all fits of a warm start.
+        Number of epochs, including those of previous fits with a warm start.
 
     best_loss_ : float
-        Loss of the weights kept: on the rows held out or, without any, the last
-        training loss.
+        Loss of the weights that were kept, on the held-out rows. Without held-out
+        rows, the last training loss.
 
     device_ : str
-        Where the network is.
+        Device of the network.
 
     n_features_in_ : int
         Number of features seen during `fit`.
 
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of features seen during `fit`, where all of them are strings.
+        Names of features seen during `fit`, if all of them are strings.
     """
 
     warm_start: bool = False
@@ -124,7 +118,7 @@ class BaseAutoencoder(
     # -- what a variant may override -----------------------------------------------
 
     def _parts(self, data: TrainingData, n_components: int) -> Parts:
-        """The network and the objective: start from `super()` and `replace` fields."""
+        """The network and the objective; call `super()` and `replace` fields."""
         names = {one.name for one in fields(Parts)} & {one.name for one in fields(self)}
         given = {name: getattr(self, name) for name in names - {"loss", "penalties"}}
         loss = NAMED_LOSSES.get(self.loss) if isinstance(self.loss, str) else self.loss
@@ -140,18 +134,18 @@ class BaseAutoencoder(
         )
 
     def _check(self, data: TrainingData) -> None:
-        """Raise a ValueError where own parameters contradict others or the data."""
+        """Raise a ValueError if parameters contradict each other or the data."""
 
     def _check_codes(self, codes: np.ndarray) -> None:
-        """Raise a ValueError where the codes of a user-defined network do not suit."""
+        """Raise a ValueError if codes of a user-defined network are not suitable."""
 
     def _pretrain(
         self, net: AutoencoderNet, data: TrainingData, rows: np.ndarray
     ) -> None:
-        """Prepare a new net for the training on the given rows."""
+        """Prepare a new net before it is trained on the given rows."""
 
     def _describe_codes(self, mean: np.ndarray, variances: np.ndarray) -> None:
-        """Set further fitted attributes, last of all, from moments of the codes."""
+        """Set further fitted attributes from the moments of the codes, at the end."""
 
     # -- fitting -------------------------------------------------------------------
 
@@ -169,8 +163,8 @@ class BaseAutoencoder(
 
         X_target : {array-like, sparse matrix} of shape (n_samples, n_outputs), \
 default=None
-            Targets of the reconstruction, row by row, for instance the clean version
-            of a corrupted `X`. None means `X` itself.
+            Targets of the reconstruction, one per row of `X`, for instance the clean
+            version of a corrupted row. None means `X` itself.
 
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights of the rows; None means equal weights.
@@ -184,10 +178,10 @@ default=None
         ------
         ValueError
             If a parameter or the data are invalid, or if the loss becomes infinite or
-            NaN. The estimator is then as it was before.
+            NaN. The estimator is left unchanged.
 
         KeyboardInterrupt
-            If the fit is interrupted. The estimator is fitted then, with the best
+            If the fit is interrupted. The estimator is then fitted, with the best
             weights so far.
         """
         with self._unchanged_on_error():
@@ -211,11 +205,11 @@ default=None
 
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None, *, X_target=None, sample_weight=None):
-        """Pass once over `X`, at a constant learning rate.
+        """Train for one epoch on `X`, at a constant learning rate.
 
-        The first call sets the mean, the scale, the number of components, the
-        optimizer and, where the network starts as PCA, the starting point. No row is
-        held out, and the codes keep their axes from call to call.
+        The first call determines the mean, the scale, the number of components and,
+        if the network starts as PCA, the starting point. No rows are held out, and
+        codes are not rotated.
 
         Parameters
         ----------
@@ -227,7 +221,7 @@ default=None
 
         X_target : {array-like, sparse matrix} of shape (n_samples, n_outputs), \
 default=None
-            Targets of the reconstruction, row by row; None means `X` itself.
+            Targets of the reconstruction, one per row of `X`. None means `X` itself.
 
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights of the rows; None means equal weights.
@@ -262,7 +256,7 @@ default=None
         return self
 
     def _resolve(self, data: TrainingData, continues: bool) -> Parts:
-        """The parts, checked against each other and the data."""
+        """The network and the objective, checked against each other and the data."""
         n_components = self.n_components
         if not continues:
             table = data.X, data.rows, data.weight
@@ -285,7 +279,7 @@ default=None
         return parts
 
     def _build(self, parts: Parts, data: TrainingData) -> AutoencoderNet:
-        """A net for the data, with weights as its class draws them."""
+        """A new net for the data, with its initial weights."""
         mean, scale = self._feature_mean, self._feature_scale
         standardize = standardize_target = parts.standardization(mean, scale)
         if data.target is not None:
@@ -293,7 +287,9 @@ default=None
             standardize_target = parts.standardization(*target_moments)
         self.mean_, self.scale_ = standardize
         self.device_ = resolve_device(self.device)
-        self._recipe = self._make_recipe(parts, data, standardize, standardize_target)
+        settings = self._resolve_training(len(data.rows))
+        affine = standardize, standardize_target
+        self._recipe = parts.recipe(data, self.n_components_, settings, *affine)
         if not is_network_class(parts.network):
             return self._make_net()
         try:
@@ -304,45 +300,22 @@ default=None
             self._check_codes(codes.cpu().numpy())
         except (AttributeError, TypeError, RuntimeError, ValueError) as error:
             raise ValueError(
-                f"network={parts.network!r} does not serve as a network of "
-                f"n_features={data.n_features} and n_components={self.n_components_}: "
-                f"{error}"
+                f"network={parts.network!r} does not work with n_features="
+                f"{data.n_features} and n_components={self.n_components_}: {error}"
             ) from error
         return net
 
-    def _make_recipe(
-        self,
-        parts: Parts,
-        data: TrainingData,
-        standardize: Affine,
-        standardize_target: Affine,
-    ) -> Recipe:
-        widths = data.n_features, self.n_components_, data.n_outputs
-        module, module_params = parts.module_and_params(*widths)
-        return Recipe(
-            module=module,
-            module_params=module_params,
-            standardize=standardize,
-            standardize_target=standardize_target,
-            objective=parts.objective,
-            objective_params=parts.objective_params,
-            loss=parts.loss,
-            penalties=parts.penalties,
-            corruption=parts.corruption,
-            settings=self._resolve_training(len(data.rows)),
-        )
-
     def _continue(self, parts: Parts, data: TrainingData) -> AutoencoderNet:
-        """The net of the fit before, with a new optimizer."""
+        """The net of the previous fit, with a new optimizer."""
         before, self.device_ = self._recipe, resolve_device(self.device)
-        recipe = self._make_recipe(
-            parts, data, before.standardize, before.standardize_target
-        )
+        settings = self._resolve_training(len(data.rows))
+        affine = before.standardize, before.standardize_target
+        recipe = parts.recipe(data, self.n_components_, settings, *affine)
         for name in ("module", "module_params"):
             old, new = getattr(before, name), getattr(recipe, name)
             if old != new:
                 raise ValueError(
-                    "warm_start=True continues with the network of the fit before, "
+                    "warm_start=True continues with the network of the previous fit, "
                     f"but its {name} changed from {old!r} to {new!r}. Set "
                     "warm_start=False for a new network."
                 )
@@ -352,13 +325,13 @@ default=None
         fresh = dump_state(net)
         state["optimizer"] = fresh["optimizer"]
         if recipe.penalties != before.penalties:
-            # What the objective remembers belongs to other penalties.
+            # The objective's state belongs to other penalties.
             state["objective"] = fresh["objective"]
         load_state(net, state)
         return net
 
     def _on_device(self, net: AutoencoderNet) -> AutoencoderNet:
-        """The net, moved to another device if the parameter says so."""
+        """The net on the device that the parameter names, moved there if necessary."""
         device = resolve_device(self.device)
         if device == self.device_:
             return net
@@ -368,7 +341,7 @@ default=None
         return moved
 
     def _split(self, data: TrainingData) -> tuple[np.ndarray, np.ndarray]:
-        """The rows to train on, and those held out."""
+        """The rows to train on, and the held-out rows."""
         settings = self._recipe.settings
         if settings.n_held_out == 0:
             return data.rows, data.rows[:0]
@@ -381,7 +354,10 @@ default=None
     def _start(
         self, net: AutoencoderNet, parts: Parts, data: TrainingData, kept: np.ndarray
     ) -> np.ndarray | None:
-        """Bring a new net to its starting point; the rows whose PCA it is, if any."""
+        """Set a new net to its starting point.
+
+        Returns the rows whose PCA it is, or None.
+        """
         set_code_bias = offers(net.module_).set_code_bias
         if parts.code_bias is not None and set_code_bias is not None:
             set_code_bias(parts.code_bias)
@@ -426,13 +402,13 @@ default=None
     def _order_codes(
         self, net: AutoencoderNet, data: TrainingData, rotates: bool
     ) -> CodeMoments:
-        """Rotate the codes, where that is allowed; their moments."""
+        """Rotate the codes if that is allowed, and return their moments."""
         moments = code_moments(net.module_, self._dataset(data, data.rows))
         offered = offers(net.module_)
         if rotates and offered.transform_code and offered.has_linear_code:
             rotation, moments = principal_rotation(moments)
             offered.transform_code(torch.from_numpy(rotation).float().to(self.device_))
-        # What the optimizer remembers belongs to other weights and other axes.
+        # The optimizer's state belongs to other weights and other axes.
         net.initialize_optimizer()
         return moments
 
@@ -454,13 +430,13 @@ default=None
         Parameters
         ----------
         deep : bool, default=True
-            Include the fields of nested objects, those of the first of `penalties` as
-            ``penalties__0__weight`` and so on.
+            Include the parameters of nested objects. The weight of the first penalty
+            is ``penalties__0__weight``.
 
         Returns
         -------
         params : dict
-            Values by name.
+            Parameter values by name.
         """
         params = super().get_params(deep)
         if deep:
@@ -476,7 +452,8 @@ default=None
         Parameters
         ----------
         **params : dict
-            Values by name; ``penalties__0__weight`` is the weight of the first penalty.
+            Parameter values by name. ``penalties__0__weight`` is the weight of the
+            first penalty.
 
         Returns
         -------
@@ -500,13 +477,13 @@ default=None
 
 
 def _by_column(*penalties: Penalty) -> dict[str, Penalty]:
-    """Penalties by the names of their columns in the history, which differ."""
+    """The penalties by unique names, which name their columns in the history."""
     named: dict[str, Penalty] = {}
     for penalty in penalties:
         if not isinstance(penalty, Penalty):
             raise ValueError(
-                f"penalties must hold sklearn_ae.objectives.Penalty objects, but "
-                f"{penalty!r} is none."
+                f"penalties must contain sklearn_ae.objectives.Penalty objects, but "
+                f"{penalty!r} is not one."
             )
         name, n = penalty.name, 1
         while name in named:

@@ -1,4 +1,4 @@
-"""What classifier and regressor share: pretrain, train the head, fine-tune."""
+"""Base of classifier and regressor: pretrain, train the head, fine-tune."""
 
 import copy
 from abc import ABCMeta, abstractmethod
@@ -42,13 +42,13 @@ class Labelled:
     Parameters
     ----------
     X, target : ndarray or CSR
-        All rows; those of `target` that have no label are never looked at.
+        All rows. Rows of `target` without a label are never used.
     given_weight : ndarray of shape (n,) or None
-        As given, times the weights of the classes.
+        Sample weights, multiplied by the weights of the classes.
     rows : ndarray of int
         The rows with a label and a positive weight.
     strata : ndarray of int of shape (n,) or None
-        What a split is to keep in proportion.
+        Groups whose proportions a split keeps.
     """
 
     X: Any
@@ -59,7 +59,7 @@ class Labelled:
 
     @property
     def weight(self) -> np.ndarray | None:
-        """The weights with mean one over `rows`."""
+        """The weights, scaled to a mean of one over `rows`."""
         given = self.given_weight
         if given is None:
             return None
@@ -68,114 +68,33 @@ class Labelled:
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class SupervisedParameters:
-    """The parameters of classifier and regressor, beside those of the training.
+    """The parameters of classifier and regressor, except for those of training.
 
     Parameters
     ----------
     autoencoder : autoencoder, FrozenEstimator or None, default=None
-        The autoencoder to start from. One that is not fitted is cloned and fitted to
-        all rows of `X`. One that is fitted, in a `FrozenEstimator` or not, is copied
-        and used as it is: `fit` leaves it alone, `sklearn.base.clone` keeps its
-        weights, and its parameters cannot be set. None is
-        ``DenoisingAutoencoder(256, corruption="masking", code_activation="silu",
-        init="random")``.
+        The autoencoder to start from. An unfitted one is cloned and fitted to all rows
+        of `X`. A fitted one, with or without a `FrozenEstimator`, is copied and used
+        as is: `fit` does not change it, `sklearn.base.clone` keeps its weights, and
+        its parameters cannot be set. None is ``DenoisingAutoencoder(256,
+        corruption="masking", code_activation="silu", init="random")``.
 
     pretrain : bool, default=True
-        False does not train the autoencoder, and starts from its weights as they are
-        before the first step. Without effect where the autoencoder is fitted already.
+        Whether to train the autoencoder. False starts from its initial weights. Has no
+        effect if the autoencoder is already fitted.
 
     freeze : bool, default=False
-        Do not fine-tune: the encoder stays as it was pretrained.
+        Keep the pretrained encoder and skip fine-tuning.
 
     head_penalty : float, default=1.0
-        Weight of ``1/2 sum W^2`` of the head, beside the sum of the losses of the
-        rows, where the head is trained alone on the standardised codes ``u``: ``1 / C``
-        of `LogisticRegression` and ``alpha`` of `Ridge`.
+        Weight of ``1/2 sum W^2`` of the head, relative to the sum of the losses of the
+        rows, when the head is trained alone on the standardised codes ``u``. It is
+        ``1 / C`` of `LogisticRegression` and ``alpha`` of `Ridge`.
 
     l2_penalty : float, default=0.0
-        Weight of ``1/2 sum W^2`` over all weight matrices of encoder and head,
-        biases left out, in fine-tuning. Weights are those that act on standardised
-        inputs and codes.
-
-    learning_rate : "auto" or float, default=0.001
-        The largest learning rate of the schedule. "auto" is a rate that suits the
-        optimizer where a network starts from scratch.
-
-    learning_rate_schedule : {"one_cycle", "constant", "cosine", \
-"reduce_on_plateau"}, default="one_cycle"
-        How the learning rate changes in fine-tuning: up in the first tenth of the
-        steps and then down to zero; not at all; down along a cosine; or down by a
-        factor of 10 after 5 epochs without an improvement.
-
-    batch_size : "auto" or int, default="auto"
-        The largest number of rows in a step. "auto" is 64, from 5,000 labelled rows
-        on 128, from 50,000 on 256.
-
-    max_epochs : "auto" or int, default="auto"
-        Passes over the labelled rows in fine-tuning. "auto" is about 100,000 divided
-        by their number, at least 10 and at most 300. 0 is the same as
-        ``freeze=True``.
-
-    validation_fraction : float or None, default=0.1
-        Share of the labelled rows that is held out in fine-tuning, in (0, 1). The
-        weights with the lowest loss on these rows are kept. The head before
-        fine-tuning takes part: if nothing is better, it is trained again on all
-        labelled rows. Small tables hold out 30 rows, or a third of them. None trains
-        on all rows; choose it where labels are few.
-
-    device : str, default="cpu"
-        Where to fine-tune and to predict: "cpu", "cuda", "cuda:1", "mps", or "auto"
-        for a GPU if there is one. Pretraining runs on the autoencoder's own device.
-
-    callbacks : list of skorch.callbacks.Callback or None, default=None
-        Called during fine-tuning with the skorch net.
-
-    random_state : int, RandomState instance or None, default=None
-        Controls the validation split, shuffling and, where the autoencoder's own
-        `random_state` is None, its pretraining. Pass an int for reproducible results.
-        Global generators are never touched.
-
-    Attributes
-    ----------
-    autoencoder_ : autoencoder
-        The pretrained autoencoder, as it was before fine-tuning.
-
-    n_components_ : int
-        Width of the code.
-
-    module_ : torch.nn.Module
-        The fine-tuned encoder, ``encode``, and the head, ``decode``, in the units of
-        the data.
-
-    net_ : skorch.NeuralNet
-        The net that trained it, in standardised coordinates.
-
-    history_ : dict of str to ndarray of shape (n_iter_,)
-        One entry an epoch of fine-tuning: "epoch", "learning_rate", "train_loss" and
-        "valid_loss", and their terms such as "train_prediction" and "train_l2".
-        That of pretraining is ``autoencoder_.history_``.
-
-    loss_curve_ : ndarray of shape (n_iter_,)
-        Training loss of each epoch, averaged over its steps.
-
-    validation_loss_curve_ : ndarray of shape (n_iter_,) or None
-        Loss on the rows held out, after each epoch.
-
-    n_iter_ : int
-        Number of epochs of fine-tuning.
-
-    best_loss_ : float
-        Loss of the weights kept: on the rows held out or, without any, the last
-        training loss; infinite without fine-tuning.
-
-    device_ : str
-        Where the network is.
-
-    n_features_in_ : int
-        Number of features seen during `fit`.
-
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of features seen during `fit`, where all of them are strings.
+        Weight of ``1/2 sum W^2`` over all weight matrices of encoder and head, without
+        biases, in fine-tuning. The weights are those for standardised inputs and
+        codes.
     """
 
     autoencoder: Any = field(default=None, kw_only=False)
@@ -204,24 +123,110 @@ class BaseSupervised(
     BaseEstimator,
     metaclass=ABCMeta,
 ):
-    """Base of classifier and regressor: the three steps."""
+    """Base class of classifier and regressor: the three steps.
+
+    Some training parameters are documented again, since here they are about
+    fine-tuning.
+
+    Parameters
+    ----------
+    learning_rate : "auto" or float, default=0.001
+        The largest learning rate of the schedule. "auto" is a rate that suits the
+        optimizer for a network that is trained from scratch.
+
+    learning_rate_schedule : {"one_cycle", "constant", "cosine", \
+"reduce_on_plateau"}, default="one_cycle"
+        How the learning rate changes during fine-tuning: up in the first tenth of the
+        steps and then down to zero; not at all; down along a cosine; or down by a
+        factor of 10 after 5 epochs without an improvement.
+
+    batch_size : "auto" or int, default="auto"
+        The largest number of rows in a step. "auto" is 64, from 5,000 labelled rows
+        on 128, from 50,000 on 256.
+
+    max_epochs : "auto" or int, default="auto"
+        Passes over the labelled rows in fine-tuning. "auto" is about 100,000 divided
+        by their number, at least 10 and at most 300. 0 is the same as
+        ``freeze=True``.
+
+    validation_fraction : float or None, default=0.1
+        Share of the labelled rows that is held out in fine-tuning, in (0, 1). The
+        weights with the lowest loss on these rows are kept. If no epoch improves on
+        the start, the encoder is not changed and the head is trained again on all
+        labelled rows. Small tables hold out 30 rows, or a third of them. None trains
+        on all rows, which is advisable if there are few labels.
+
+    device : str, default="cpu"
+        Where to fine-tune and to predict: "cpu", "cuda", "cuda:1", "mps", or "auto"
+        for a GPU if there is one. Pretraining uses the `device` of the autoencoder.
+
+    callbacks : list of skorch.callbacks.Callback or None, default=None
+        Called with the skorch net during fine-tuning.
+
+    random_state : int, RandomState instance or None, default=None
+        Controls the validation split, shuffling and, if the `random_state` of the
+        autoencoder is None, pretraining. Pass an int for reproducible results.
+        Global generators are never touched.
+
+    Attributes
+    ----------
+    autoencoder_ : autoencoder
+        The pretrained autoencoder, as it was before fine-tuning.
+
+    n_components_ : int
+        Width of the code.
+
+    module_ : torch.nn.Module
+        The fine-tuned network in the units of the data, with the encoder as its method
+        ``encode`` and the head as ``decode``.
+
+    net_ : skorch.NeuralNet
+        The skorch net that trained the network, in standardised units.
+
+    history_ : dict of str to ndarray of shape (n_iter_,)
+        One entry per epoch of fine-tuning: "epoch", "learning_rate", "train_loss",
+        "valid_loss", and the terms of the losses, such as "train_prediction" and
+        "train_l2". The history of pretraining is ``autoencoder_.history_``.
+
+    loss_curve_ : ndarray of shape (n_iter_,)
+        Training loss of each epoch, averaged over its steps.
+
+    validation_loss_curve_ : ndarray of shape (n_iter_,) or None
+        Loss on the held-out rows after each epoch; None without held-out rows.
+
+    n_iter_ : int
+        Number of epochs of fine-tuning.
+
+    best_loss_ : float
+        Loss of the weights that were kept, on the held-out rows. Without held-out
+        rows, the last training loss; without fine-tuning, infinity.
+
+    device_ : str
+        Device of the network.
+
+    n_features_in_ : int
+        Number of features seen during `fit`.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of features seen during `fit`, if all of them are strings.
+    """
 
     learning_rate: float | str = 1e-3
 
-    # -- what classifier and regressor say -----------------------------------------
+    # -- what classifier and regressor define --------------------------------------
 
-    # What the head minimises.
+    # The loss of the head.
     _loss: ClassVar[Loss]
-    # What `validate_data` is told about `y`.
+    # Arguments of `validate_data` for `y`.
     _y_checks: ClassVar[dict]
 
     @abstractmethod
     def _labelled(self, X, y, weight, rows) -> Labelled:
-        """Check `y`, and set what is known of its classes."""
+        """Check `y`, and set the attributes that describe its classes."""
 
     @abstractmethod
     def _target_affine(self, labelled: Labelled) -> Affine:
-        """From the units of the targets to those of the network."""
+        """The map from the units of the targets to those of the network."""
 
     @abstractmethod
     def _fit_head(self, codes, labelled: Labelled, rows, weight):
@@ -238,7 +243,7 @@ class BaseSupervised(
             self.autoencoder_ = self._pretrained(X, sample_weight, settings.seed)
             net = self._build(labelled, settings)
             result = self._fine_tune(net, labelled)
-            # What the optimizer remembers belongs to other weights.
+            # The optimizer's state belongs to other weights.
             net.initialize_optimizer()
             self._set_trained(net, result)
         if result.interrupt is not None:
@@ -246,7 +251,7 @@ class BaseSupervised(
         return self
 
     def _pretrained(self, X, sample_weight, seed: int) -> BaseAutoencoder:
-        """Step 1: an autoencoder that is fitted, and nobody else's."""
+        """Step 1: a fitted autoencoder that only this estimator uses."""
         prototype = self.autoencoder
         if isinstance(prototype, FrozenEstimator):
             prototype = prototype.estimator
@@ -282,7 +287,7 @@ class BaseSupervised(
         )
 
     def _build(self, labelled: Labelled, settings: TrainingSettings) -> AutoencoderNet:
-        """A net that starts with the encoder of the autoencoder."""
+        """A new net, with the encoder of the autoencoder."""
         self.device_ = resolve_device(self.device)
         self.n_components_ = self.autoencoder_.n_components_
         recipe = self.autoencoder_._recipe
@@ -304,7 +309,7 @@ class BaseSupervised(
         return net
 
     def _fine_tune(self, net: AutoencoderNet, labelled: Labelled) -> TrainingResult:
-        """Steps 2 and 3: the head on the codes, then both together."""
+        """Steps 2 and 3: train the head, then encoder and head together."""
         rows, settings = labelled.rows, self._recipe.settings
         n_epochs = 0 if self.freeze else settings.max_epochs
         held_out = self._held_out(labelled) if n_epochs > 0 else np.empty(0, int)
@@ -323,7 +328,7 @@ class BaseSupervised(
             )
         )
         if not result.has_changed:
-            # Rows need not be held out any longer.
+            # No rows need to be held out any more.
             self._train_head(net, codes, labelled, rows)
         return result
 
@@ -348,8 +353,8 @@ class BaseSupervised(
     ) -> None:
         codes = codes[np.searchsorted(labelled.rows, rows)]
         weight = None if labelled.given_weight is None else labelled.given_weight[rows]
-        # One scale for all codes: some of a wide code may hardly vary, and divided by
-        # their own deviations they would become noise as large as the others.
+        # One scale for all codes. Codes that hardly vary would become large noise if
+        # they were divided by their own standard deviations.
         unit = None if weight is None else weight * (len(rows) / weight.sum())
         mean, scale = mean_and_scale(codes, np.arange(len(rows)), unit)
         head = self._fit_head((codes - mean) / scale, labelled, rows, weight)
@@ -377,7 +382,7 @@ class BaseSupervised(
     # -- conventions ---------------------------------------------------------------
 
     def __sklearn_clone__(self):
-        """An unfitted copy, whose autoencoder is fitted where this one's is."""
+        """An unfitted copy, with a fitted autoencoder if this one has one."""
         cloned = super().__sklearn_clone__()
         if _is_fitted(self.autoencoder):
             cloned.autoencoder = copy.deepcopy(self.autoencoder)
@@ -389,18 +394,19 @@ class BaseSupervised(
         Parameters
         ----------
         **params : dict
-            Estimator parameters; ``autoencoder__<name>`` reaches those of an
-            autoencoder that is not fitted.
+            Parameter values by name. ``autoencoder__<name>`` is a parameter of an
+            unfitted autoencoder.
 
         Returns
         -------
         self : object
-            The estimator itself.
+            The estimator.
 
         Raises
         ------
         ValueError
-            For a parameter of an autoencoder that is fitted, and would not follow.
+            For another value of a parameter of a fitted autoencoder, which would not
+            change.
         """
         prototype = params.get("autoencoder", self.autoencoder)
         if _is_fitted(prototype):
@@ -411,10 +417,9 @@ class BaseSupervised(
                     continue
                 if value is not current[name] and value != current[name]:
                     raise ValueError(
-                        f"{key}={value!r} cannot be set: the autoencoder is fitted "
-                        f"already, with {name}={current[name]!r}, and is used as it "
-                        "is. Pass an unfitted one, for instance sklearn.base.clone "
-                        "of it."
+                        f"{key}={value!r} cannot be set: the autoencoder is already "
+                        f"fitted, with {name}={current[name]!r}, and is used as is. "
+                        "Pass an unfitted one, for instance its sklearn.base.clone."
                     )
         return super().set_params(**params)
 
@@ -432,7 +437,7 @@ def _is_fitted(autoencoder: Any) -> bool:
 def _stratified(
     strata: np.ndarray, n_chosen: int, rng: np.random.RandomState
 ) -> np.ndarray:
-    """At most `n_chosen` positions, of each stratum its share but never all of it."""
+    """At most `n_chosen` positions, a share of each stratum but never all of it."""
     place = np.empty(len(strata))
     strata_names, counts = np.unique(strata, return_counts=True)
     for stratum, count in zip(strata_names, counts, strict=True):

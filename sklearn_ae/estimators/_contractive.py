@@ -1,4 +1,4 @@
-"""The contractive autoencoder: codes that change little where the data do not."""
+"""The contractive autoencoder: codes that are insensitive to small input changes."""
 
 from dataclasses import dataclass, field, replace
 from numbers import Integral, Real
@@ -19,59 +19,224 @@ from sklearn_ae.estimators._parts import Parts
 from sklearn_ae.estimators._validation import TrainingData
 from sklearn_ae.objectives.terms import JacobianPenalty, exact_contraction
 
+# Of 1, 1/2, 1/4 and 1/8 the best, on tables of scikit-learn.
+DATA_RMS = 0.25
+
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class ContractiveAutoencoder(
     BaseAutoencoder, HiddenLayers, AnyNetwork, Start, TiedWeights, CodeActivation
 ):
-    """Contractive autoencoder: codes that change little unless the data call for it.
+    """Contractive autoencoder: codes that are insensitive to small input changes.
 
     Minimises [1]_
 
     ``J = mean_i 1/2 ||x_i - g(h(x_i))||^2 + lambd * mean_i ||dh/dx (x_i)||_F^2``
 
-    with ``h(x)``, of `n_components` columns, what `transform` returns. The squared
-    Frobenius norm of the encoder's Jacobian is computed exactly: for one layer as
-    ``sum_j a'_j^2 ||W_j||^2`` with ``a'_j`` the derivative of the code's activation,
-    for deeper encoders by one product of matrices a layer.
+    where ``h(x)``, with `n_components` columns, is the result of `transform`. The
+    squared Frobenius norm of the encoder's Jacobian is computed exactly: for a single
+    layer as ``sum_j a'_j^2 ||W_j||^2``, where ``a'_j`` is the derivative of the code's
+    activation, and for deeper encoders with one matrix product per layer.
 
-    By default encoder and decoder are one layer each and share their weights: with
-    weights of its own the decoder could undo any shrinking of the code, and the
-    penalty would mean nothing.
+    By default encoder and decoder have one layer each and share their weights. With
+    weights of its own, the decoder could compensate for any shrinking of the code, and
+    the penalty would have no effect.
 
     Parameters
     ----------
     n_components : int or float, default=0.95
-        Width of the code, which may exceed that of the input. A share of the variance
-        in (0, 1) takes as many components as PCA needs to explain more than it.
+        Width of the code, which may exceed that of the input. A float in (0, 1) is a
+        share of the variance: the code is as wide as PCA needs to explain more than
+        this share.
+
+    code_activation : str, default="sigmoid"
+        Activation of the code: "identity", "relu", "leaky_relu", "elu", "gelu",
+        "silu", "softplus", "tanh" or "sigmoid".
+
+    tied_weights : bool, default=True
+        Use the transposed weights of the encoder in the decoder. Dense networks only.
+        They are tied in units of the network, so that the units of `X` do not matter;
+        in units of `X` the decoder has a factor of its own.
+
+    init : {"pca", "random"}, default="random"
+        "pca" adds linear maps from input to code and from code to output, in parallel
+        with the hidden layers, and starts the network as PCA. "random" starts a
+        classical network, without these maps, from random weights. Ignored if
+        `network` is a class.
+
+    network : ConvolutionalNetwork, type, partial or None, default=None
+        None builds a dense network from `hidden_layer_sizes` and the activations. A
+        `ConvolutionalNetwork`, or any other object with a method
+        ``module_and_params``, replaces `hidden_layer_sizes` and keeps the activations
+        and `dropout`. A subclass of `torch.nn.Module` with methods ``encode`` and
+        ``decode`` is called with ``(n_features, n_components)`` and used as is; the
+        parameters of the dense network and `init` are ignored. Use
+        `functools.partial` to pass it further arguments. See
+        `sklearn_ae.networks.Network` for what else a network can implement.
 
     hidden_layer_sizes : "auto", int or tuple of int, default=()
-        Widths of further hidden layers between input and code; the decoder mirrors
-        them. "auto" is one layer of 256 units.
+        Widths of hidden layers between input and code; the decoder mirrors them.
+        "auto" is one layer of 256 units.
+
+    activation : str, default="silu"
+        Activation of the hidden layers: "identity", "relu", "leaky_relu", "elu",
+        "gelu", "silu", "softplus", "tanh" or "sigmoid".
+
+    output_activation : str, default="auto"
+        Activation of the output, with the same choices as `activation`. "auto" is
+        "sigmoid" if the loss needs values in [0, 1], else "identity". If it is not
+        "identity", the data are neither centred nor scaled inside the network.
+
+    loss : {"mse", "mae", "huber", "bce"} or Loss, default="mse"
+        Reconstruction loss of a row, summed over its features:
+        ``1/2 ||x - xhat||^2``, ``sum_j |x_j - xhat_j|``, the Huber loss with a
+        threshold of 1 in the units of `X`, or the binary cross-entropy, which
+        needs values in [0, 1]. Other losses are `sklearn_ae.objectives.Loss` objects.
+
+    dropout : float, default=0.0
+        Share of the hidden units that is dropped during training, in [0, 1).
+
+    l1_penalty : float, default=0.0
+        Weight of ``sum |W|`` over all weight matrices, without biases. If positive,
+        codes are not rotated, since the penalty depends on their axes.
+
+    l2_penalty : float, default=0.0
+        Weight of ``1/2 sum W^2`` over all weight matrices, without biases.
+
+    penalties : list of Penalty or None, default=None
+        Further penalties: `sklearn_ae.objectives.Penalty` objects such as
+        ``ActivationL1(0.1)``. Their fields are parameters, too: the weight of the
+        first one is ``penalties__0__weight``.
+
+    optimizer : str or type, default="adamw"
+        "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", or a
+        subclass of `torch.optim.Optimizer`. "adamw" is Adam with a weight decay of
+        0.3, which is not part of the objective and spares the biases. With the
+        others, nothing but the objective acts on the weights.
+
+    optimizer_params : dict or None, default=None
+        Further arguments of the optimizer, such as ``{"weight_decay": 0.1}``.
+
+    learning_rate : "auto" or float, default="auto"
+        The largest learning rate of the schedule. "auto" is a rate that suits the
+        optimizer.
+
+    learning_rate_schedule : {"one_cycle", "constant", "cosine", \
+"reduce_on_plateau"}, default="one_cycle"
+        How the learning rate changes during a fit: up in the first tenth of the steps
+        and then down to zero; not at all; down along a cosine; or down by a factor of
+        10 after 5 epochs without an improvement. `partial_fit` keeps it constant.
+
+    batch_size : "auto" or int, default="auto"
+        The largest number of rows in a step. "auto" is 64, from 5,000 rows on 128,
+        from 50,000 on 256.
+
+    max_epochs : "auto" or int, default="auto"
+        Passes over the training rows. "auto" is about 100,000 divided by their
+        number, at least 10 and at most 300. 0 leaves the network as it starts.
+
+    validation_fraction : float or None, default=0.1
+        Share of the rows that is held out, in (0, 1). The weights with the lowest
+        loss on these rows are kept. Small tables hold out 30 rows, or a third of
+        them. None trains on all rows and keeps the last weights.
+
+    n_iter_no_change : int or None, default=None
+        Stop when the loss on the rows held out has not improved for this many epochs.
+        None trains to the end of the schedule.
+
+    tol : float, default=0.0001
+        The share of the lowest validation loss by which a loss must fall below it
+        to count as an improvement.
+
+    device : str, default="cpu"
+        Where to compute: "cpu", "cuda", "cuda:1", "mps", or "auto" for a GPU if
+        there is one.
+
+    callbacks : list of skorch.callbacks.Callback or None, default=None
+        Called during training with the skorch net.
+
+    random_state : int, RandomState instance or None, default=None
+        Controls weight initialisation, shuffling, the validation split, dropout and
+        other noise. Pass an int for reproducible results. Global generators are never
+        touched.
+
+    verbose : int, default=0
+        1 shows a progress bar with the losses.
+
+    warm_start : bool, default=False
+        Continue with the network of the previous fit. Mean, scale and the state of
+        the random generators are kept as well.
 
     lambd : float, default=0.1
         Weight of the penalty, at least 0.
 
     n_projections : int or None, default=None
-        Estimate the penalty from that many random projections of the codes,
-        ``mean_l ||v_l^T dh/dx||^2`` with random signs ``v_l``, which is unbiased and
-        for wide codes of deep networks cheaper. None computes it.
-
-    {shared_parameters}
+        Number of random projections of the codes from which the penalty is estimated
+        as ``mean_l ||v_l^T dh/dx||^2``, with random signs ``v_l``. The estimate is
+        unbiased, and cheaper for wide codes of deep networks. None computes the
+        penalty exactly.
 
     Attributes
     ----------
-    {shared_attributes}
+    n_components_ : int
+        Width of the code.
+
+    explained_variance_ : ndarray of shape (n_components_,)
+        Variance of each code over the training rows, with ``n - 1`` in the
+        denominator. After `partial_fit`, the rows are those of all calls, each with
+        its code at the end of its call.
+
+    mean_ : ndarray of shape (n_features_in_,)
+        Subtracted from the input before it enters the network: the mean of each
+        feature, or zeros if the data are not centred.
+
+    scale_ : float
+        The centred input is divided by it before it enters the network. It is a single
+        number for all features, so that the minimiser does not change.
+
+    module_ : torch.nn.Module
+        The fitted network in the units of the data, with methods ``encode``,
+        ``decode`` and ``forward``.
+
+    net_ : skorch.NeuralNet
+        The skorch net that trained the network, in standardised units.
+
+    history_ : dict of str to ndarray of shape (n_iter_,)
+        One entry per epoch: "epoch", "learning_rate", "train_loss", "valid_loss", and
+        the terms of the losses, such as "train_reconstruction" and "train_l2", in the
+        units of the data.
+
+    loss_curve_ : ndarray of shape (n_iter_,)
+        Training loss of each epoch, averaged over its steps.
+
+    validation_loss_curve_ : ndarray of shape (n_iter_,) or None
+        Loss on the held-out rows after each epoch; None without held-out rows.
+
+    n_iter_ : int
+        Number of epochs, including those of previous fits with a warm start.
+
+    best_loss_ : float
+        Loss of the weights that were kept, on the held-out rows. Without held-out
+        rows, the last training loss.
+
+    device_ : str
+        Device of the network.
+
+    n_features_in_ : int
+        Number of features seen during `fit`.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of features seen during `fit`, if all of them are strings.
 
     See Also
     --------
-    DenoisingAutoencoder : Robust reconstructions, by corrupted inputs.
-    SparseAutoencoder : Few active codes.
+    DenoisingAutoencoder : Robust reconstructions by training on corrupted inputs.
+    SparseAutoencoder : Codes with few active units.
 
     Notes
     -----
-    For dense networks dropout is left out of the exact Jacobian, as it is of
-    `transform`; projections and other networks have it in training.
+    The exact Jacobian of a dense network is that of `transform`, without dropout. With
+    random projections, or with another network, dropout is applied in training.
 
     References
     ----------
@@ -105,24 +270,28 @@ class ContractiveAutoencoder(
         parts = super()._parts(data, n_components)
         n_projections = None if self.n_projections is None else int(self.n_projections)
         penalty = JacobianPenalty(float(self.lambd), n_projections)
-        return replace(parts, penalties=parts.penalties | {penalty.name: penalty})
+        return replace(
+            parts,
+            penalties=parts.penalties | {penalty.name: penalty},
+            data_rms=DATA_RMS,
+        )
 
     def jacobian_norm(self, X):
-        """Measure how much the codes of each row react to a change of the input.
+        """Measure the sensitivity of the codes of each row to changes of the input.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Where to measure.
+            Data at which to compute the Jacobian.
 
         Returns
         -------
         norm : ndarray of shape (n_samples,)
             The Frobenius norm ``||dh/dx||_F`` at each row, in units of the code per
-            unit of `X`; the penalty is the mean of its squares.
+            unit of `X`. The penalty is the mean of its squares.
         """
         X = self._validate_inference_data(X)
-        # A Jacobian a row, in blocks of 64 MB.
+        # One Jacobian per row, in blocks of 64 MB.
         width = self.n_components_ * X.shape[1] // 8
         squares = self._infer(X, _squared_jacobian_norm, None, width=width)
         return np.sqrt(squares)

@@ -1,4 +1,4 @@
-"""Convolutional networks for any autoencoder, and the plain autoencoder with one."""
+"""A convolutional network for any autoencoder, and a plain autoencoder that uses it."""
 
 from dataclasses import dataclass, replace
 from math import isqrt, prod
@@ -24,25 +24,25 @@ _CONSTRAINTS: dict[str, list] = {
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class ConvolutionalNetwork(DocLinkMixin, BaseEstimator):
-    """A convolutional network, as a value of the parameter `network`.
+    """A convolutional network for the parameter `network` of an autoencoder.
 
     The encoder consists of convolutions that halve height and width, and of a linear
-    map from the last of them to the code. The decoder mirrors it. Activations and
-    `dropout` are those of the autoencoder it is given to; with ``init="pca"`` linear
-    maps beside the convolutions start as PCA.
+    map to the code. The decoder mirrors it. Activations and `dropout` are those of the
+    autoencoder. With ``init="pca"`` linear maps in parallel with the convolutions start
+    as PCA.
 
     Parameters
     ----------
     image_shape : tuple of int or None, default=None
-        Channels, height and width of the images, of which each row of `X` is one,
-        flattened in this order. None is a square grey image where the number of
-        features is a square, else one row of grey pixels.
+        Channels, height and width of the images. Each row of `X` is an image,
+        flattened in this order. None means a square grey image if the number of
+        features is a square number, else a single row of grey pixels.
 
     channels : tuple of int, default=(16, 32)
-        Channels of the encoder's convolutions, at least one.
+        Numbers of channels of the encoder's convolutions, at least one.
 
     kernel_size : int, default=3
-        Side of the kernels in pixels, odd.
+        Side of the kernels in pixels, an odd number.
 
     See Also
     --------
@@ -68,7 +68,7 @@ class ConvolutionalNetwork(DocLinkMixin, BaseEstimator):
     def module_and_params(
         self, n_features: int, n_outputs: int
     ) -> tuple[type, dict[str, Any]]:
-        """Give the class of the network and its arguments.
+        """Return the class of the network and its arguments.
 
         Parameters
         ----------
@@ -84,7 +84,7 @@ class ConvolutionalNetwork(DocLinkMixin, BaseEstimator):
             A subclass of `torch.nn.Module`.
 
         params : dict
-            Its arguments beyond the widths and what an autoencoder adds.
+            Its arguments, in addition to those that every autoencoder passes.
 
         Raises
         ------
@@ -95,18 +95,18 @@ class ConvolutionalNetwork(DocLinkMixin, BaseEstimator):
         channels = tuple(self.channels)
         if not channels or not all(is_positive_integer(n) for n in channels):
             raise ValueError(
-                f"channels={self.channels!r} must hold at least one integer, and "
-                "integers of at least 1."
+                f"channels={self.channels!r} must contain at least one integer, and "
+                "only integers of at least 1."
             )
         if self.kernel_size % 2 == 0:
             raise ValueError(
-                f"kernel_size={self.kernel_size!r} must be odd, so that each pixel is "
-                "the centre of a kernel."
+                f"kernel_size={self.kernel_size!r} must be odd, so that kernels have a "
+                "central pixel."
             )
         shape = self._resolved_shape(n_features)
         if n_outputs % prod(shape[1:]) != 0:
             raise ValueError(
-                f"X_target has {n_outputs} columns, which is no multiple of height "
+                f"X_target has {n_outputs} columns, which is not a multiple of height "
                 f"times width of image_shape={shape!r}, {prod(shape[1:])}."
             )
         return Convolutions, {
@@ -136,40 +136,190 @@ class ConvolutionalNetwork(DocLinkMixin, BaseEstimator):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class ConvolutionalAutoencoder(BaseAutoencoder, Start, CodeActivation):
-    """Autoencoder of images: convolutions in place of dense layers.
+    """Autoencoder for images: convolutions in place of dense layers.
 
     Finds an encoder ``h`` and a decoder ``g`` that minimise
 
     ``J = mean_i 1/2 ||x_i - g(h(x_i))||^2 + l1_penalty sum |W| + l2_penalty/2 sum W^2``
 
-    where ``h`` consists of convolutions that halve height and width and of a linear map
-    to the code, and ``g`` mirrors it [1]_. Images come and go as flat rows, so that the
-    estimator sits in a pipeline. As in `Autoencoder`, linear maps beside the
-    convolutions start as PCA, and the fitted model is PCA unless training beats it.
+    where ``h`` consists of convolutions that halve height and width, and of a linear
+    map to the code, and ``g`` mirrors it [1]_. Images are flat rows of `X` and of the
+    results, so that the estimator can be a step of a pipeline. As in `Autoencoder`,
+    linear maps in parallel with the convolutions start as PCA, and the fitted model is
+    PCA unless training finds a significantly better one.
 
     Parameters
     ----------
+    n_components : int or float, default=2
+        Width of the code. A float in (0, 1) is a share of the variance: the code is
+        as wide as PCA needs to explain more than this share.
+
+    code_activation : str, default="identity"
+        Activation of the code: "identity", "relu", "leaky_relu", "elu", "gelu",
+        "silu", "softplus", "tanh" or "sigmoid".
+
+    init : {"pca", "random"}, default="pca"
+        "pca" adds linear maps from input to code and from code to output, in parallel
+        with the hidden layers, and starts the network as PCA. "random" starts a
+        classical network, without these maps, from random weights. Ignored if
+        `network` is a class.
+
+    activation : str, default="silu"
+        Activation of the hidden layers: "identity", "relu", "leaky_relu", "elu",
+        "gelu", "silu", "softplus", "tanh" or "sigmoid".
+
+    output_activation : str, default="auto"
+        Activation of the output, with the same choices as `activation`. "auto" is
+        "sigmoid" if the loss needs values in [0, 1], else "identity". If it is not
+        "identity", the data are neither centred nor scaled inside the network.
+
+    loss : {"mse", "mae", "huber", "bce"} or Loss, default="mse"
+        Reconstruction loss of a row, summed over its features:
+        ``1/2 ||x - xhat||^2``, ``sum_j |x_j - xhat_j|``, the Huber loss with a
+        threshold of 1 in the units of `X`, or the binary cross-entropy, which
+        needs values in [0, 1]. Other losses are `sklearn_ae.objectives.Loss` objects.
+
+    dropout : float, default=0.0
+        Share of the hidden units that is dropped during training, in [0, 1).
+
+    l1_penalty : float, default=0.0
+        Weight of ``sum |W|`` over all weight matrices, without biases. If positive,
+        codes are not rotated, since the penalty depends on their axes.
+
+    l2_penalty : float, default=0.0
+        Weight of ``1/2 sum W^2`` over all weight matrices, without biases.
+
+    penalties : list of Penalty or None, default=None
+        Further penalties: `sklearn_ae.objectives.Penalty` objects such as
+        ``ActivationL1(0.1)``. Their fields are parameters, too: the weight of the
+        first one is ``penalties__0__weight``.
+
+    optimizer : str or type, default="adamw"
+        "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", or a
+        subclass of `torch.optim.Optimizer`. "adamw" is Adam with a weight decay of
+        0.3, which is not part of the objective and spares the biases. With the
+        others, nothing but the objective acts on the weights.
+
+    optimizer_params : dict or None, default=None
+        Further arguments of the optimizer, such as ``{"weight_decay": 0.1}``.
+
+    learning_rate : "auto" or float, default="auto"
+        The largest learning rate of the schedule. "auto" is a rate that suits the
+        optimizer.
+
+    learning_rate_schedule : {"one_cycle", "constant", "cosine", \
+"reduce_on_plateau"}, default="one_cycle"
+        How the learning rate changes during a fit: up in the first tenth of the steps
+        and then down to zero; not at all; down along a cosine; or down by a factor of
+        10 after 5 epochs without an improvement. `partial_fit` keeps it constant.
+
+    batch_size : "auto" or int, default="auto"
+        The largest number of rows in a step. "auto" is 64, from 5,000 rows on 128,
+        from 50,000 on 256.
+
+    max_epochs : "auto" or int, default="auto"
+        Passes over the training rows. "auto" is about 100,000 divided by their
+        number, at least 10 and at most 300. 0 leaves the network as it starts.
+
+    validation_fraction : float or None, default=0.1
+        Share of the rows that is held out, in (0, 1). The weights with the lowest
+        loss on these rows are kept. Small tables hold out 30 rows, or a third of
+        them. None trains on all rows and keeps the last weights.
+
+    n_iter_no_change : int or None, default=None
+        Stop when the loss on the rows held out has not improved for this many epochs.
+        None trains to the end of the schedule.
+
+    tol : float, default=0.0001
+        The share of the lowest validation loss by which a loss must fall below it
+        to count as an improvement.
+
+    device : str, default="cpu"
+        Where to compute: "cpu", "cuda", "cuda:1", "mps", or "auto" for a GPU if
+        there is one.
+
+    callbacks : list of skorch.callbacks.Callback or None, default=None
+        Called during training with the skorch net.
+
+    random_state : int, RandomState instance or None, default=None
+        Controls weight initialisation, shuffling, the validation split, dropout and
+        other noise. Pass an int for reproducible results. Global generators are never
+        touched.
+
+    verbose : int, default=0
+        1 shows a progress bar with the losses.
+
+    warm_start : bool, default=False
+        Continue with the network of the previous fit. Mean, scale and the state of
+        the random generators are kept as well.
+
     image_shape : tuple of int or None, default=None
-        Channels, height and width of the images, of which each row of `X` is one,
-        flattened in this order. Any height and width will do. None is a square grey
-        image where the number of features is a square, else one row of grey pixels.
+        Channels, height and width of the images, which may be any numbers. Each row of
+        `X` is an image, flattened in this order. None means a square grey image if the
+        number of features is a square number, else a single row of grey pixels.
 
     channels : tuple of int, default=(16, 32)
-        Channels of the encoder's convolutions, at least one.
+        Numbers of channels of the encoder's convolutions, at least one.
 
     kernel_size : int, default=3
-        Side of the kernels in pixels, odd.
-
-    {shared_parameters}
+        Side of the kernels in pixels, an odd number.
 
     Attributes
     ----------
-    {shared_attributes}
+    n_components_ : int
+        Width of the code.
+
+    explained_variance_ : ndarray of shape (n_components_,)
+        Variance of each code over the training rows, with ``n - 1`` in the
+        denominator. After `partial_fit`, the rows are those of all calls, each with
+        its code at the end of its call.
+
+    mean_ : ndarray of shape (n_features_in_,)
+        Subtracted from the input before it enters the network: the mean of each
+        feature, or zeros if the data are not centred.
+
+    scale_ : float
+        The centred input is divided by it before it enters the network. It is a single
+        number for all features, so that the minimiser does not change.
+
+    module_ : torch.nn.Module
+        The fitted network in the units of the data, with methods ``encode``,
+        ``decode`` and ``forward``.
+
+    net_ : skorch.NeuralNet
+        The skorch net that trained the network, in standardised units.
+
+    history_ : dict of str to ndarray of shape (n_iter_,)
+        One entry per epoch: "epoch", "learning_rate", "train_loss", "valid_loss", and
+        the terms of the losses, such as "train_reconstruction" and "train_l2", in the
+        units of the data.
+
+    loss_curve_ : ndarray of shape (n_iter_,)
+        Training loss of each epoch, averaged over its steps.
+
+    validation_loss_curve_ : ndarray of shape (n_iter_,) or None
+        Loss on the held-out rows after each epoch; None without held-out rows.
+
+    n_iter_ : int
+        Number of epochs, including those of previous fits with a warm start.
+
+    best_loss_ : float
+        Loss of the weights that were kept, on the held-out rows. Without held-out
+        rows, the last training loss.
+
+    device_ : str
+        Device of the network.
+
+    n_features_in_ : int
+        Number of features seen during `fit`.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of features seen during `fit`, if all of them are strings.
 
     See Also
     --------
-    ConvolutionalNetwork : The same network in any other autoencoder, as its `network`.
-    Autoencoder : Dense layers instead.
+    ConvolutionalNetwork : The same network for any other autoencoder.
+    Autoencoder : Dense layers.
 
     References
     ----------

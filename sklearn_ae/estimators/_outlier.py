@@ -1,4 +1,4 @@
-"""The reconstruction error of an autoencoder as an outlier detector."""
+"""Outlier detection by the reconstruction error of an autoencoder."""
 
 from dataclasses import dataclass, field
 from numbers import Integral, Real
@@ -33,63 +33,62 @@ from sklearn_ae.estimators._unseen_errors import (
 )
 from sklearn_ae.estimators._validation import TABLE_CHECKS
 
-# As many rows are needed to fit to all but one of them.
+# With one row held out, two are left to fit to.
 _MIN_ROWS = 3
-# Standard deviations from the median beyond which rows stand out, and the upper
-# quartile of the standard normal distribution.
+# The limit beyond which rows stand out, in standard deviations from the median, and the
+# upper quartile of the standard normal distribution.
 _WIDTH = 2.0
 _QUARTILE = 0.6744897501960817
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, BaseEstimator):
-    """Outlier detector by the reconstruction error of an autoencoder.
+    """Outlier detection by the reconstruction error of an autoencoder.
 
     An autoencoder that is fitted to usual rows reconstructs unusual ones badly. The
     score of a row is
 
     ``score_samples(x) = -mean_j (x_j - xhat_j)^2 / s_j^2``
 
-    where ``s_j^2`` is what feature ``j`` costs in usual rows that the autoencoder has
-    not seen. Every feature counts by how far it departs from its own usual error, so
-    that a noisy one does not drown the rest.
+    where ``s_j^2`` is the mean squared error of feature ``j`` in usual rows that were
+    not used for training. The error of each feature is thus relative to its usual
+    error, so that a noisy feature does not dominate the score.
 
-    `fit` splits the rows into `cv` parts, reconstructs each by an autoencoder that is
-    fitted to the others, and takes the scale ``s_j`` from these errors. Rows that
-    stand out, at most the share `trimming`, are left out of everything, as in the
-    fast algorithms for robust covariances [1]_: first those far from the median of
-    each feature, then those with large errors, of which some come back. The final
-    autoencoder is fitted to the rows kept. So outliers in the training data are not
-    learned, nor do they set the scale.
+    `fit` splits the rows into `cv` parts, reconstructs each part by an autoencoder that
+    is fitted to the others, and estimates the scale ``s_j`` from these errors. Rows
+    that stand out, at most a share `trimming`, are excluded from the fit, as in fast
+    algorithms for robust covariances [1]_: at first rows that are far from the median
+    of each feature, then rows with large errors, so that some rows are included again.
+    The final autoencoder is fitted to the remaining rows. Outliers in the training
+    data are therefore not learned, and do not affect the scale.
 
     Parameters
     ----------
     autoencoder : estimator or None, default=None
-        What reconstructs: an autoencoder, or any estimator with ``transform`` and
-        ``inverse_transform``, such as a pipeline of a scaler and an autoencoder, or
-        PCA. Clones are fitted. A fitted one inside a
-        :class:`~sklearn.frozen.FrozenEstimator` is used as it is. None is
+        The autoencoder, or any other estimator with ``transform`` and
+        ``inverse_transform``, such as PCA or a pipeline of a scaler and an
+        autoencoder. It is cloned before it is fitted. A fitted estimator in a
+        :class:`~sklearn.frozen.FrozenEstimator` is used as is. None is
         ``Autoencoder(0.9, init="random", code_activation="sigmoid",
-        loss="huber")``: a bounded code cannot stretch until it reconstructs rows
-        far out.
+        loss="huber")``, since a bounded code cannot grow to reconstruct extreme rows.
 
     contamination : "auto" or float, default="auto"
-        Where `predict` draws the line. A share in (0, 0.5] of the training rows is
-        said to be outliers. "auto" takes what stands out, see the notes.
+        Share of outliers among the training rows, in (0, 0.5], which determines the
+        threshold of `predict`. "auto" is a threshold beyond which rows stand out, see
+        Notes.
 
     trimming : float, default=0.25
-        The largest share of the training rows, in [0, 0.5), that is left out of the
-        fit because they stand out. Of clean rows few do. 0 trusts all rows.
+        Largest share of the training rows, in [0, 0.5), that is excluded from the fit
+        because they stand out. Clean data have few such rows. 0 uses all rows.
 
     cv : int, cross-validation generator or iterable, default=5
-        How to split the rows for errors of rows not seen: a number of random parts,
-        a splitter such as ``KFold(5)``, or pairs of training and held-out rows.
-        Every row must be held out once.
+        How to split the rows for errors on held-out rows: a number of random parts, a
+        splitter such as ``KFold(5)``, or pairs of training and held-out rows. Every row
+        must be held out exactly once.
 
     random_state : int, RandomState instance or None, default=None
-        Rules the parts and, where its own ``random_state`` is None, the
-        autoencoder. An int makes fits reproducible. Global generators are never
-        touched.
+        Controls the splits and, if its own ``random_state`` is None, the autoencoder.
+        Pass an int for reproducible results. Global generators are never touched.
 
     Attributes
     ----------
@@ -100,52 +99,52 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, BaseEstimator):
         ``s_j``, the usual error of each feature, in the units of `X`.
 
     offset_ : float
-        Scores below are outliers:
+        Threshold: rows with lower scores are outliers.
         ``decision_function(X) = score_samples(X) - offset_``.
 
     support_ : ndarray of bool of shape (n_samples,)
-        The training rows that were kept.
+        The training rows to which the final autoencoder was fitted.
 
     training_scores_ : ndarray of shape (n_samples,)
-        ``score_samples`` of the training rows, seen in training or not.
+        ``score_samples`` of all training rows.
 
     held_out_scores_ : ndarray of shape (n_samples,)
-        Scores of the training rows, each by an autoencoder that has not seen it.
+        Scores of all training rows, each computed while the row was held out.
 
     n_features_in_ : int
         Number of features seen during `fit`.
 
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of features seen during `fit`, where all of them are strings.
+        Names of features seen during `fit`, if all of them are strings.
 
     See Also
     --------
-    sklearn.ensemble.IsolationForest : Outliers are easily cut off by random trees.
-    sklearn.neighbors.LocalOutlierFactor : Outliers are lonelier than neighbours.
-    sklearn.svm.OneClassSVM : Outliers lie outside a smooth envelope.
+    sklearn.ensemble.IsolationForest : Detects rows that random trees isolate quickly.
+    sklearn.neighbors.LocalOutlierFactor : Detects rows in regions of low density.
+    sklearn.svm.OneClassSVM : Detects rows outside a smooth boundary.
 
     Notes
     -----
-    Scale features of different units first, for instance with `StandardScaler` or, if
-    there are outliers among the training rows, `RobustScaler`: the autoencoder
-    weighs all features alike.
+    Scale features with different units first, for instance with `StandardScaler` or, if
+    there are outliers among the training rows, with `RobustScaler`: the loss weighs all
+    features equally.
 
-    With ``v_j`` the mean of ``(x_ij - xhat_ij)^2`` over the rows kept, each
-    reconstructed by an autoencoder that has not seen it,
-    ``s_j^2 = v_j + 0.1 median_k v_k``. The median is over features that vary among
-    the rows kept. It keeps features that are almost always reconstructed exactly
-    from deciding alone.
+    Let ``v_j`` be the mean of ``(x_ij - xhat_ij)^2`` over the rows of `support_`, each
+    reconstructed by an autoencoder for which it was held out. Then
+    ``s_j^2 = v_j + 0.1 median_k v_k``, where the median is over features that vary
+    among these rows. The second term keeps features that are almost always
+    reconstructed exactly from dominating the score.
 
     Scores are sums of squares, and the cube root of such sums is close to normal
-    [2]_. With ``m`` the median and ``q`` the upper quartile of the cube roots of
-    minus `held_out_scores_`, rows stand out beyond ``(m + 2 (q - m) / 0.674)^3``:
-    two standard deviations, as the inner half of the rows tells them. This is the
-    limit of `trimming`, and of ``contamination="auto"``. Usual rows of real data
-    are beyond it in one case of twenty or so.
+    [2]_. Let ``m`` be the median and ``q`` the upper quartile of the cube roots of
+    ``-held_out_scores_``. Rows stand out if minus their score exceeds
+    ``(m + 2 (q - m) / 0.674)^3``, which is two standard deviations above the median,
+    estimated from the quartiles. `trimming` and ``contamination="auto"`` use this
+    limit. About one in twenty usual rows of real data exceeds it.
 
-    The threshold of a share `contamination` is a quantile of `training_scores_`, as
-    elsewhere in scikit-learn. Most of these rows were seen in training, and new ones
-    score lower.
+    The threshold for a share `contamination` is a quantile of `training_scores_`, as
+    in other detectors of scikit-learn. Most of these rows were used for training; new
+    rows have lower scores.
 
     References
     ----------
@@ -195,14 +194,14 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, BaseEstimator):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Training data, most of which are usual rows. Sparse matrices are taken
-            if the autoencoder takes them.
+            Training data, mostly usual rows. May be sparse if the autoencoder accepts
+            sparse matrices.
 
         y : Ignored
             Not used, present for API consistency by convention.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights of the rows, if the autoencoder takes weights; None
+            Non-negative weights of the rows, if the autoencoder accepts weights. None
             means equal weights.
 
         Returns
@@ -213,8 +212,8 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter or the data are not what they have to be, or if the
-            autoencoder cannot be fitted. The detector is then as it was before.
+            If a parameter or the data are invalid, or if the autoencoder cannot be
+            fitted. The detector is left unchanged.
         """
         before = dict(vars(self))
         try:
@@ -229,15 +228,15 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, BaseEstimator):
         X = self._validate(X, reset=True)
         weight = self._check_weight(sample_weight, X)
         rng = self.random_state
-        # Not numpy's global generator, which is to stay as it is.
+        # Not numpy's global generator, which must not change.
         rng = check_random_state(np.random.RandomState() if rng is None else rng)
         fits = PrototypeFits(self._prototype(), X, weight, self.cv, rng)
         weight = np.ones(X.shape[0]) if weight is None else weight
 
         keep = weight > 0
         if self.trimming > 0:
-            # An autoencoder learns even few outliers that are far out and of one
-            # kind. The median does not.
+            # An autoencoder learns even a few extreme outliers of one kind. The median
+            # does not.
             sample = np.flatnonzero(keep)
             if len(sample) > ROWS:
                 sample = np.sort(rng.choice(sample, ROWS, replace=False))
@@ -264,8 +263,8 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, BaseEstimator):
     def _prototype(self) -> Any:
         if self.autoencoder is not None:
             return self.autoencoder
-        # A bounded code cannot stretch until it reconstructs rows far out, and this
-        # loss lets them pull less.
+        # A bounded code cannot grow to reconstruct extreme rows, and this loss limits
+        # their influence.
         return Autoencoder(0.9, init="random", code_activation="sigmoid", loss="huber")
 
     def _check_weight(self, sample_weight, X) -> np.ndarray | None:
@@ -276,8 +275,8 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, BaseEstimator):
         takes_weight = has_fit_parameter(prototype, "sample_weight")
         if not takes_weight and not isinstance(prototype, FrozenEstimator):
             raise ValueError(
-                f"autoencoder={prototype!r} takes no sample_weight in fit; leave "
-                "sample_weight out."
+                f"autoencoder={prototype!r} takes no sample_weight in fit; do not "
+                "pass sample_weight."
             )
         weight = check_sample_weight(
             sample_weight, X, dtype=np.float64, ensure_non_negative=True
@@ -299,7 +298,7 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, BaseEstimator):
     # -- scoring -------------------------------------------------------------------
 
     def score_samples(self, X):
-        """Score each row: higher is more usual.
+        """Compute the score of each row: the higher, the more usual.
 
         Parameters
         ----------
@@ -310,13 +309,13 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, BaseEstimator):
         -------
         scores : ndarray of shape (n_samples,)
             ``-mean_j (x_ij - xhat_ij)^2 / feature_scale_[j]^2``: about -1 for usual
-            rows, 0 for rows that are reconstructed exactly.
+            rows, and 0 for rows that are reconstructed exactly.
         """
         check_is_fitted(self)
         return self._score(self._validate(X, reset=False))
 
     def decision_function(self, X):
-        """Score each row relative to the threshold.
+        """Compute the score of each row relative to the threshold.
 
         Parameters
         ----------
@@ -331,22 +330,22 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, BaseEstimator):
         return self.score_samples(X) - self.offset_
 
     def predict(self, X):
-        """Tell outliers from usual rows.
+        """Predict whether each row is an outlier.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Data to judge.
+            Data to predict for.
 
         Returns
         -------
         is_inlier : ndarray of int of shape (n_samples,)
-            -1 for outliers, where `decision_function` is negative, else +1.
+            -1 for outliers, for which `decision_function` is negative, else +1.
         """
         return np.where(self.decision_function(X) < 0, -1, 1)
 
     def feature_errors(self, X):
-        """Tell which features make a row an outlier.
+        """Compute the error of each feature, which shows why a row is an outlier.
 
         Parameters
         ----------
@@ -367,22 +366,22 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, BaseEstimator):
         return errors
 
     def set_threshold(self, contamination=None, *, offset=None):
-        """Move the threshold without a new fit.
+        """Change the threshold without a new fit.
 
-        The parameter `contamination` stays as it is and rules the next fit.
+        The parameter `contamination`, which the next fit uses, does not change.
 
         Parameters
         ----------
         contamination : "auto" or float, default=None
-            As the parameter of this name, for the training data seen.
+            Share of outliers among the training rows, as in the constructor.
 
         offset : float, default=None
-            The new `offset_`, instead of a contamination.
+            The new `offset_`, as an alternative to `contamination`.
 
         Returns
         -------
         self : object
-            The detector with its new `offset_`.
+            The detector.
         """
         check_is_fitted(self)
         if (contamination is None) == (offset is None):
@@ -424,7 +423,7 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, BaseEstimator):
 
 
 def _fence(errors: np.ndarray, weight: np.ndarray) -> float:
-    """Beyond which errors stand out; their cube roots are close to normal."""
+    """The limit beyond which errors stand out; cube roots of errors are near normal."""
     roots = np.cbrt(errors)
     median = weighted_quantile(roots, 0.5, weight)
     deviation = (weighted_quantile(roots, 0.75, weight) - median) / _QUARTILE
@@ -432,7 +431,7 @@ def _fence(errors: np.ndarray, weight: np.ndarray) -> float:
 
 
 def _trim(scores: np.ndarray, weight: np.ndarray, share: float) -> np.ndarray:
-    """Which rows are kept: all but those that stand out, at most the share of them."""
+    """Which rows to keep: all but a limited share of rows that stand out."""
     present = weight > 0
     lowest = min(-_fence(-scores, weight), weighted_quantile(scores, share, weight))
     keep = present & (scores >= lowest)

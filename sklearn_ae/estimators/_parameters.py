@@ -1,6 +1,7 @@
 """Groups of parameters that autoencoders share: fields, constraints, documentation.
 
-How a network is trained stands in `sklearn_ae.training.settings`.
+Training parameters are in `sklearn_ae.training.settings`. `scripts/docstrings.py`
+copies the documentation into the estimators.
 """
 
 from dataclasses import dataclass, field
@@ -20,8 +21,8 @@ class HiddenLayers:
     Parameters
     ----------
     hidden_layer_sizes : "auto", int or tuple of int, default="auto"
-        Widths of the encoder's hidden layers; the decoder mirrors them. ``()`` is
-        a network without hidden layers. "auto" is one layer of 256 units.
+        Widths of the encoder's hidden layers; the decoder mirrors them. ``()`` means
+        no hidden layers, "auto" one layer of 256 units.
     """
 
     hidden_layer_sizes: str | int | tuple[int, ...] = "auto"
@@ -38,18 +39,19 @@ class HiddenLayers:
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class AnyNetwork:
-    """The choice of another network than the dense one.
+    """The network, if it is not the dense one.
 
     Parameters
     ----------
     network : ConvolutionalNetwork, type, partial or None, default=None
-        None is the dense network that `hidden_layer_sizes` and the activations
-        describe. A `ConvolutionalNetwork`, or another specification with the method
-        ``module_and_params``, has its own layers in place of `hidden_layer_sizes`. A
-        subclass of `torch.nn.Module` that takes ``(n_features, n_components)`` and has
-        ``encode`` and ``decode`` is used as it is, and the parameters that describe
-        the dense network are ignored; `functools.partial` gives it further arguments.
-        `sklearn_ae.networks.Network` says what a network may offer besides.
+        None builds a dense network from `hidden_layer_sizes` and the activations. A
+        `ConvolutionalNetwork`, or any other object with a method
+        ``module_and_params``, replaces `hidden_layer_sizes` and keeps the activations
+        and `dropout`. A subclass of `torch.nn.Module` with methods ``encode`` and
+        ``decode`` is called with ``(n_features, n_components)`` and used as is; the
+        parameters of the dense network and `init` are ignored. Use
+        `functools.partial` to pass it further arguments. See
+        `sklearn_ae.networks.Network` for what else a network can implement.
     """
 
     network: Any = None
@@ -61,14 +63,15 @@ class AnyNetwork:
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class Start:
-    """How a network starts.
+    """The starting point of a network.
 
     Parameters
     ----------
     init : {"pca", "random"}, default="random"
-        Start as PCA, with linear maps beside the hidden layers from input to code and
-        from code to output, or with random weights and without these maps, as the
-        classical network does. A class given as `network` starts as it is.
+        "pca" adds linear maps from input to code and from code to output, in parallel
+        with the hidden layers, and starts the network as PCA. "random" starts a
+        classical network, without these maps, from random weights. Ignored if
+        `network` is a class.
     """
 
     init: str = "random"
@@ -80,13 +83,14 @@ class Start:
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class TiedWeights:
-    """Weights that encoder and decoder share.
+    """Weights shared by encoder and decoder.
 
     Parameters
     ----------
     tied_weights : bool, default=False
-        Use the encoder's weights, transposed, in the dense network's decoder. The data
-        are then centred, but not scaled, inside the network.
+        Use the transposed weights of the encoder in the decoder. Dense networks only.
+        They are tied in units of the network, so that the units of `X` do not matter;
+        in units of `X` the decoder has a factor of its own.
     """
 
     tied_weights: bool = False
@@ -121,38 +125,38 @@ class ObjectiveParameters:
     Parameters
     ----------
     n_components : int or float, default=2
-        Width of the code. A share of the variance in (0, 1) takes as many
-        components as PCA needs to explain more than it.
+        Width of the code. A float in (0, 1) is a share of the variance: the code is
+        as wide as PCA needs to explain more than this share.
 
     activation : str, default="silu"
         Activation of the hidden layers: "identity", "relu", "leaky_relu", "elu",
         "gelu", "silu", "softplus", "tanh" or "sigmoid".
 
     output_activation : str, default="auto"
-        Activation of the output, from the same names. "auto" is "sigmoid" for
-        ``loss="bce"``, else "identity". With any but "identity" the data are
-        neither centred nor scaled inside the network.
+        Activation of the output, with the same choices as `activation`. "auto" is
+        "sigmoid" if the loss needs values in [0, 1], else "identity". If it is not
+        "identity", the data are neither centred nor scaled inside the network.
 
     loss : {"mse", "mae", "huber", "bce"} or Loss, default="mse"
         Reconstruction loss of a row, summed over its features:
         ``1/2 ||x - xhat||^2``, ``sum_j |x_j - xhat_j|``, the Huber loss with a
         threshold of 1 in the units of `X`, or the binary cross-entropy, which
-        needs values in [0, 1]. A `sklearn_ae.objectives.Loss` is used as it is.
+        needs values in [0, 1]. Other losses are `sklearn_ae.objectives.Loss` objects.
 
     dropout : float, default=0.0
-        Share of the hidden units dropped in training, in [0, 1).
+        Share of the hidden units that is dropped during training, in [0, 1).
 
     l1_penalty : float, default=0.0
-        Weight of ``sum |W|`` over all weight matrices, biases left out. Codes are
-        not rotated then, since the penalty depends on their axes.
+        Weight of ``sum |W|`` over all weight matrices, without biases. If positive,
+        codes are not rotated, since the penalty depends on their axes.
 
     l2_penalty : float, default=0.0
-        Weight of ``1/2 sum W^2`` over all weight matrices, biases left out.
+        Weight of ``1/2 sum W^2`` over all weight matrices, without biases.
 
     penalties : list of Penalty or None, default=None
-        Further penalties, `sklearn_ae.objectives.Penalty` objects such as
-        ``ActivationL1(0.1)``. A grid search reaches the fields of the first one as
-        ``penalties__0__weight`` and so on.
+        Further penalties: `sklearn_ae.objectives.Penalty` objects such as
+        ``ActivationL1(0.1)``. Their fields are parameters, too: the weight of the
+        first one is ``penalties__0__weight``.
     """
 
     n_components: int | float = field(default=2, kw_only=False)
@@ -180,7 +184,7 @@ class ObjectiveParameters:
 
 
 class MergedConstraints:
-    """Gives a class the constraints of all its bases, beside its own."""
+    """Merges the constraints of a class with those of all its bases."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]]
 

@@ -1,26 +1,30 @@
-"""The parts that an autoencoder consists of, as a variant hands them over."""
+"""The parts of an autoencoder: what a variant passes to the base class."""
 
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 
 from sklearn_ae._units import Affine
+from sklearn_ae.estimators._validation import TrainingData
 from sklearn_ae.networks._wrapper import around
-from sklearn_ae.networks.contract import is_network_class
+from sklearn_ae.networks.contract import check_network_class, is_network_class
 from sklearn_ae.networks.dense import DenseNetwork
 from sklearn_ae.objectives.losses import Loss
 from sklearn_ae.objectives.objective import Objective
 from sklearn_ae.objectives.terms import Penalty
+from sklearn_ae.persistence.recipe import Recipe
+from sklearn_ae.training.settings import TrainingSettings
 
-# What "auto" means: one wide layer, which at the same cost is better than several
-# narrow ones, whatever the number of features.
+# The meaning of "auto": one wide layer. At the same cost it is better than several
+# narrow layers, whatever the number of features.
 HIDDEN_LAYER_SIZES = (256,)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """Network and objective of an autoencoder, before anything is built.
+    """The network and the objective of an autoencoder, before they are built.
 
     Parameters
     ----------
@@ -31,23 +35,25 @@ class Parts:
     init : {"pca", "random"}
         How the network starts.
     activation, code_activation, output_activation, dropout
-        As the parameters of these names, but for `code_activation`, which is a name in
-        `ACTIVATIONS`.
+        As the parameters of these names, except that `code_activation` is never "auto".
     wrapper, wrapper_params : type or None, dict
-        A network around the network, and its arguments beyond it.
+        A `Wrapper` of the network, and its further arguments.
+    data_rms : float
+        Root mean square of the centred data in units of the network, where they are
+        scaled.
     code_bias : float or None
-        What the biases of the code start at, where the network offers it.
+        Initial biases of the code, if the network has `set_code_bias`.
     loss : Loss
     loss_name : str or Loss
-        What the user calls it.
+        The parameter `loss`, for error messages.
     penalties : dict of str to Penalty
-        By column in the history.
+        Penalties by the names of their columns in the history.
     corruption : callable or None
-        What is done to the inputs in training.
+        Corruption of the inputs during training.
     objective, objective_params : type, dict
-        The class of the objective, and its arguments beyond loss and penalties.
+        The class of the objective, and its arguments except for loss and penalties.
     orders_codes : bool
-        Whether codes are rotated into uncorrelated columns, where network and
+        Whether codes are rotated into uncorrelated columns, if the network and the
         penalties allow it.
     """
 
@@ -61,6 +67,7 @@ class Parts:
     dropout: float = 0.0
     wrapper: type | None = None
     wrapper_params: dict[str, Any] = field(default_factory=dict)
+    data_rms: float = 1.0
     code_bias: float | None = None
     loss: Loss
     loss_name: Any
@@ -72,7 +79,7 @@ class Parts:
 
     @property
     def may_rotate_codes(self) -> bool:
-        """Whether neither the variant nor a penalty depends on the axes of the code."""
+        """Whether neither the variant nor a penalty depends on the axes of codes."""
         return self.orders_codes and all(
             penalty.is_rotation_invariant or penalty.weight == 0
             for penalty in self.penalties.values()
@@ -80,12 +87,12 @@ class Parts:
 
     @property
     def starts_as_pca(self) -> bool:
-        """Whether the network starts as PCA; a class starts as it is."""
+        """Whether the network starts as PCA. A class given as network never does."""
         return self.init == "pca" and not is_network_class(self.network)
 
     @property
     def resolved_output_activation(self) -> str:
-        """The activation of the output; a class has its own, if any."""
+        """The activation of the output. A class given as network applies its own."""
         if is_network_class(self.network):
             return "identity"
         if self.output_activation != "auto":
@@ -128,9 +135,10 @@ class Parts:
         return module, params
 
     def standardization(self, mean: np.ndarray, scale: float) -> Affine:
-        """The map to network units that leaves the minimiser where it is.
+        """The map to the units of the network, which does not change the minimiser.
 
-        Penalties are converted into network units, so that it does not depend on them.
+        It does not depend on penalties, which are converted to units of the network.
+        Tied weights are tied in these units.
         """
         shifts = (
             self.loss.degree is not None
@@ -138,8 +146,97 @@ class Parts:
         )
         if not shifts:
             return Affine(np.zeros_like(mean), 1.0)
-        has_hidden = np.size(self.hidden_layer_sizes) > 0
-        is_linear = self.code_activation == "identity" and not has_hidden
-        # Tied weights of scaled data are not tied in the units of the data, unless
-        # the one layer is linear.
-        return Affine(mean, scale if not self.tied_weights or is_linear else 1.0)
+        return Affine(mean, scale / self.data_rms)
+
+    def recipe(
+        self,
+        data: TrainingData,
+        n_components: int,
+        settings: TrainingSettings,
+        standardize: Affine,
+        standardize_target: Affine,
+    ) -> Recipe:
+        """Everything that makes a net from these parts."""
+        module, module_params = self.module_and_params(
+            data.n_features, n_components, data.n_outputs
+        )
+        return Recipe(
+            module=module,
+            module_params=module_params,
+            standardize=standardize,
+            standardize_target=standardize_target,
+            objective=self.objective,
+            objective_params=self.objective_params,
+            loss=self.loss,
+            penalties=self.penalties,
+            corruption=self.corruption,
+            settings=settings,
+        )
+
+
+def check_parts(parts: Parts, data: TrainingData, n_components: int) -> None:
+    """Raise a ValueError if parts contradict each other or the data."""
+    sizes = parts.hidden_layer_sizes
+    if not isinstance(sizes, str):
+        for size in np.ravel(np.asarray(sizes, dtype=object)):
+            if not isinstance(size, Integral) or size < 1:
+                raise ValueError(
+                    f"hidden_layer_sizes={sizes!r} must contain integers of at least 1."
+                )
+    has_class = is_network_class(parts.network)
+    if has_class:
+        check_network_class(parts.network)
+    if parts.tied_weights and parts.network is not None:
+        raise ValueError(
+            "tied_weights=True needs the dense network, not "
+            f"network={parts.network!r}; set tied_weights=False."
+        )
+    if parts.tied_weights and data.n_outputs != data.n_features:
+        raise ValueError(
+            f"tied_weights=True needs as many outputs as inputs ({data.n_features}), "
+            f"but X_target has {data.n_outputs} columns."
+        )
+    for i, penalty in enumerate(parts.penalties.values()):
+        if not penalty.weight >= 0:
+            raise ValueError(
+                f"penalties[{i}]={penalty!r} must have a weight of at least 0."
+            )
+    if parts.loss.needs_unit_interval:
+        if not has_class and parts.resolved_output_activation != "sigmoid":
+            raise ValueError(
+                f"output_activation={parts.output_activation!r} does not keep the "
+                f"output in [0, 1], which loss={parts.loss_name!r} needs; use "
+                "'sigmoid' or 'auto'."
+            )
+        target = data.X if data.target is None else data.target
+        _check_unit_interval(target, parts.loss_name)
+    if not parts.starts_as_pca:
+        return
+    if parts.code_activation != "identity":
+        raise ValueError(
+            f"code_activation={parts.code_activation!r} cannot start as PCA; set "
+            "init='random' or code_activation='identity'."
+        )
+    largest = min(len(data.rows), data.n_features)
+    if n_components > largest:
+        raise ValueError(
+            f"n_components={n_components!r} must be at most min(n_samples, "
+            f"n_features)={largest} with init='pca'; set init='random' for a wider "
+            "code."
+        )
+
+
+# Losses for any values, instead of losses that need values in [0, 1].
+_FOR_ANY_VALUE = {"bernoulli": "gaussian"}
+
+
+def _check_unit_interval(X: Any, loss: Any) -> None:
+    values = X if isinstance(X, np.ndarray) else X.data
+    low, high = values.min(initial=0), values.max(initial=0)
+    if low < 0 or high > 1:
+        instead = _FOR_ANY_VALUE.get(loss, "mse") if isinstance(loss, str) else "mse"
+        raise ValueError(
+            f"loss={loss!r} needs values in [0, 1], but they span [{low:.4g}, "
+            f"{high:.4g}]. Scale them, for instance with MinMaxScaler, or choose "
+            f"loss={instead!r}."
+        )

@@ -1,4 +1,4 @@
-"""What a fitted autoencoder does with data: codes, reconstructions, errors, scores."""
+"""Methods of fitted autoencoders: codes, reconstructions, errors, scores."""
 
 from collections.abc import Iterator
 
@@ -24,9 +24,9 @@ def _forward(module, x):
 
 
 class EncodingMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
-    """`transform` of every estimator that has a fitted `module_`.
+    """The method `transform`, from a fitted `module_`.
 
-    Besides it needs `n_components_` and `device_`.
+    It needs `n_components_` and `device_` as well.
     """
 
     def transform(self, X):
@@ -50,7 +50,7 @@ class EncodingMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         return validate_data(self, X, reset=False, **TABLE_CHECKS)
 
     def _infer(self, X, apply, n_columns: int | None, **options) -> np.ndarray:
-        """``apply(module_, rows)`` of all rows, of that many columns or of none."""
+        """``apply(module_, rows)`` for all rows. None means a result of shape (n,)."""
         shape = (X.shape[0],) if n_columns is None else (X.shape[0], n_columns)
         result = np.empty(shape, dtype=X.dtype)
         outputs = module_outputs(self.module_, apply, X, self.device_, **options)
@@ -70,10 +70,10 @@ class EncodingMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
 
 class ReconstructionMixin(EncodingMixin):
-    """Methods of every estimator whose fitted `module_` reconstructs its input.
+    """Methods of estimators whose fitted `module_` reconstructs its input.
 
-    Beyond what `EncodingMixin` needs, it needs the number of outputs `_n_outputs` and
-    the mean of the training data, `_feature_mean`.
+    In addition to the attributes for `EncodingMixin`, it needs the number of outputs,
+    `_n_outputs`, and the mean of the training data, `_feature_mean`.
     """
 
     def inverse_transform(self, X):
@@ -87,8 +87,8 @@ class ReconstructionMixin(EncodingMixin):
         Returns
         -------
         X_original : ndarray of shape (n_samples, n_outputs)
-            The reconstructions, in the precision of the codes; `n_outputs` is
-            `n_features` unless `fit` was given an `X_target` of another width.
+            The reconstructions, in the precision of the codes. `n_outputs` is the
+            number of columns of `X_target` in `fit`, or else `n_features`.
         """
         check_is_fitted(self)
         X = check_array(X, dtype=[np.float64, np.float32], input_name="X")
@@ -116,7 +116,7 @@ class ReconstructionMixin(EncodingMixin):
         return self._infer(X, _forward, self._n_outputs)
 
     def reconstruction_error(self, X, per_feature=False):
-        """Measure the squared difference between `X` and its reconstruction.
+        """Compute the squared difference between `X` and its reconstruction.
 
         Parameters
         ----------
@@ -129,8 +129,8 @@ class ReconstructionMixin(EncodingMixin):
         Returns
         -------
         error : ndarray of shape (n_samples,) or (n_samples, n_features)
-            ``mean_j (x_ij - xhat_ij)^2`` of each row, or its summands, in squared
-            units of `X`.
+            ``mean_j (x_ij - xhat_ij)^2`` of each row or, with `per_feature`,
+            ``(x_ij - xhat_ij)^2`` of each entry, in squared units of `X`.
         """
         X = self._validate_inference_data(X)
         shape = X.shape if per_feature else X.shape[:1]
@@ -141,7 +141,7 @@ class ReconstructionMixin(EncodingMixin):
         return error
 
     def score_samples(self, X):
-        """Score each row by minus its reconstruction error: higher is more usual.
+        """Compute minus the reconstruction error: the higher, the more usual a row is.
 
         Parameters
         ----------
@@ -156,10 +156,10 @@ class ReconstructionMixin(EncodingMixin):
         return -self.reconstruction_error(X)
 
     def score(self, X, y=None):
-        """Return the share of the variance of `X` that its reconstruction explains.
+        """Compute the share of the variance of `X` that its reconstruction explains.
 
-        Comparable with ``PCA(...).fit(X).explained_variance_ratio_.sum()``, so that
-        model selection works with neither `y` nor `scoring`.
+        It is comparable to ``PCA(...).fit(X).explained_variance_ratio_.sum()``. Model
+        selection therefore needs neither `y` nor `scoring`.
 
         Parameters
         ----------
@@ -172,16 +172,16 @@ class ReconstructionMixin(EncodingMixin):
         Returns
         -------
         score : float
-            ``1 - sum_i ||x_i - xhat_i||^2 / sum_i ||x_i - mean(x)||^2``; 1 is
-            perfect, 0 no better than the mean, and there is no lower bound. For
-            constant data 1 if the reconstruction is exact, else 0.
+            ``1 - sum_i ||x_i - xhat_i||^2 / sum_i ||x_i - mean(x)||^2``. It is 1 for
+            exact reconstructions and 0 for the mean, and there is no lower bound. For
+            constant data it is 1 if the reconstruction is exact, else 0.
         """
         X = self._validate_inference_data(X)
         error = total = 0.0
         shifted_sum = np.zeros(X.shape[1])
         for _, block, reconstruction in self._reconstructions(X):
             error += float(np.square(block - reconstruction, dtype=np.float64).sum())
-            # Shifted, which avoids cancellation when the mean is large.
+            # Subtracting the mean avoids cancellation when it is large.
             shifted = block.astype(np.float64) - self._feature_mean
             total += float(np.square(shifted).sum())
             shifted_sum += shifted.sum(axis=0)
@@ -193,8 +193,8 @@ class ReconstructionMixin(EncodingMixin):
     def _check_comparable(self, X) -> None:
         if self._n_outputs != X.shape[1]:
             raise ValueError(
-                f"The outputs have {self._n_outputs} columns and X has {X.shape[1]}: "
-                "they cannot be compared. Compare reconstruct(X) with the targets."
+                f"The outputs have {self._n_outputs} columns and X has {X.shape[1]}, "
+                "so they cannot be compared. Compare reconstruct(X) with the targets."
             )
 
     def _reconstructions(self, X) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:

@@ -1,4 +1,4 @@
-"""The sparse autoencoder: few codes are active at a time."""
+"""The sparse autoencoder: few units of the code are active at a time."""
 
 from dataclasses import dataclass, field, replace
 from numbers import Integral, Real
@@ -21,21 +21,25 @@ from sklearn_ae.estimators._validation import TrainingData
 from sklearn_ae.networks.top_k import TopKNetwork
 from sklearn_ae.objectives.terms import ActivationL1, ActivationL2, KLSparsity
 
-# A unit whose standard deviation is below this share of the largest one is dead.
+# A unit whose standard deviation is at most this share of the largest one is dead.
 DEAD = 1e-3
+
+# Fits codes in (0, 1) and codes that are penalised: of 1, 1/2, 1/4 and 1/8 the best, on
+# tables of scikit-learn.
+DATA_RMS = 0.25
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class SparseAutoencoder(
     BaseAutoencoder, HiddenLayers, AnyNetwork, Start, TiedWeights, CodeActivation
 ):
-    """Sparse autoencoder: a wide code of which little is active at a time.
+    """Sparse autoencoder: a wide code with few active units at a time.
 
     Minimises [1]_
 
     ``J = mean_i 1/2 ||x_i - g(h(x_i))||^2 + lambd * S(h)``
 
-    where ``h(x)``, of `n_components` columns, is what `transform` returns, and ``S``
+    where ``h(x)``, with `n_components` columns, is the result of `transform`, and ``S``
     depends on `sparsity`:
 
     - "kl": ``sum_j KL(rho || r_j)``, with ``r_j`` the mean activation of unit ``j``
@@ -43,79 +47,235 @@ class SparseAutoencoder(
       log((1 - rho) / (1 - r))``. Codes must lie in (0, 1);
     - "l1": ``mean_i sum_j |h_j(x_i)|``;
     - "l2": ``mean_i sum_j h_j(x_i)^2``;
-    - "topk": nothing. Of each row only the `k` largest codes survive [2]_, the others
-      are zero.
+    - "topk": no penalty. The `k` largest codes of each row are kept [2]_, the others
+      are set to zero.
 
-    By default there is one layer from input to code and one back, the weights start at
-    random, and where there is a penalty the data are centred but not scaled, so that
-    published values of `rho` and `lambd` carry over.
+    By default encoder and decoder have one layer each and start from random weights.
+    The objective is in the units of `X`, so that published values of `rho` and `lambd`
+    can be used.
 
     Parameters
     ----------
     n_components : int or float, default=256
-        Width of the code, which may exceed that of the input. A share of the variance
-        in (0, 1) takes as many components as PCA needs to explain more than it.
-
-    hidden_layer_sizes : "auto", int or tuple of int, default=()
-        Widths of further hidden layers between input and code; the decoder mirrors
-        them. "auto" is one layer of 256 units.
+        Width of the code, which may exceed that of the input. A float in (0, 1) is a
+        share of the variance: the code is as wide as PCA needs to explain more than
+        this share.
 
     code_activation : str, default="auto"
-        Activation of the code, as for `activation`. "auto" is "sigmoid" for
-        ``sparsity="kl"``, which needs it, else "relu".
+        Activation of the code, with the same choices as `activation`. "auto" is
+        "sigmoid" for ``sparsity="kl"``, which requires it, else "relu".
+
+    tied_weights : bool, default=False
+        Use the transposed weights of the encoder in the decoder. Dense networks only.
+        They are tied in units of the network, so that the units of `X` do not matter;
+        in units of `X` the decoder has a factor of its own.
+
+    init : {"pca", "random"}, default="random"
+        "pca" adds linear maps from input to code and from code to output, in parallel
+        with the hidden layers, and starts the network as PCA. "random" starts a
+        classical network, without these maps, from random weights. Ignored if
+        `network` is a class.
+
+    network : ConvolutionalNetwork, type, partial or None, default=None
+        None builds a dense network from `hidden_layer_sizes` and the activations. A
+        `ConvolutionalNetwork`, or any other object with a method
+        ``module_and_params``, replaces `hidden_layer_sizes` and keeps the activations
+        and `dropout`. A subclass of `torch.nn.Module` with methods ``encode`` and
+        ``decode`` is called with ``(n_features, n_components)`` and used as is; the
+        parameters of the dense network and `init` are ignored. Use
+        `functools.partial` to pass it further arguments. See
+        `sklearn_ae.networks.Network` for what else a network can implement.
+
+    hidden_layer_sizes : "auto", int or tuple of int, default=()
+        Widths of hidden layers between input and code; the decoder mirrors them.
+        "auto" is one layer of 256 units.
+
+    activation : str, default="silu"
+        Activation of the hidden layers: "identity", "relu", "leaky_relu", "elu",
+        "gelu", "silu", "softplus", "tanh" or "sigmoid".
+
+    output_activation : str, default="auto"
+        Activation of the output, with the same choices as `activation`. "auto" is
+        "sigmoid" if the loss needs values in [0, 1], else "identity". If it is not
+        "identity", the data are neither centred nor scaled inside the network.
+
+    loss : {"mse", "mae", "huber", "bce"} or Loss, default="mse"
+        Reconstruction loss of a row, summed over its features:
+        ``1/2 ||x - xhat||^2``, ``sum_j |x_j - xhat_j|``, the Huber loss with a
+        threshold of 1 in the units of `X`, or the binary cross-entropy, which
+        needs values in [0, 1]. Other losses are `sklearn_ae.objectives.Loss` objects.
+
+    dropout : float, default=0.0
+        Share of the hidden units that is dropped during training, in [0, 1).
+
+    l1_penalty : float, default=0.0
+        Weight of ``sum |W|`` over all weight matrices, without biases. If positive,
+        codes are not rotated, since the penalty depends on their axes.
+
+    l2_penalty : float, default=0.0
+        Weight of ``1/2 sum W^2`` over all weight matrices, without biases.
+
+    penalties : list of Penalty or None, default=None
+        Further penalties: `sklearn_ae.objectives.Penalty` objects such as
+        ``ActivationL1(0.1)``. Their fields are parameters, too: the weight of the
+        first one is ``penalties__0__weight``.
+
+    optimizer : str or type, default="adam"
+        "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", or a
+        subclass of `torch.optim.Optimizer`. "adamw" is Adam with a weight decay of
+        0.3, which is not part of the objective and spares the biases. With the
+        others, nothing but the objective acts on the weights.
+
+    optimizer_params : dict or None, default=None
+        Further arguments of the optimizer, such as ``{"weight_decay": 0.1}``.
+
+    learning_rate : "auto" or float, default="auto"
+        The largest learning rate of the schedule. "auto" is a rate that suits the
+        optimizer.
+
+    learning_rate_schedule : {"one_cycle", "constant", "cosine", \
+"reduce_on_plateau"}, default="one_cycle"
+        How the learning rate changes during a fit: up in the first tenth of the steps
+        and then down to zero; not at all; down along a cosine; or down by a factor of
+        10 after 5 epochs without an improvement. `partial_fit` keeps it constant.
+
+    batch_size : "auto" or int, default="auto"
+        The largest number of rows in a step. "auto" is 64, from 5,000 rows on 128,
+        from 50,000 on 256.
+
+    max_epochs : "auto" or int, default="auto"
+        Passes over the training rows. "auto" is about 100,000 divided by their
+        number, at least 10 and at most 300. 0 leaves the network as it starts.
+
+    validation_fraction : float or None, default=0.1
+        Share of the rows that is held out, in (0, 1). The weights with the lowest
+        loss on these rows are kept. Small tables hold out 30 rows, or a third of
+        them. None trains on all rows and keeps the last weights.
+
+    n_iter_no_change : int or None, default=None
+        Stop when the loss on the rows held out has not improved for this many epochs.
+        None trains to the end of the schedule.
+
+    tol : float, default=0.0001
+        The share of the lowest validation loss by which a loss must fall below it
+        to count as an improvement.
+
+    device : str, default="cpu"
+        Where to compute: "cpu", "cuda", "cuda:1", "mps", or "auto" for a GPU if
+        there is one.
+
+    callbacks : list of skorch.callbacks.Callback or None, default=None
+        Called during training with the skorch net.
+
+    random_state : int, RandomState instance or None, default=None
+        Controls weight initialisation, shuffling, the validation split, dropout and
+        other noise. Pass an int for reproducible results. Global generators are never
+        touched.
+
+    verbose : int, default=0
+        1 shows a progress bar with the losses.
+
+    warm_start : bool, default=False
+        Continue with the network of the previous fit. Mean, scale and the state of
+        the random generators are kept as well.
 
     sparsity : {"kl", "l1", "l2", "topk"}, default="kl"
-        What makes the code sparse.
+        Kind of penalty on the codes, see above.
 
     rho : float, default=0.05
-        Target of the mean activations, in (0, 1). Used by "kl" and, where `k` is
-        None, by "topk".
+        Target of the mean activations, in (0, 1). Used by "kl", and by "topk" if `k`
+        is None.
 
     lambd : float, default=1.0
-        Weight of the penalty, at least 0; "topk" has none. The larger it is, the nearer
-        are the mean activations to `rho`, or to zero with "l1" and "l2".
+        Weight of the penalty, at least 0. Not used by "topk". With a larger weight, the
+        mean activations are closer to `rho`, or to zero with "l1" and "l2".
 
     k : int or None, default=None
-        Number of codes of each row that survive with ``sparsity="topk"``. None is the
+        Number of codes of each row that are kept with ``sparsity="topk"``. None keeps a
         share `rho` of them, and at least one.
-
-    {shared_parameters}
 
     Attributes
     ----------
     mean_activation_ : ndarray of shape (n_components_,)
-        Mean of each code over the training rows; what "kl" draws to `rho`.
+        Mean of each code over the training rows. The target of "kl" for it is `rho`.
 
     dead_units_ : ndarray of bool of shape (n_components_,)
-        The units that say nothing: their standard deviation over the training rows is
-        below a thousandth of the largest one.
+        The units that carry no information: their standard deviation over the training
+        rows is at most a thousandth of the largest one.
 
-    {shared_attributes}
+    n_components_ : int
+        Width of the code.
+
+    explained_variance_ : ndarray of shape (n_components_,)
+        Variance of each code over the training rows, with ``n - 1`` in the
+        denominator. After `partial_fit`, the rows are those of all calls, each with
+        its code at the end of its call.
+
+    mean_ : ndarray of shape (n_features_in_,)
+        Subtracted from the input before it enters the network: the mean of each
+        feature, or zeros if the data are not centred.
+
+    scale_ : float
+        The centred input is divided by it before it enters the network. It is a single
+        number for all features, so that the minimiser does not change.
+
+    module_ : torch.nn.Module
+        The fitted network in the units of the data, with methods ``encode``,
+        ``decode`` and ``forward``.
+
+    net_ : skorch.NeuralNet
+        The skorch net that trained the network, in standardised units.
+
+    history_ : dict of str to ndarray of shape (n_iter_,)
+        One entry per epoch: "epoch", "learning_rate", "train_loss", "valid_loss", and
+        the terms of the losses, such as "train_reconstruction" and "train_l2", in the
+        units of the data.
+
+    loss_curve_ : ndarray of shape (n_iter_,)
+        Training loss of each epoch, averaged over its steps.
+
+    validation_loss_curve_ : ndarray of shape (n_iter_,) or None
+        Loss on the held-out rows after each epoch; None without held-out rows.
+
+    n_iter_ : int
+        Number of epochs, including those of previous fits with a warm start.
+
+    best_loss_ : float
+        Loss of the weights that were kept, on the held-out rows. Without held-out
+        rows, the last training loss.
+
+    device_ : str
+        Device of the network.
+
+    n_features_in_ : int
+        Number of features seen during `fit`.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of features seen during `fit`, if all of them are strings.
 
     See Also
     --------
     Autoencoder : A narrow code instead of a sparse one.
-    sklearn.decomposition.MiniBatchDictionaryLearning : Sparse codes by a linear
-        dictionary and an optimisation for every row.
+    sklearn.decomposition.MiniBatchDictionaryLearning : Sparse codes with a linear
+        dictionary, computed by an optimisation for every row.
 
     Notes
     -----
-    A mini-batch knows only its own mean activation, which is no estimate of what the
-    divergence of the means over the training set needs: the smaller the batch, the
-    larger the divergence at its mean. Here the divergence is taken at a running mean
-    over about the last 1,000 rows, and the gradient passes through the mean of the
-    batch. The units start with a mean activation of about `rho`. As `lambd` grows,
-    `mean_activation_` then tends to `rho` whatever the `batch_size`. On rows held out,
-    the mean is that of these rows.
+    "kl" needs the mean activations over the training set. The divergence at the mean of
+    a mini-batch overestimates it, the more so the smaller the batch. It is therefore
+    computed at a running mean over about the last 1,000 rows, with the gradient of the
+    mean of the batch. The mean activations start at about `rho`. As `lambd` grows,
+    `mean_activation_` tends to `rho`, whatever the `batch_size`. On held-out rows the
+    mean is that of these rows.
 
-    "kl" asks for activations that are small on average, not for zeros. Codes of which
-    most are zero come from "topk" and, with the default activation, from "l1".
+    "kl" leads to activations that are small on average, but not to zeros. Codes that
+    are mostly zero come from "topk" and, with the default activation, from "l1".
 
-    With "l1" and "l2" an encoder can evade the penalty by small codes and large
-    weights of the decoder. ``tied_weights=True`` or an `l2_penalty` prevents it.
+    With "l1" and "l2" the network can avoid the penalty by small codes and large
+    weights of the decoder. ``tied_weights=True`` or an `l2_penalty` prevents this.
 
-    The default optimizer is "adam", since the weight decay of "adamw" would be another
-    penalty beside the one asked for.
+    The default optimizer is "adam", since the weight decay of "adamw" would act as a
+    further penalty.
 
     References
     ----------
@@ -138,7 +298,7 @@ class SparseAutoencoder(
     >>> bool(abs(sparse.mean_activation_.mean() - 0.1) < 0.02)
     True
 
-    Searching `rho` and `lambd` for what serves a classifier best:
+    Searching for the `rho` and `lambd` that suit a classifier best:
 
     >>> pipeline = Pipeline(
     ...     [
@@ -184,12 +344,13 @@ class SparseAutoencoder(
         changes = {
             "code_activation": self._resolved_code_activation(),
             "orders_codes": False,
+            "data_rms": DATA_RMS,
             "penalties": penalties,
         }
         if self.sparsity == "kl":
             penalties["sparsity"] = KLSparsity(lambd, rho)
-            # Units start about as active as their target. Starting at one half, the
-            # biases would have too far to go in the few steps of large batches.
+            # Units start with about the target activation. From one half, large
+            # batches would give the biases too few steps to get there.
             changes["code_bias"] = float(logit(rho))
         elif self.sparsity == "l1":
             penalties["sparsity"] = ActivationL1(lambd)
@@ -199,8 +360,7 @@ class SparseAutoencoder(
             k = max(1, round(rho * n_components)) if self.k is None else int(self.k)
             if k > n_components:
                 raise ValueError(
-                    f"k={self.k!r} must be at most n_components={n_components}, the "
-                    "width of the code."
+                    f"k={self.k!r} must be at most n_components={n_components}."
                 )
             changes |= {"wrapper": TopKNetwork, "wrapper_params": {"k": k}}
         return replace(parts, **changes)
@@ -214,14 +374,14 @@ class SparseAutoencoder(
         activation = self._resolved_code_activation()
         if self.sparsity == "kl" and activation != "sigmoid":
             raise ValueError(
-                f"code_activation={activation!r} gives codes outside (0, 1), where "
-                "sparsity='kl' is not defined; use code_activation='sigmoid' (or "
+                f"code_activation={activation!r} gives codes outside (0, 1), for "
+                "which sparsity='kl' is not defined; use code_activation='sigmoid' (or "
                 "'auto'), or sparsity='l1', 'l2' or 'topk'."
             )
         if self.sparsity == "topk" and self.init == "pca":
             raise ValueError(
-                "init='pca' cannot start a code of which sparsity='topk' drops most "
-                "entries; set init='random'."
+                "init='pca' is not possible with sparsity='topk', which sets most "
+                "codes to zero; set init='random'."
             )
 
     def _check_codes(self, codes: np.ndarray) -> None:
@@ -229,7 +389,7 @@ class SparseAutoencoder(
         if self.sparsity == "kl" and not (0 < low and high < 1):
             raise ValueError(
                 f"its codes span [{low:.3g}, {high:.3g}], but sparsity='kl' needs "
-                "codes in (0, 1): let encode end in a sigmoid, or choose "
+                "codes in (0, 1): end encode with a sigmoid, or choose "
                 "sparsity='l1', 'l2' or 'topk'"
             )
 

@@ -1,4 +1,4 @@
-"""The stacked autoencoder: layers trained one by one, then all of them together."""
+"""The stacked autoencoder: layers trained one by one, then all of them jointly."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,13 +15,13 @@ from sklearn_ae.estimators._base import BaseAutoencoder
 from sklearn_ae.estimators._contractive import ContractiveAutoencoder
 from sklearn_ae.estimators._denoising import DenoisingAutoencoder
 from sklearn_ae.estimators._parameters import CodeActivation, HiddenLayers
-from sklearn_ae.estimators._parts import Parts
+from sklearn_ae.estimators._parts import Parts, check_parts
 from sklearn_ae.estimators._sparse import SparseAutoencoder
-from sklearn_ae.estimators._validation import TrainingData, check_parts
+from sklearn_ae.estimators._validation import TrainingData
 from sklearn_ae.networks.dense import DenseNetwork
 from sklearn_ae.training.net import AutoencoderNet
 
-# What can be a layer: a linear map and an activation in each direction.
+# Estimators that can be layers: a linear map and an activation in each direction.
 _LAYERS = (
     Autoencoder,
     ContractiveAutoencoder,
@@ -38,20 +38,27 @@ class StackedAutoencoder(BaseAutoencoder, HiddenLayers, CodeActivation):
     layer ``l`` is a linear map and an activation in each direction. The fit has L + 1
     stages [1]_ [2]_:
 
-    - stage ``l - 1``, for ``l = 1, ..., L``: ``h_l`` and ``g_l`` are trained as an
-      autoencoder of their own on the codes below, ``h_{l-1}(... h_1(x))``, and minimise
+    - stage ``l - 1``, for ``l = 1, ..., L``: ``h_l`` and ``g_l`` are trained as a
+      separate autoencoder on the codes below, ``h_{l-1}(... h_1(x))``, with
       the objective of `layer`;
-    - the decoders are unfolded on top of the encoders, which gives the network whose
-      reconstructions and codes are those of the layers, one after the other;
-    - stage ``L``: all of it is trained together and minimises
+    - the decoders are unfolded on top of the encoders, which gives a network with the
+      codes and reconstructions of the composed layers;
+    - stage ``L``: the whole network is trained and minimises
 
     ``J = mean_i 1/2 ||x_i - g(h(x_i))||^2 + l1_penalty sum |W| + l2_penalty/2 sum W^2``
 
-    The untrained start of the last stage takes part when early stopping looks for the
-    best weights.
+    If no epoch of the last stage has a lower loss on the held-out rows than its start,
+    the weights of the start are kept.
 
     Parameters
     ----------
+    n_components : int or float, default=2
+        Width of the code. A float in (0, 1) is a share of the variance: the code is
+        as wide as PCA needs to explain more than this share.
+
+    code_activation : str, default="identity"
+        Activation of the code, with the same choices as `activation`.
+
     hidden_layer_sizes : "auto", int or tuple of int, default=(256, 128)
         Widths of the layers below the code; the decoder mirrors them. "auto" is one
         layer of 256 units.
@@ -60,51 +67,163 @@ class StackedAutoencoder(BaseAutoencoder, HiddenLayers, CodeActivation):
         Activation of the codes of all layers but the last: "identity", "relu",
         "leaky_relu", "elu", "gelu", "silu", "softplus", "tanh" or "sigmoid".
 
-    code_activation : str, default="identity"
-        Activation of the code, which is that of the last layer, from the same names.
+    output_activation : str, default="auto"
+        Activation of the output, with the same choices as `activation`. "auto" is
+        "sigmoid" if the loss needs values in [0, 1], else "identity". If it is not
+        "identity", the data are neither centred nor scaled inside the network.
+
+    loss : {"mse", "mae", "huber", "bce"} or Loss, default="mse"
+        Reconstruction loss of a row, summed over its features:
+        ``1/2 ||x - xhat||^2``, ``sum_j |x_j - xhat_j|``, the Huber loss with a
+        threshold of 1 in the units of `X`, or the binary cross-entropy, which
+        needs values in [0, 1]. Other losses are `sklearn_ae.objectives.Loss` objects.
+
+    dropout : float, default=0.0
+        Share of the hidden units that is dropped during training, in [0, 1).
+
+    l1_penalty : float, default=0.0
+        Weight of ``sum |W|`` over all weight matrices, without biases. If positive,
+        codes are not rotated, since the penalty depends on their axes.
+
+    l2_penalty : float, default=0.0
+        Weight of ``1/2 sum W^2`` over all weight matrices, without biases.
+
+    penalties : list of Penalty or None, default=None
+        Further penalties: `sklearn_ae.objectives.Penalty` objects such as
+        ``ActivationL1(0.1)``. Their fields are parameters, too: the weight of the
+        first one is ``penalties__0__weight``.
+
+    optimizer : str or type, default="adamw"
+        "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", or a
+        subclass of `torch.optim.Optimizer`. "adamw" is Adam with a weight decay of
+        0.3, which is not part of the objective and spares the biases. With the
+        others, nothing but the objective acts on the weights.
+
+    optimizer_params : dict or None, default=None
+        Further arguments of the optimizer, such as ``{"weight_decay": 0.1}``.
+
+    learning_rate : "auto" or float, default="auto"
+        The largest learning rate of the schedule. "auto" is a rate that suits the
+        optimizer.
+
+    learning_rate_schedule : {"one_cycle", "constant", "cosine", \
+"reduce_on_plateau"}, default="one_cycle"
+        How the learning rate changes during a fit: up in the first tenth of the steps
+        and then down to zero; not at all; down along a cosine; or down by a factor of
+        10 after 5 epochs without an improvement. `partial_fit` keeps it constant.
+
+    batch_size : "auto" or int, default="auto"
+        The largest number of rows in a step. "auto" is 64, from 5,000 rows on 128,
+        from 50,000 on 256.
+
+    max_epochs : "auto" or int, default="auto"
+        Passes over the training rows. "auto" is about 100,000 divided by their
+        number, at least 10 and at most 300. 0 leaves the network as it starts.
+
+    validation_fraction : float or None, default=0.1
+        Share of the rows that is held out, in (0, 1). The weights with the lowest
+        loss on these rows are kept. Small tables hold out 30 rows, or a third of
+        them. None trains on all rows and keeps the last weights.
+
+    n_iter_no_change : int or None, default=None
+        Stop when the loss on the rows held out has not improved for this many epochs.
+        None trains to the end of the schedule.
+
+    tol : float, default=0.0001
+        The share of the lowest validation loss by which a loss must fall below it
+        to count as an improvement.
+
+    device : str, default="cpu"
+        Where to compute: "cpu", "cuda", "cuda:1", "mps", or "auto" for a GPU if
+        there is one.
 
     callbacks : list of skorch.callbacks.Callback or None, default=None
-        Called during the fine-tuning with the skorch net. Those of `layer` are called
-        during the pretraining.
+        Called with the skorch net during fine-tuning. The callbacks of `layer` are
+        called during pretraining.
+
+    random_state : int, RandomState instance or None, default=None
+        Controls weight initialisation, shuffling, the validation split, dropout and
+        other noise. Pass an int for reproducible results. Global generators are never
+        touched.
+
+    verbose : int, default=0
+        1 shows a progress bar with the losses.
+
+    warm_start : bool, default=False
+        Continue with the network of the previous fit. Mean, scale and the state of
+        the random generators are kept as well.
 
     layer : estimator or None, default=None
         The prototype of all layers: a `SparseAutoencoder`, `DenoisingAutoencoder`,
-        `ContractiveAutoencoder` or `Autoencoder`. Of each layer, the stack determines
-        `n_components`, `hidden_layer_sizes`, `code_activation`, `output_activation`,
-        `init`, `device` and `random_state`; all else is the prototype's, such as its
-        loss, its penalties, its optimizer and its early stopping. None is a plain
-        `Autoencoder`, with the `loss` of the stack on the data and squared error on
-        codes.
+        `ContractiveAutoencoder` or `Autoencoder`. The stack sets `n_components`,
+        `hidden_layer_sizes`, `code_activation`, `output_activation`, `init`, `device`
+        and `random_state` of each layer. All other parameters are those of the
+        prototype, such as its loss, penalties and optimizer. None is a plain
+        `Autoencoder` with the `loss` of the stack for the first layer and the squared
+        error for the others.
 
     pretrain_epochs : "auto" or int, default="auto"
-        Epochs of each layer, of which early stopping keeps the best. "auto" is
-        `max_epochs` of `layer`. 0 leaves the layers as they start.
-
-    {shared_parameters}
+        Number of epochs for each layer. "auto" is `max_epochs` of `layer`. 0 does not
+        train the layers.
 
     Attributes
     ----------
     layers_ : list of estimators
-        The layers as pretrained, from the data upwards; fine-tuning does not change
-        them.
+        The pretrained layers, starting at the data. Fine-tuning does not change them.
 
     history_ : dict of str to ndarray of shape (n_epochs,)
-        One entry an epoch of any stage: "stage", from 0 for the first layer to
-        ``len(layers_)`` for the fine-tuning, "epoch" within the stage,
-        "learning_rate", "train_loss" and "valid_loss", and their terms such as
-        "train_reconstruction", in the units of what the stage reconstructs. NaN where a
-        stage has no such term.
+        One entry per epoch of every stage: "stage", from 0 for the first layer to
+        ``len(layers_)`` for fine-tuning, "epoch" within the stage, "learning_rate",
+        "train_loss", "valid_loss", and the terms of the losses, such as
+        "train_reconstruction", in the units of what the stage reconstructs. Terms that
+        a stage does not have are NaN.
 
     loss_curve_ : ndarray of shape (n_iter_,)
         Training loss of each epoch of fine-tuning, averaged over its steps.
 
     validation_loss_curve_ : ndarray of shape (n_iter_,) or None
-        Loss on the rows held out, after each epoch of fine-tuning.
+        Loss on the held-out rows after each epoch of fine-tuning; None without
+        held-out rows.
 
     n_iter_ : int
-        Number of epochs of fine-tuning, over all fits of a warm start.
+        Number of epochs of fine-tuning, including those of previous fits with a warm
+        start.
 
-    {shared_attributes}
+    n_components_ : int
+        Width of the code.
+
+    explained_variance_ : ndarray of shape (n_components_,)
+        Variance of each code over the training rows, with ``n - 1`` in the
+        denominator. After `partial_fit`, the rows are those of all calls, each with
+        its code at the end of its call.
+
+    mean_ : ndarray of shape (n_features_in_,)
+        Subtracted from the input before it enters the network: the mean of each
+        feature, or zeros if the data are not centred.
+
+    scale_ : float
+        The centred input is divided by it before it enters the network. It is a single
+        number for all features, so that the minimiser does not change.
+
+    module_ : torch.nn.Module
+        The fitted network in the units of the data, with methods ``encode``,
+        ``decode`` and ``forward``.
+
+    net_ : skorch.NeuralNet
+        The skorch net that trained the network, in standardised units.
+
+    best_loss_ : float
+        Loss of the weights that were kept, on the held-out rows. Without held-out
+        rows, the last training loss.
+
+    device_ : str
+        Device of the network.
+
+    n_features_in_ : int
+        Number of features seen during `fit`.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of features seen during `fit`, if all of them are strings.
 
     See Also
     --------
@@ -163,7 +282,7 @@ class StackedAutoencoder(BaseAutoencoder, HiddenLayers, CodeActivation):
     >>> [int((stacked.history_["stage"] == stage).sum()) for stage in range(4)]
     [20, 20, 20, 30]
 
-    What the fine-tuning gains:
+    The gain from fine-tuning:
 
     >>> unfolded = clone(stacked).set_params(max_epochs=0).fit(X)
     >>> bool(stacked.score(X) > unfolded.score(X) + 0.1)
@@ -184,7 +303,7 @@ class StackedAutoencoder(BaseAutoencoder, HiddenLayers, CodeActivation):
 
     def _parts(self, data: TrainingData, n_components: int) -> Parts:
         parts = super()._parts(data, n_components)
-        # A penalty on the topmost codes may depend on their axes, too.
+        # A penalty of the last layer may depend on the axes of the codes.
         layer = self._prototype(0)._parts(data, n_components)
         return replace(
             parts, orders_codes=parts.orders_codes and layer.may_rotate_codes
@@ -195,14 +314,14 @@ class StackedAutoencoder(BaseAutoencoder, HiddenLayers, CodeActivation):
     def _prototype(self, level: int) -> BaseAutoencoder:
         if self.layer is not None:
             return self.layer
-        # Above the data there are codes, which need not lie in [0, 1].
+        # The other layers reconstruct codes, which need not lie in [0, 1].
         loss = self.loss if level == 0 else "mse"
         return Autoencoder(loss=loss, verbose=self.verbose)
 
     def _make_layer(
         self, level: int, widths: Sequence[int], output_activation: str, seed: int
     ) -> BaseAutoencoder:
-        """The unfitted layer from ``widths[level]`` columns to the next width."""
+        """The unfitted layer that encodes ``widths[level]`` columns."""
         is_last = level == len(widths) - 2
         layer = clone(self._prototype(level)).set_params(
             n_components=widths[level + 1],
@@ -222,7 +341,7 @@ class StackedAutoencoder(BaseAutoencoder, HiddenLayers, CodeActivation):
         if not isinstance(prototype, _LAYERS):
             names = ", ".join(cls.__name__ for cls in _LAYERS[:-1])
             raise ValueError(
-                f"layer={self.layer!r} cannot be stacked: a layer must be one of "
+                f"layer={self.layer!r} cannot be stacked: a layer must be a "
                 f"{names} or {_LAYERS[-1].__name__}."
             )
         # Nested estimators are not validated by themselves.
@@ -236,7 +355,7 @@ class StackedAutoencoder(BaseAutoencoder, HiddenLayers, CodeActivation):
         widths = [data.n_features, *hidden, self.n_components_]
         for level, width in enumerate(widths[:-1]):
             if level > 0:
-                # Codes, of which only the width is known.
+                # Codes with the right width; their values do not matter.
                 codes = np.zeros((2, width))
                 data = TrainingData(codes, None, None, np.arange(2), width, width)
             layer = self._make_layer(level, widths, output_activation, seed=0)
@@ -248,16 +367,15 @@ class StackedAutoencoder(BaseAutoencoder, HiddenLayers, CodeActivation):
                 module, _ = parts.module_and_params(width, n_components, data.n_outputs)
             except ValueError as error:
                 raise ValueError(
-                    f"layer={self.layer!r} does not serve with activation="
+                    f"layer={self.layer!r} is not compatible with activation="
                     f"{self.activation!r} and code_activation="
-                    f"{self.code_activation!r} of the stack, which the codes of its "
-                    f"lower layers and of the last one get: {error}"
+                    f"{self.code_activation!r} of the stack, which are the activations "
+                    f"of the codes of its lower layers and of its last layer: {error}"
                 ) from error
             if module is not DenseNetwork:
                 raise ValueError(
                     f"layer={self.layer!r} cannot be stacked: its network is a "
-                    f"{module.__name__}, and only a DenseNetwork makes a layer of a "
-                    "deeper one."
+                    f"{module.__name__}, but must be a DenseNetwork."
                 )
 
     def _pretrain(
@@ -281,7 +399,7 @@ class StackedAutoencoder(BaseAutoencoder, HiddenLayers, CodeActivation):
             try:
                 layer.fit(X, X_target=target, sample_weight=weight)
             except ValueError as error:
-                error.add_note(f"This was in the pretraining, at layers_[{level}].")
+                error.add_note(f"The error occurred in pretraining layers_[{level}].")
                 raise
             self.layers_.append(layer)
             if level < len(hidden):
@@ -290,7 +408,7 @@ class StackedAutoencoder(BaseAutoencoder, HiddenLayers, CodeActivation):
 
     @torch.no_grad()
     def _unfold(self, network: DenseNetwork) -> None:
-        """Make `network` the composition of the fitted layers."""
+        """Set the weights of `network` to those of the composed layers."""
         encoders, decoders = [], []
         for layer in self.layers_:
             module, inner = layer.module_, layer.module_.network
@@ -330,12 +448,12 @@ class StackedAutoencoder(BaseAutoencoder, HiddenLayers, CodeActivation):
 
 
 def _doubles(linear):
-    """Weight and bias where double precision is to be had, which not all GPUs have."""
+    """Weight and bias in double precision, on the CPU since some GPUs lack it."""
     return linear.weight.cpu().double(), linear.bias.cpu().double()
 
 
 def _joined(histories):
-    """One table of several, with a column "stage" that counts them."""
+    """The histories as a single table, with their numbers in a column "stage"."""
     lengths = [len(history.get("epoch", ())) for history in histories]
     names = dict.fromkeys(name for history in histories for name in history)
     table = {"stage": np.repeat(np.arange(len(histories)), lengths)}

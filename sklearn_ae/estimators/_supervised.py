@@ -1,4 +1,4 @@
-"""Classifier and regressor on an autoencoder."""
+"""Classifier and regressor on the codes of an autoencoder."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -22,50 +22,168 @@ from sklearn_ae.objectives.losses import CrossEntropy, Loss, SquaredError
 class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
     """Classifier on an autoencoder: pretrain, train the head, fine-tune.
 
-    The three steps of a deep classifier [1]_ [2]_:
+    `fit` has three steps [1]_ [2]_:
 
-    1. The autoencoder is fitted to all rows, those without a label (``y == -1``)
-       included. Its encoder ``h`` is kept.
-    2. With ``u(x) = (h(x) - m) / s``, where ``m`` is the mean of the codes of the
-       labelled rows and ``s^2`` the mean of their variances, `LogisticRegression`
-       finds the head, ``W`` and ``b``.
-    3. Encoder and head together, as one network, descend
+    1. The autoencoder is fitted to all rows, including those without a label
+       (``y == -1``). Its encoder ``h`` is used in the next steps.
+    2. `LogisticRegression` finds the head, ``W`` and ``b``, for the standardised codes
+       ``u(x) = (h(x) - m) / s``, where ``m`` is the mean of the codes of the labelled
+       rows and ``s^2`` the mean of their variances.
+    3. Encoder and head are trained together, as one network, to minimise
 
        ``J = mean_i -log p(y_i | x_i) + l2_penalty/2 sum W^2``
 
        over the labelled rows, with ``p(. | x) = softmax(W u(x) + b)``.
 
-    Pretraining pays where few of many rows have a label [3]_.
+    Pretraining helps if only few of many rows have a label [3]_.
 
     Parameters
     ----------
+    autoencoder : autoencoder, FrozenEstimator or None, default=None
+        The autoencoder to start from. An unfitted one is cloned and fitted to all rows
+        of `X`. A fitted one, with or without a `FrozenEstimator`, is copied and used
+        as is: `fit` does not change it, `sklearn.base.clone` keeps its weights, and
+        its parameters cannot be set. None is ``DenoisingAutoencoder(256,
+        corruption="masking", code_activation="silu", init="random")``.
+
+    pretrain : bool, default=True
+        Whether to train the autoencoder. False starts from its initial weights. Has no
+        effect if the autoencoder is already fitted.
+
+    freeze : bool, default=False
+        Keep the pretrained encoder and skip fine-tuning.
+
+    head_penalty : float, default=1.0
+        Weight of ``1/2 sum W^2`` of the head, relative to the sum of the losses of the
+        rows, when the head is trained alone on the standardised codes ``u``. It is
+        ``1 / C`` of `LogisticRegression` and ``alpha`` of `Ridge`.
+
+    l2_penalty : float, default=0.0
+        Weight of ``1/2 sum W^2`` over all weight matrices of encoder and head, without
+        biases, in fine-tuning. The weights are those for standardised inputs and
+        codes.
+
+    optimizer : str or type, default="adamw"
+        "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", or a
+        subclass of `torch.optim.Optimizer`. "adamw" is Adam with a weight decay of
+        0.3, which is not part of the objective and spares the biases. With the
+        others, nothing but the objective acts on the weights.
+
+    optimizer_params : dict or None, default=None
+        Further arguments of the optimizer, such as ``{"weight_decay": 0.1}``.
+
+    learning_rate : "auto" or float, default=0.001
+        The largest learning rate of the schedule. "auto" is a rate that suits the
+        optimizer for a network that is trained from scratch.
+
+    learning_rate_schedule : {"one_cycle", "constant", "cosine", \
+"reduce_on_plateau"}, default="one_cycle"
+        How the learning rate changes during fine-tuning: up in the first tenth of the
+        steps and then down to zero; not at all; down along a cosine; or down by a
+        factor of 10 after 5 epochs without an improvement.
+
+    batch_size : "auto" or int, default="auto"
+        The largest number of rows in a step. "auto" is 64, from 5,000 labelled rows
+        on 128, from 50,000 on 256.
+
+    max_epochs : "auto" or int, default="auto"
+        Passes over the labelled rows in fine-tuning. "auto" is about 100,000 divided
+        by their number, at least 10 and at most 300. 0 is the same as
+        ``freeze=True``.
+
+    validation_fraction : float or None, default=0.1
+        Share of the labelled rows that is held out in fine-tuning, in (0, 1). The
+        weights with the lowest loss on these rows are kept. If no epoch improves on
+        the start, the encoder is not changed and the head is trained again on all
+        labelled rows. Small tables hold out 30 rows, or a third of them. None trains
+        on all rows, which is advisable if there are few labels.
+
+    n_iter_no_change : int or None, default=None
+        Stop when the loss on the rows held out has not improved for this many epochs.
+        None trains to the end of the schedule.
+
+    tol : float, default=0.0001
+        The share of the lowest validation loss by which a loss must fall below it
+        to count as an improvement.
+
+    device : str, default="cpu"
+        Where to fine-tune and to predict: "cpu", "cuda", "cuda:1", "mps", or "auto"
+        for a GPU if there is one. Pretraining uses the `device` of the autoencoder.
+
+    callbacks : list of skorch.callbacks.Callback or None, default=None
+        Called with the skorch net during fine-tuning.
+
+    random_state : int, RandomState instance or None, default=None
+        Controls the validation split, shuffling and, if the `random_state` of the
+        autoencoder is None, pretraining. Pass an int for reproducible results.
+        Global generators are never touched.
+
+    verbose : int, default=0
+        1 shows a progress bar with the losses.
+
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes in steps 2 and 3, by class. "balanced" gives all
-        classes the same sum of weights. None are weights of one.
-
-    {shared_parameters}
+        classes the same total weight. None means weights of one.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         The classes, sorted.
 
-    {shared_attributes}
+    autoencoder_ : autoencoder
+        The pretrained autoencoder, as it was before fine-tuning.
+
+    n_components_ : int
+        Width of the code.
+
+    module_ : torch.nn.Module
+        The fine-tuned network in the units of the data, with the encoder as its method
+        ``encode`` and the head as ``decode``.
+
+    net_ : skorch.NeuralNet
+        The skorch net that trained the network, in standardised units.
+
+    history_ : dict of str to ndarray of shape (n_iter_,)
+        One entry per epoch of fine-tuning: "epoch", "learning_rate", "train_loss",
+        "valid_loss", and the terms of the losses, such as "train_prediction" and
+        "train_l2". The history of pretraining is ``autoencoder_.history_``.
+
+    loss_curve_ : ndarray of shape (n_iter_,)
+        Training loss of each epoch, averaged over its steps.
+
+    validation_loss_curve_ : ndarray of shape (n_iter_,) or None
+        Loss on the held-out rows after each epoch; None without held-out rows.
+
+    n_iter_ : int
+        Number of epochs of fine-tuning.
+
+    best_loss_ : float
+        Loss of the weights that were kept, on the held-out rows. Without held-out
+        rows, the last training loss; without fine-tuning, infinity.
+
+    device_ : str
+        Device of the network.
+
+    n_features_in_ : int
+        Number of features seen during `fit`.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of features seen during `fit`, if all of them are strings.
 
     See Also
     --------
-    AutoencoderRegressor : The same for numbers instead of classes.
-    sklearn.semi_supervised.SelfTrainingClassifier : Labels for rows without one, by
-        a classifier's own predictions.
+    AutoencoderRegressor : The same for regression.
+    sklearn.semi_supervised.SelfTrainingClassifier : Labels rows by the predictions of
+        a classifier.
     sklearn.neural_network.MLPClassifier : A network without pretraining.
 
     Notes
     -----
-    `transform` gives the codes of the fine-tuned encoder; those of the pretrained
-    one are ``autoencoder_.transform(X)``.
+    `transform` returns the codes of the fine-tuned encoder. Those of the pretrained
+    encoder are ``autoencoder_.transform(X)``.
 
-    Since -1 and 1 are the usual labels of two classes, they are two classes where no
-    other label occurs. Otherwise -1 is no class. A string is never a missing label.
+    If the only labels are -1 and 1, which are usual labels of two classes, both are
+    classes. Otherwise -1 means a missing label. Strings are always classes.
 
     References
     ----------
@@ -80,7 +198,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
 
     Examples
     --------
-    Of 1,347 digits 50 have a label:
+    Only 50 of 1,347 digits have a label:
 
     >>> from sklearn.datasets import load_digits
     >>> from sklearn.linear_model import LogisticRegression
@@ -98,7 +216,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
     >>> bool(accuracy > linear.score(X_test, y_test))
     True
 
-    An autoencoder that is fitted already is used as it is:
+    A fitted autoencoder is used as is:
 
     >>> from sklearn_ae import Autoencoder
     >>> autoencoder = Autoencoder(8, max_epochs=10, random_state=0).fit(X_train)
@@ -125,8 +243,8 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
             Training data. Sparse matrices are made dense a few batches at a time.
 
         y : array-like of shape (n_samples,)
-            Classes of the rows. Rows with ``y == -1`` have none and take part in
-            pretraining only; where all others are 1, -1 is a class itself.
+            Classes of the rows. Rows with ``y == -1`` are unlabelled and are used in
+            pretraining only, unless all other labels are 1: then -1 is a class.
 
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights of the rows, in all three steps; None means equal
@@ -140,12 +258,12 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
         Raises
         ------
         ValueError
-            If a parameter or the data are not what they have to be, or if a loss
-            becomes infinite or NaN. The estimator is then as it was before.
+            If a parameter or the data are invalid, or if a loss becomes infinite or
+            NaN. The estimator is left unchanged.
 
         KeyboardInterrupt
-            If the fit is interrupted. In fine-tuning the estimator is fitted then,
-            with the best weights so far; before, it is as it was.
+            If the fit is interrupted. During fine-tuning, the estimator is then fitted,
+            with the best weights so far; before that, it is left unchanged.
         """
         return self._fit(X, y, sample_weight)
 
@@ -154,8 +272,8 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
         rows = rows[has_label[rows]]
         if len(rows) == 0:
             raise ValueError(
-                "y has no labelled rows: all of them are -1, which stands for rows "
-                "without a label"
+                "y has no labelled rows: all of them are -1, which means that the "
+                "label is missing"
                 + ("." if weight is None else ", or have a sample_weight of zero.")
             )
         labels = y[rows]
@@ -200,8 +318,8 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
             )
         if not (np.all(np.isfinite(of_class)) and of_class.min() >= 0 < of_class.max()):
             raise ValueError(
-                f"class_weight={self.class_weight!r} must hold numbers of at least 0, "
-                "not all of them zero."
+                f"class_weight={self.class_weight!r} must contain numbers of at least "
+                "0 that are not all zero."
             )
         weight[rows] *= of_class[codes]
         return weight
@@ -219,7 +337,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
         head.fit(codes, labelled.strata[rows], sample_weight=weight)
         coef, intercept = head.coef_, head.intercept_
         if len(self.classes_) == 2:
-            # Two logits whose difference is the one of scikit-learn.
+            # Two logits whose difference is the logit of scikit-learn.
             sides = np.array([-0.5, 0.5])
             return sides[:, None] * coef, sides * intercept
         return coef, intercept
@@ -270,8 +388,8 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
         Returns
         -------
         decision : ndarray of shape (n_samples,) or (n_samples, n_classes)
-            ``W u(x) + b``; for two classes the logit of ``classes_[1]`` minus the
-            other. In the precision of `X`.
+            ``W u(x) + b``, in the precision of `X`. For two classes, the logit of
+            ``classes_[1]`` minus that of ``classes_[0]``.
         """
         logits = self._outputs(X)
         if len(self.classes_) == 2:
@@ -283,27 +401,146 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
 class AutoencoderRegressor(RegressorMixin, BaseSupervised):
     """Regressor on an autoencoder: pretrain, train the head, fine-tune.
 
-    The three steps of a deep network [1]_ [2]_:
+    `fit` has three steps [1]_ [2]_:
 
-    1. The autoencoder is fitted to all rows. Its encoder ``h`` is kept. To pretrain
-       on further rows, pass an autoencoder that is fitted to them.
-    2. With ``u(x) = (h(x) - m) / s``, where ``m`` is the mean of the codes and
-       ``s^2`` the mean of their variances, `Ridge` finds the head, ``W`` and ``b``.
-    3. Encoder and head together, as one network, descend
+    1. The autoencoder is fitted to all rows. Its encoder ``h`` is used in the next
+       steps. To pretrain on further rows, pass an autoencoder that is fitted to them.
+    2. `Ridge` finds the head, ``W`` and ``b``, for the standardised codes
+       ``u(x) = (h(x) - m) / s``, where ``m`` is the mean of the codes and ``s^2`` the
+       mean of their variances.
+    3. Encoder and head are trained together, as one network, to minimise
 
        ``J = mean_i 1/2 ||y_i - W u(x_i) - b||^2 + l2_penalty/2 sum W^2``.
 
     Parameters
     ----------
-    {shared_parameters}
+    autoencoder : autoencoder, FrozenEstimator or None, default=None
+        The autoencoder to start from. An unfitted one is cloned and fitted to all rows
+        of `X`. A fitted one, with or without a `FrozenEstimator`, is copied and used
+        as is: `fit` does not change it, `sklearn.base.clone` keeps its weights, and
+        its parameters cannot be set. None is ``DenoisingAutoencoder(256,
+        corruption="masking", code_activation="silu", init="random")``.
+
+    pretrain : bool, default=True
+        Whether to train the autoencoder. False starts from its initial weights. Has no
+        effect if the autoencoder is already fitted.
+
+    freeze : bool, default=False
+        Keep the pretrained encoder and skip fine-tuning.
+
+    head_penalty : float, default=1.0
+        Weight of ``1/2 sum W^2`` of the head, relative to the sum of the losses of the
+        rows, when the head is trained alone on the standardised codes ``u``. It is
+        ``1 / C`` of `LogisticRegression` and ``alpha`` of `Ridge`.
+
+    l2_penalty : float, default=0.0
+        Weight of ``1/2 sum W^2`` over all weight matrices of encoder and head, without
+        biases, in fine-tuning. The weights are those for standardised inputs and
+        codes.
+
+    optimizer : str or type, default="adamw"
+        "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", or a
+        subclass of `torch.optim.Optimizer`. "adamw" is Adam with a weight decay of
+        0.3, which is not part of the objective and spares the biases. With the
+        others, nothing but the objective acts on the weights.
+
+    optimizer_params : dict or None, default=None
+        Further arguments of the optimizer, such as ``{"weight_decay": 0.1}``.
+
+    learning_rate : "auto" or float, default=0.001
+        The largest learning rate of the schedule. "auto" is a rate that suits the
+        optimizer for a network that is trained from scratch.
+
+    learning_rate_schedule : {"one_cycle", "constant", "cosine", \
+"reduce_on_plateau"}, default="one_cycle"
+        How the learning rate changes during fine-tuning: up in the first tenth of the
+        steps and then down to zero; not at all; down along a cosine; or down by a
+        factor of 10 after 5 epochs without an improvement.
+
+    batch_size : "auto" or int, default="auto"
+        The largest number of rows in a step. "auto" is 64, from 5,000 labelled rows
+        on 128, from 50,000 on 256.
+
+    max_epochs : "auto" or int, default="auto"
+        Passes over the labelled rows in fine-tuning. "auto" is about 100,000 divided
+        by their number, at least 10 and at most 300. 0 is the same as
+        ``freeze=True``.
+
+    validation_fraction : float or None, default=0.1
+        Share of the labelled rows that is held out in fine-tuning, in (0, 1). The
+        weights with the lowest loss on these rows are kept. If no epoch improves on
+        the start, the encoder is not changed and the head is trained again on all
+        labelled rows. Small tables hold out 30 rows, or a third of them. None trains
+        on all rows, which is advisable if there are few labels.
+
+    n_iter_no_change : int or None, default=None
+        Stop when the loss on the rows held out has not improved for this many epochs.
+        None trains to the end of the schedule.
+
+    tol : float, default=0.0001
+        The share of the lowest validation loss by which a loss must fall below it
+        to count as an improvement.
+
+    device : str, default="cpu"
+        Where to fine-tune and to predict: "cpu", "cuda", "cuda:1", "mps", or "auto"
+        for a GPU if there is one. Pretraining uses the `device` of the autoencoder.
+
+    callbacks : list of skorch.callbacks.Callback or None, default=None
+        Called with the skorch net during fine-tuning.
+
+    random_state : int, RandomState instance or None, default=None
+        Controls the validation split, shuffling and, if the `random_state` of the
+        autoencoder is None, pretraining. Pass an int for reproducible results.
+        Global generators are never touched.
+
+    verbose : int, default=0
+        1 shows a progress bar with the losses.
 
     Attributes
     ----------
-    {shared_attributes}
+    autoencoder_ : autoencoder
+        The pretrained autoencoder, as it was before fine-tuning.
+
+    n_components_ : int
+        Width of the code.
+
+    module_ : torch.nn.Module
+        The fine-tuned network in the units of the data, with the encoder as its method
+        ``encode`` and the head as ``decode``.
+
+    net_ : skorch.NeuralNet
+        The skorch net that trained the network, in standardised units.
+
+    history_ : dict of str to ndarray of shape (n_iter_,)
+        One entry per epoch of fine-tuning: "epoch", "learning_rate", "train_loss",
+        "valid_loss", and the terms of the losses, such as "train_prediction" and
+        "train_l2". The history of pretraining is ``autoencoder_.history_``.
+
+    loss_curve_ : ndarray of shape (n_iter_,)
+        Training loss of each epoch, averaged over its steps.
+
+    validation_loss_curve_ : ndarray of shape (n_iter_,) or None
+        Loss on the held-out rows after each epoch; None without held-out rows.
+
+    n_iter_ : int
+        Number of epochs of fine-tuning.
+
+    best_loss_ : float
+        Loss of the weights that were kept, on the held-out rows. Without held-out
+        rows, the last training loss; without fine-tuning, infinity.
+
+    device_ : str
+        Device of the network.
+
+    n_features_in_ : int
+        Number of features seen during `fit`.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of features seen during `fit`, if all of them are strings.
 
     See Also
     --------
-    AutoencoderClassifier : The same for classes, which takes rows without a label.
+    AutoencoderClassifier : The same for classes, also with unlabelled rows.
     sklearn.neural_network.MLPRegressor : A network without pretraining.
 
     Notes
@@ -346,7 +583,7 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
             Training data. Sparse matrices are made dense a few batches at a time.
 
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            What is to be predicted.
+            Target values.
 
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights of the rows, in all three steps; None means equal
@@ -360,12 +597,12 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
         Raises
         ------
         ValueError
-            If a parameter or the data are not what they have to be, or if a loss
-            becomes infinite or NaN. The estimator is then as it was before.
+            If a parameter or the data are invalid, or if a loss becomes infinite or
+            NaN. The estimator is left unchanged.
 
         KeyboardInterrupt
-            If the fit is interrupted. In fine-tuning the estimator is fitted then,
-            with the best weights so far; before, it is as it was.
+            If the fit is interrupted. During fine-tuning, the estimator is then fitted,
+            with the best weights so far; before that, it is left unchanged.
         """
         return self._fit(X, y, sample_weight)
 
@@ -407,7 +644,7 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
 
 
 def _has_label(y: np.ndarray) -> np.ndarray:
-    """Where `y` is not -1; everywhere where -1 can only be a class."""
+    """Where `y` is not -1, or everywhere if -1 is a class."""
     if y.dtype.kind not in "ifO":
         return np.ones(len(y), dtype=bool)
     has_label = np.asarray(y != -1, dtype=bool)

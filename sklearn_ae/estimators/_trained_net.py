@@ -1,4 +1,4 @@
-"""What every estimator with a trained net does with it: keep, copy and pickle it."""
+"""Estimators that hold a trained net: fitted attributes, errors, pickles."""
 
 import warnings
 from collections.abc import Iterator
@@ -17,14 +17,14 @@ from sklearn_ae.training.net import AutoencoderNet
 
 
 class TrainedNetMixin:
-    """An estimator with a `net_`, made by `_recipe`, and a `module_` around its module.
+    """An estimator with a `net_`, built from `_recipe`, and its module as `module_`.
 
-    It needs `device_` and the training parameters besides.
+    It needs `device_` and the training parameters as well.
     """
 
     @contextmanager
     def _unchanged_on_error(self) -> Iterator[None]:
-        """Restore the estimator where the block fails."""
+        """Restore the estimator if the block fails."""
         before = dict(vars(self))
         state = dump_state(self.net_) if hasattr(self, "net_") else None
         try:
@@ -42,7 +42,7 @@ class TrainedNetMixin:
         )
 
     def _dataset(self, data: Any, rows: np.ndarray) -> ArrayDataset:
-        """Some rows of data that have `X`, `target` and `weight`."""
+        """The given rows of data with attributes `X`, `target` and `weight`."""
         return ArrayDataset(
             data.X,
             rows,
@@ -59,7 +59,7 @@ class TrainedNetMixin:
         self.history_ = {
             name: np.array([row.get(name, np.nan) for row in net.history])
             for name in names
-            # Only skorch's own bookkeeping.
+            # Skorch's bookkeeping.
             if name != "batches" and not name.endswith("_best")
         }
         self.n_iter_ = len(net.history)

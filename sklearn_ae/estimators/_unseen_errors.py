@@ -1,4 +1,4 @@
-"""Errors of rows by autoencoders that have not seen them."""
+"""Reconstruction errors of rows that were held out."""
 
 import warnings
 from collections.abc import Iterator
@@ -14,17 +14,24 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ae.data.batches import dense_rows, rows_per_block
 
-# Rows that are reconstructed at a time, and rows that the first scale is taken from.
+# Rows per block, and rows from which the first scale is estimated.
 ROWS = 4096
-# The share of each feature's errors, smallest first, that makes the first scale.
+# The share of each feature's errors, the smallest ones, used for the first scale.
 _CENTRAL = 0.75
-# What is added to the squared scale of each feature, of the median feature's.
+# Share of the median squared scale that is added to that of each feature.
 _SHRINKAGE = 0.1
 
 
 @dataclass(frozen=True)
 class Reconstructors:
-    """The rows of `X`, and who reconstructs which of them."""
+    """The rows of `X`, and the estimators that reconstruct them.
+
+    Parameters
+    ----------
+    X : ndarray or CSR
+    parts : list of (estimator, ndarray of int)
+        Estimators and the rows that each of them reconstructs.
+    """
 
     X: Any
     parts: list[tuple[Any, np.ndarray]]
@@ -47,7 +54,7 @@ class Reconstructors:
         return scores
 
     def square_scale(self, weight: np.ndarray) -> np.ndarray:
-        """What each feature costs in rows of positive weight."""
+        """The squared scale of each feature, from rows of positive weight."""
         total = np.zeros(self.X.shape[1])
         low, high = total + np.inf, total - np.inf
         for where, block, squares in self.square_errors(np.flatnonzero(weight)):
@@ -57,7 +64,7 @@ class Reconstructors:
         return _shrink(total / weight.sum(), varies=low < high)
 
     def first_square_scale(self, weight: np.ndarray, rows) -> np.ndarray:
-        """The same from the smaller errors of each feature, where no row is trusted."""
+        """The same from the smaller errors of each feature, which is more robust."""
         blocks = zip(*self.square_errors(rows), strict=True)
         where, X, squares = (np.concatenate(found) for found in blocks)
         weight = weight[where, np.newaxis]
@@ -67,7 +74,7 @@ class Reconstructors:
 
 
 class PrototypeFits:
-    """Fits clones of a prototype to rows of `X`; a frozen one is used as it is."""
+    """Fits clones of a prototype to rows of `X`; a frozen one is used as is."""
 
     def __init__(self, prototype, X, weight, cv, rng):
         self.X, self.weight, self.cv, self.rng = X, weight, cv, rng
@@ -79,7 +86,7 @@ class PrototypeFits:
             _set_random_states(self.prototype, rng)
 
     def fit(self, keep: np.ndarray) -> Any:
-        """Fit to the rows to keep."""
+        """An estimator that is fitted to the rows to keep."""
         if self.is_frozen:
             return self.prototype
         weight = {} if self.weight is None else {"sample_weight": self.weight[keep]}
@@ -87,13 +94,13 @@ class PrototypeFits:
             return clone(self.prototype).fit(self.X[np.flatnonzero(keep)], **weight)
         except ValueError as error:
             error.add_note(
-                f"This was a fit of the autoencoder to {keep.sum()} of {len(keep)} "
-                "rows; see the parameters cv and trimming."
+                f"The error occurred in fitting the autoencoder to {keep.sum()} of "
+                f"{len(keep)} rows; see the parameters cv and trimming."
             )
             raise
 
     def cross_fit(self, keep: np.ndarray) -> Reconstructors:
-        """Fit once for each part of the rows, to the rows to keep outside that part."""
+        """An estimator per part of the rows, fitted to rows to keep outside of it."""
         if self.is_frozen:
             return Reconstructors(self.X, [(self.prototype, np.arange(len(keep)))])
         parts = []
@@ -113,7 +120,7 @@ class PrototypeFits:
                 )
             return splits
         n_kept = int(keep.sum())
-        # Where there are three rows at least two are left to fit to.
+        # At least two of three or more rows are left to fit to.
         n_parts = self.cv if n_kept >= 2 * self.cv else n_kept
         part = np.empty(len(keep), dtype=int)
         for group in (keep, ~keep):
@@ -124,7 +131,7 @@ class PrototypeFits:
 
 
 class MedianReconstructor:
-    """Reconstructs every row by the median of those it was given."""
+    """Reconstructs every row by the median of the given rows."""
 
     def __init__(self, X, weight):
         self.median = weighted_quantile(X, 0.5, weight)
@@ -134,7 +141,7 @@ class MedianReconstructor:
 
 
 def _set_random_states(estimator: Any, rng: np.random.RandomState) -> None:
-    """Give a seed to the estimator and to those inside it that have none."""
+    """Set a seed for the estimator and nested estimators that have none."""
     unset = {
         name: rng.randint(2**31 - 1)
         for name, value in sorted(estimator.get_params(deep=True).items())
@@ -146,7 +153,7 @@ def _set_random_states(estimator: Any, rng: np.random.RandomState) -> None:
 def _reconstruct(estimator: Any, X: np.ndarray) -> np.ndarray:
     with warnings.catch_warnings():
         if hasattr(estimator, "feature_names_in_"):
-            # A frozen one may know the names, which arrays do not have.
+            # A frozen estimator may have been fitted to a data frame.
             warnings.filterwarnings("ignore", "X does not have valid feature names")
         if hasattr(estimator, "reconstruct"):
             reconstruction = estimator.reconstruct(X)
@@ -156,7 +163,7 @@ def _reconstruct(estimator: Any, X: np.ndarray) -> np.ndarray:
     if reconstruction.shape != X.shape:
         raise ValueError(
             f"The autoencoder {estimator!r} reconstructs {reconstruction.shape[1]} "
-            f"columns, but X has {X.shape[1]}; they cannot be compared."
+            f"columns, but X has {X.shape[1]}."
         )
     return reconstruction
 
@@ -164,8 +171,9 @@ def _reconstruct(estimator: Any, X: np.ndarray) -> np.ndarray:
 def weighted_quantile(values: np.ndarray, share: float, weight: np.ndarray) -> Any:
     """The weighted quantile of each column.
 
-    Between two values where one ends exactly at the share; integer weights are then
-    the same as repetitions: NumPy's "averaged_inverted_cdf".
+    It is the midpoint of two values if the cumulative weight of the first is exactly
+    the share. Integer weights are thus equivalent to repetitions, as in NumPy's method
+    "averaged_inverted_cdf".
     """
     order = np.argsort(values, axis=0)
     values = np.take_along_axis(values, order, axis=0)

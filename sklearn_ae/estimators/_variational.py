@@ -26,11 +26,11 @@ from sklearn_ae.objectives.likelihood import (
 from sklearn_ae.objectives.losses import BinaryCrossEntropy, SquaredError
 from sklearn_ae.objectives.objective import VariationalObjective
 
-# A unit whose posterior mean varies less than this over the rows says nothing; after
-# Burda et al. (2016).
+# Variance of the posterior mean over the rows above which a unit carries information,
+# after Burda et al. (2016).
 ACTIVE_VARIANCE = 0.01
 
-# Draws for the expectation in the evidence lower bound, at least.
+# Least number of draws for the expectation in the evidence lower bound.
 N_DRAWS = 64
 
 
@@ -38,52 +38,205 @@ N_DRAWS = 64
 class VariationalAutoencoder(BaseAutoencoder, HiddenLayers, AnyNetwork, Start):
     """Variational autoencoder: a probabilistic model with a Gaussian code.
 
-    The model draws a code ``z ~ N(0, I)`` of `n_components` entries and then the data,
-    ``x ~ N(g(z), s^2 I)`` or, entry by entry, ``x ~ Bernoulli(g(z))``. Fitting
-    minimises [1]_
+    The model generates a code ``z ~ N(0, I)`` of `n_components` entries, and from it
+    the data, ``x ~ N(g(z), s^2 I)`` or, for each entry, ``x ~ Bernoulli(g(z))``.
+    Fitting minimises [1]_
 
     ``J = mean_i E[-log p(x_i | z)] + beta * KL(N(mu(x_i), diag v(x_i)) || N(0, I))``
 
-    in nats, with ``z ~ N(mu(x_i), diag v(x_i))``; for ``beta=1`` it is an upper bound
-    of the negative log-likelihood. The variance ``s^2`` is learned with the rest: with
-    a fixed one of 1 data in [0, 1] would look like noise about their mean, and the
-    codes would say nothing [3]_.
+    in nats, with ``z ~ N(mu(x_i), diag v(x_i))``. For ``beta=1`` it is an upper bound
+    of the negative log-likelihood. The variance ``s^2`` is learned as well: with a
+    fixed variance of 1, data in [0, 1] would look like noise around their mean, and the
+    codes would carry no information [3]_.
 
-    With ``init="pca"`` the model is probabilistic PCA before its first step, with the
-    likelihood of `sklearn.decomposition.PCA`, and training departs from there.
+    With ``init="pca"`` the model starts as probabilistic PCA, with the likelihood of
+    `sklearn.decomposition.PCA`.
 
     Parameters
     ----------
+    n_components : int or float, default=2
+        Width of the code. A float in (0, 1) is a share of the variance: the code is
+        as wide as PCA needs to explain more than this share.
+
+    init : {"pca", "random"}, default="pca"
+        "pca" adds linear maps from input to code and from code to output, in parallel
+        with the hidden layers, and starts the network as PCA. "random" starts a
+        classical network, without these maps, from random weights. Ignored if
+        `network` is a class.
+
+    network : ConvolutionalNetwork, type, partial or None, default=None
+        None builds a dense network from `hidden_layer_sizes` and the activations. A
+        `ConvolutionalNetwork`, or any other object with a method
+        ``module_and_params``, replaces `hidden_layer_sizes` and keeps the activations
+        and `dropout`. A subclass of `torch.nn.Module` with methods ``encode`` and
+        ``decode`` is called with ``(n_features, n_components)`` and used as is; the
+        parameters of the dense network and `init` are ignored. Use
+        `functools.partial` to pass it further arguments. See
+        `sklearn_ae.networks.Network` for what else a network can implement.
+
+    hidden_layer_sizes : "auto", int or tuple of int, default="auto"
+        Widths of the encoder's hidden layers; the decoder mirrors them. ``()`` means
+        no hidden layers, "auto" one layer of 256 units.
+
+    activation : str, default="silu"
+        Activation of the hidden layers: "identity", "relu", "leaky_relu", "elu",
+        "gelu", "silu", "softplus", "tanh" or "sigmoid".
+
+    output_activation : str, default="auto"
+        Activation of the output, with the same choices as `activation`. "auto" is
+        "sigmoid" if the loss needs values in [0, 1], else "identity". If it is not
+        "identity", the data are neither centred nor scaled inside the network.
+
     loss : {"gaussian", "bernoulli"}, default="gaussian"
-        Distribution of the outputs given the code. "bernoulli" needs values in [0, 1],
-        and is a likelihood for 0 and 1 only.
+        Distribution of the outputs given the code. "bernoulli" needs values in [0, 1];
+        it is a likelihood only if all of them are 0 or 1.
+
+    dropout : float, default=0.0
+        Share of the hidden units that is dropped during training, in [0, 1).
+
+    l1_penalty : float, default=0.0
+        Weight of ``sum |W|`` over all weight matrices, without biases. If positive,
+        codes are not rotated, since the penalty depends on their axes.
+
+    l2_penalty : float, default=0.0
+        Weight of ``1/2 sum W^2`` over all weight matrices, without biases.
+
+    penalties : list of Penalty or None, default=None
+        Further penalties: `sklearn_ae.objectives.Penalty` objects such as
+        ``ActivationL1(0.1)``. Their fields are parameters, too: the weight of the
+        first one is ``penalties__0__weight``.
+
+    optimizer : str or type, default="adam"
+        "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", or a
+        subclass of `torch.optim.Optimizer`. "adamw" is Adam with a weight decay of
+        0.3, which is not part of the objective and spares the biases. With the
+        others, nothing but the objective acts on the weights.
+
+    optimizer_params : dict or None, default=None
+        Further arguments of the optimizer, such as ``{"weight_decay": 0.1}``.
+
+    learning_rate : "auto" or float, default="auto"
+        The largest learning rate of the schedule. "auto" is a rate that suits the
+        optimizer.
+
+    learning_rate_schedule : {"one_cycle", "constant", "cosine", \
+"reduce_on_plateau"}, default="one_cycle"
+        How the learning rate changes during a fit: up in the first tenth of the steps
+        and then down to zero; not at all; down along a cosine; or down by a factor of
+        10 after 5 epochs without an improvement. `partial_fit` keeps it constant.
+
+    batch_size : "auto" or int, default="auto"
+        The largest number of rows in a step. "auto" is 64, from 5,000 rows on 128,
+        from 50,000 on 256.
+
+    max_epochs : "auto" or int, default="auto"
+        Passes over the training rows. "auto" is about 100,000 divided by their
+        number, at least 10 and at most 300. 0 leaves the network as it starts.
+
+    validation_fraction : float or None, default=0.1
+        Share of the rows that is held out, in (0, 1). The weights with the lowest
+        loss on these rows are kept. Small tables hold out 30 rows, or a third of
+        them. None trains on all rows and keeps the last weights.
+
+    n_iter_no_change : int or None, default=None
+        Stop when the loss on the rows held out has not improved for this many epochs.
+        None trains to the end of the schedule.
+
+    tol : float, default=0.0001
+        The share of the lowest validation loss by which a loss must fall below it
+        to count as an improvement.
+
+    device : str, default="cpu"
+        Where to compute: "cpu", "cuda", "cuda:1", "mps", or "auto" for a GPU if
+        there is one.
+
+    callbacks : list of skorch.callbacks.Callback or None, default=None
+        Called during training with the skorch net.
+
+    random_state : int, RandomState instance or None, default=None
+        Controls weight initialisation, shuffling, the validation split, dropout and
+        other noise. Pass an int for reproducible results. Global generators are never
+        touched.
+
+    verbose : int, default=0
+        1 shows a progress bar with the losses.
+
+    warm_start : bool, default=False
+        Continue with the network of the previous fit. Mean, scale and the state of
+        the random generators are kept as well.
 
     beta : float, default=1.0
-        Weight of the divergence, at least 0. More than 1 asks for simpler codes at the
-        price of worse reconstructions [2]_.
-
-    {shared_parameters}
+        Weight of the divergence, at least 0. Values above 1 give simpler codes and
+        worse reconstructions [2]_.
 
     Attributes
     ----------
     active_units_ : ndarray of bool of shape (n_components_,)
-        The codes that say something: their mean ``mu_j(x)`` has a variance of more than
-        0.01 over the training rows [4]_.
+        The units that carry information: their mean ``mu_j(x)`` has a variance of more
+        than 0.01 over the training rows [4]_.
 
-    {shared_attributes}
+    n_components_ : int
+        Width of the code.
+
+    explained_variance_ : ndarray of shape (n_components_,)
+        Variance of each code over the training rows, with ``n - 1`` in the
+        denominator. After `partial_fit`, the rows are those of all calls, each with
+        its code at the end of its call.
+
+    mean_ : ndarray of shape (n_features_in_,)
+        Subtracted from the input before it enters the network: the mean of each
+        feature, or zeros if the data are not centred.
+
+    scale_ : float
+        The centred input is divided by it before it enters the network. It is a single
+        number for all features, so that the minimiser does not change.
+
+    module_ : torch.nn.Module
+        The fitted network in the units of the data, with methods ``encode``,
+        ``decode`` and ``forward``.
+
+    net_ : skorch.NeuralNet
+        The skorch net that trained the network, in standardised units.
+
+    history_ : dict of str to ndarray of shape (n_iter_,)
+        One entry per epoch: "epoch", "learning_rate", "train_loss", "valid_loss", and
+        the terms of the losses, such as "train_reconstruction" and "train_l2", in the
+        units of the data.
+
+    loss_curve_ : ndarray of shape (n_iter_,)
+        Training loss of each epoch, averaged over its steps.
+
+    validation_loss_curve_ : ndarray of shape (n_iter_,) or None
+        Loss on the held-out rows after each epoch; None without held-out rows.
+
+    n_iter_ : int
+        Number of epochs, including those of previous fits with a warm start.
+
+    best_loss_ : float
+        Loss of the weights that were kept, on the held-out rows. Without held-out
+        rows, the last training loss.
+
+    device_ : str
+        Device of the network.
+
+    n_features_in_ : int
+        Number of features seen during `fit`.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of features seen during `fit`, if all of them are strings.
 
     See Also
     --------
     Autoencoder : Codes without a distribution, and better reconstructions.
-    sklearn.decomposition.PCA : The linear counterpart, and the start.
-    sklearn.mixture.GaussianMixture : Another density with `sample`.
+    sklearn.decomposition.PCA : The linear counterpart, and the starting point.
+    sklearn.mixture.GaussianMixture : Another density with a method `sample`.
 
     Notes
     -----
-    `transform` gives the posterior mean ``mu(x)``, and `inverse_transform` the mean
-    ``g(z)`` of the outputs. Codes are not rotated, since the posterior has independent
-    entries along the axes as they are. The default optimizer is "adam", since the
-    weight decay of "adamw" would loosen the bound.
+    `transform` returns the posterior mean ``mu(x)``, and `inverse_transform` the mean
+    ``g(z)`` of the outputs. Codes are not rotated, since the entries of the code are
+    independent under the posterior, and rotated ones would not be. The default
+    optimizer is "adam", since the weight decay of "adamw" would loosen the bound.
 
     References
     ----------
@@ -140,8 +293,8 @@ class VariationalAutoencoder(BaseAutoencoder, HiddenLayers, AnyNetwork, Start):
             warnings.warn(
                 "The posterior has collapsed: no unit of the code is active, and every "
                 "reconstruction is the mean of the data. Lower beta="
-                f"{self.beta!r}, train longer, or use init='pca'. On data without "
-                "structure there is nothing to encode.",
+                f"{self.beta!r}, train longer, or use init='pca'. Data without "
+                "structure always give this result.",
                 ConvergenceWarning,
                 stacklevel=5,
             )
@@ -155,7 +308,7 @@ class VariationalAutoencoder(BaseAutoencoder, HiddenLayers, AnyNetwork, Start):
             Number of draws.
 
         random_state : int, RandomState instance or None, default=None
-            Rules the draws; None makes other ones in every call.
+            Controls the draws. None gives different ones in every call.
 
         Returns
         -------
@@ -167,7 +320,7 @@ class VariationalAutoencoder(BaseAutoencoder, HiddenLayers, AnyNetwork, Start):
             raise ValueError(
                 f"n_samples={n_samples!r} must be an integer of at least 1."
             )
-        # Not numpy's global generator, which is to stay as it is.
+        # Not numpy's global generator, which must not change.
         if random_state is None:
             random_state = np.random.RandomState()
         generator = check_random_state(random_state)
@@ -175,7 +328,7 @@ class VariationalAutoencoder(BaseAutoencoder, HiddenLayers, AnyNetwork, Start):
         return self.inverse_transform(codes)
 
     def score_samples(self, X, n_importance_samples=None):
-        """Bound the log-likelihood of each row from below.
+        """Compute a lower bound of the log-likelihood of each row.
 
         Parameters
         ----------
@@ -183,16 +336,16 @@ class VariationalAutoencoder(BaseAutoencoder, HiddenLayers, AnyNetwork, Start):
             Data to score.
 
         n_importance_samples : int or None, default=None
-            None gives the evidence lower bound, ``E log p(x | z) - KL``, whatever
-            `beta`. A number gives the importance-weighted bound with that many draws,
-            ``log mean_l p(x, z_l) / q(z_l | x)``, which comes the nearer to the
-            log-likelihood the more there are [1]_.
+            Number of draws for the importance-weighted bound,
+            ``log mean_l p(x, z_l) / q(z_l | x)``, which approaches the log-likelihood
+            as the number grows [1]_. None gives the evidence lower bound,
+            ``E log p(x | z) - KL``, whatever `beta`.
 
         Returns
         -------
         scores : ndarray of shape (n_samples,)
-            Bounds in nats, of the density of `X` in its own units for Gaussian outputs.
-            The same draws serve all rows and all calls.
+            Bounds in nats. For Gaussian outputs they are of the density of `X` in its
+            own units. The same draws are used for all rows and in all calls.
 
         References
         ----------
@@ -224,7 +377,7 @@ class VariationalAutoencoder(BaseAutoencoder, HiddenLayers, AnyNetwork, Start):
 
 def _bound(bound, draws, negative_log_likelihood, module, x):
     network = module.network
-    # In the units of the output, which may have targets of its own.
+    # In the units of the output, which may have other targets than `x`.
     target = (x - module.output_mean.to(x.dtype)) / module.output_scale
 
     def of_target(reconstruction):

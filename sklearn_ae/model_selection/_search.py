@@ -1,131 +1,27 @@
 """Grid search and randomised search whose candidates train together."""
 
-import inspect
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from pickle import PicklingError
+import copy
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import Any
 
-import joblib
-from joblib import parallel_config
+from joblib import effective_n_jobs, parallel_config
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import Pipeline
 
 from sklearn_ae._doc_link import DocLinkMixin
-from sklearn_ae.batched.backend import TogetherBackend
-from sklearn_ae.batched.rendezvous import current_call
+from sklearn_ae.batched import run_together
+from sklearn_ae.model_selection._joblib_compat import GatheringBackend
+from sklearn_ae.model_selection._pipeline_cache import PipelineCache
+from sklearn_ae.model_selection._ranking import share_ranks
 
-_PARAMETERS = """\
-scoring : str, callable, list, tuple, dict or None, default=None
-        How predictions are scored, as in scikit-learn; None takes the estimator's own
-        `score`, for an autoencoder the share of the variance explained.
-
-    n_jobs : int or None, default=None
-        How many fits run side by side, in threads, before and after their common
-        training: those of the other steps, and the scoring. None means 1, -1 all
-        processors. The training has as many threads as torch may use.
-
-    refit : bool, str or callable, default=True
-        Fit the best setting on all rows. With several scorers, the name of the one
-        that decides; a callable takes `cv_results_` and returns the best index.
-
-    cv : int, cross-validation generator, iterable or None, default=None
-        How rows are split; None means five folds.
-
-    verbose : int, default=0
-        Above 0, says what is trained together, and what is not and why; more prints
-        what scikit-learn prints, in which times include those of waiting.
-
-    pre_dispatch : int or str, default="2*n_jobs"
-        How many fits may be prepared at once, if an int; fits then train in groups of
-        at most that many. Less memory is used for more time.
-
-    error_score : "raise" or numeric, default=nan
-        The score of settings that cannot be fitted, with a warning; "raise" raises
-        their error.
-
-    return_train_score : bool, default=False
-        Whether `cv_results_` has scores on the training rows."""
-
-_ATTRIBUTES = """\
-cv_results_ : dict of str to ndarray
-        A table with one row a setting: parameters, scores by fold, their mean and
-        standard deviation, ranks, and times in seconds.
-
-    best_estimator_ : estimator
-        The estimator with the best setting, fitted on all rows; with `refit` only.
-
-    best_score_ : float
-        Its mean score over the folds.
-
-    best_params_ : dict
-        The best setting.
-
-    best_index_ : int
-        Its row in `cv_results_`.
-
-    scorer_ : callable or dict
-        What scored.
-
-    n_splits_ : int
-        Number of folds.
-
-    refit_time_ : float
-        Seconds that fitting the best setting took; with `refit` only.
-
-    multimetric_ : bool
-        Whether there are several scorers.
-
-    classes_ : ndarray of shape (n_classes,)
-        Of the best estimator, where it is a classifier.
-
-    n_features_in_ : int
-        Number of features, where the best estimator has one.
-
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of features, where all of them are strings."""
+# What the copy that searches has beside the attributes of a search.
+_OF_THE_COPY = {"_backend", "_backend_config", "_rounds_otherwise"}
 
 
-class StepsBefore:
-    """The memory of a pipeline: what comes before the first training is fitted once.
-
-    Once for each fold and each setting of these steps, that is. Has the part of the
-    interface of `joblib.Memory` that pipelines use; results stay in this process.
-    """
-
-    def __init__(self) -> None:
-        self._results: dict[str, Any] = {}
-
-    def __deepcopy__(self, memo: dict) -> "StepsBefore":
-        return self  # so that clones of a pipeline share it
-
-    def cache(
-        self, function: Callable[..., Any], ignore: Sequence[str] = ()
-    ) -> Callable[..., Any]:
-        signature = inspect.signature(function)
-
-        def cached(*args: Any, **kwargs: Any) -> Any:
-            call = current_call()
-            if call is None or call.n_trainings:
-                return function(*args, **kwargs)
-            named = signature.bind(*args, **kwargs).arguments
-            try:
-                key = joblib.hash({k: v for k, v in named.items() if k not in ignore})
-            except (PicklingError, TypeError, AttributeError):
-                return function(*args, **kwargs)
-            if key in self._results:
-                return self._results[key]
-            result = function(*args, **kwargs)
-            if not call.n_trainings:
-                self._results[key] = result
-            return result
-
-        return cached
-
-
-class _TogetherMixin(DocLinkMixin):
-    """A search of scikit-learn, as it is, on another backend of joblib."""
+class _BatchedSearchMixin(DocLinkMixin):
+    """Runs all fits of a scikit-learn search together."""
 
     def fit(self, X, y=None, **params):
         """Run fit with all sets of parameters.
@@ -136,7 +32,7 @@ class _TogetherMixin(DocLinkMixin):
             Training data.
 
         y : array-like of shape (n_samples,) or (n_samples, n_output), default=None
-            What the steps after the autoencoder and the scorer are given.
+            Target for the steps after the autoencoder and for the scorer.
 
         **params : dict of str to object
             Passed to `fit` of the estimator, to the scorer and to the splitter.
@@ -146,37 +42,57 @@ class _TogetherMixin(DocLinkMixin):
         self : object
             The search, fitted.
         """
-        with ExitStack() as stack:
-            backend = TogetherBackend(self.n_jobs, self.verbose, stack.close)
-            stack.enter_context(parallel_config(backend=backend))
-            with self._steps_before_fitted_once():
-                return super().fit(X, y, **params)
+        # A copy searches, so that an error or an interrupt leaves this one as it was.
+        search = copy.copy(self)
+        if isinstance(self.estimator, Pipeline) and self.estimator.memory is None:
+            search.estimator = clone(self.estimator).set_params(memory=PipelineCache())
+        search._rounds_otherwise = False
+        search._backend = GatheringBackend(search._fit_together)
+        with ExitStack() as search._backend_config:
+            search._backend_config.enter_context(
+                parallel_config(backend=search._backend)
+            )
+            super(_BatchedSearchMixin, search).fit(X, y, **params)
+        best = getattr(search, "best_estimator_", None)
+        if isinstance(getattr(best, "memory", None), PipelineCache):
+            best.set_params(memory=None)
+        of_the_copy = self.get_params(deep=False).keys() | _OF_THE_COPY
+        fitted = {k: v for k, v in vars(search).items() if k not in of_the_copy}
+        vars(self).update(fitted)
+        return self
 
-    @contextmanager
-    def _steps_before_fitted_once(self) -> Iterator[None]:
-        estimator = self.estimator
-        if not isinstance(estimator, Pipeline) or estimator.memory is not None:
-            yield
-            return
-        self.estimator = clone(estimator).set_params(memory=StepsBefore())
-        try:
-            yield
-        finally:
-            self.estimator = estimator
-            if hasattr(self, "best_estimator_"):
-                self.best_estimator_.set_params(memory=None)
+    def _run_search(self, evaluate_candidates, *, callback_ctx=None):
+        # The search has its `Parallel` by now, and nothing else must use the backend.
+        self._backend_config.close()
+
+        def evaluate(candidate_params, *args, **kwargs):
+            candidates = list(candidate_params)
+            self._backend.n_tasks = len(candidates) * self.n_splits_
+            try:
+                results = evaluate_candidates(candidates, *args, **kwargs)
+            finally:
+                self._backend.n_tasks = 0
+            if self._rounds_otherwise:
+                share_ranks(results)
+            return results
+
+        # scikit-learn before 1.9 has no callbacks.
+        context = {} if callback_ctx is None else {"callback_ctx": callback_ctx}
+        super()._run_search(evaluate, **context)
+
+    def _fit_together(self, tasks: Sequence[Callable[[], Any]]) -> list[Any]:
+        fits = run_together(
+            tasks, n_jobs=effective_n_jobs(self.n_jobs), verbose=self.verbose
+        )
+        for fit in fits:
+            self._rounds_otherwise |= fit.was_stacked
+            for scores in fit.result:
+                if "fit_time" in scores:
+                    scores["fit_time"] += fit.trained - fit.waited
+        return [fit.result for fit in fits]
 
 
-def _documented(cls: type) -> type:
-    """Put what both searches share into the docstring of one of them."""
-    doc = cls.__doc__ or ""
-    doc = doc.replace("{shared_parameters}", _PARAMETERS)
-    cls.__doc__ = doc.replace("{shared_attributes}", _ATTRIBUTES)
-    return cls
-
-
-@_documented
-class BatchedGridSearchCV(_TogetherMixin, GridSearchCV):
+class BatchedGridSearchCV(_BatchedSearchMixin, GridSearchCV):
     """Exhaustive search over parameters, whose candidates train together.
 
     The same search as :class:`sklearn.model_selection.GridSearchCV`, with the same
@@ -188,45 +104,114 @@ class BatchedGridSearchCV(_TogetherMixin, GridSearchCV):
     Parameters
     ----------
     estimator : estimator object
-        What is to be tuned: an autoencoder, a pipeline with one, or anything else that
-        has `fit` and is scored by `scoring` or by its own `score`.
+        The estimator to tune: an autoencoder, a pipeline with one, or any other with
+        `fit`, scored by `scoring` or by its own `score`.
 
     param_grid : dict or list of dict
         Names of parameters, with the values to try; of a list each grid is searched.
 
-    {shared_parameters}
+    scoring : str, callable, list, tuple, dict or None, default=None
+        How predictions are scored, as in scikit-learn. None uses the estimator's own
+        `score`, for an autoencoder the share of the variance explained.
+
+    n_jobs : int or None, default=None
+        How many fits run side by side, in threads, before and after their common
+        training: fitting of other steps, and scoring. None means 1, -1 all processors.
+        The training itself uses as many threads as torch may.
+
+    refit : bool, str or callable, default=True
+        Fit the best setting on all rows. With several scorers, the name of the one that
+        decides. A callable takes `cv_results_` and returns the best index.
+
+    cv : int, cross-validation generator, iterable or None, default=None
+        How rows are split; None means five folds.
+
+    verbose : int, default=0
+        Above 0, print which networks train together, and which do not and why; higher
+        values also print what scikit-learn prints, where times include waiting.
+
+    pre_dispatch : int or str, default="2*n_jobs"
+        An int limits how many fits are prepared at once; they then train in groups of
+        at most that many. This takes less memory and more time.
+
+    error_score : "raise" or numeric, default=nan
+        Score of settings that cannot be fitted, with a warning; "raise" raises their
+        error.
+
+    return_train_score : bool, default=False
+        Whether `cv_results_` includes scores on the training rows.
 
     Attributes
     ----------
-    {shared_attributes}
+    cv_results_ : dict of str to ndarray
+        A table with one row per setting: parameters, scores per fold, their mean and
+        standard deviation, ranks, and times in seconds.
+
+    best_estimator_ : estimator
+        The estimator with the best setting, fitted on all rows; only with `refit`.
+
+    best_score_ : float
+        Its mean score over the folds.
+
+    best_params_ : dict
+        The best setting.
+
+    best_index_ : int
+        Its row in `cv_results_`.
+
+    scorer_ : callable or dict
+        The scorer, or several by name.
+
+    n_splits_ : int
+        Number of folds.
+
+    refit_time_ : float
+        Seconds that fitting the best setting on all rows took; only with `refit`.
+
+    multimetric_ : bool
+        Whether there are several scorers.
+
+    classes_ : ndarray of shape (n_classes,)
+        Classes of the best estimator, if it is a classifier.
+
+    n_features_in_ : int
+        Number of features, if the best estimator has it.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of features, if all of them are strings.
 
     See Also
     --------
     BatchedRandomizedSearchCV : The same for settings drawn at random.
     sklearn.model_selection.GridSearchCV : Trains one candidate after another, or
-        several in processes of their own.
+        several in separate processes.
 
     Notes
     -----
-    Together train networks whose parameters `n_components`, `hidden_layer_sizes`,
-    activations, `dropout`, `tied_weights`, `init`, `loss`, `batch_size` and
-    `early_stopping` agree, on equally many rows. The others may differ: `rho`, `lambd`,
-    `beta`, weight penalties, corruption, the optimizer with its parameters and its
-    learning rate, `max_epochs`, `random_state`. Networks that differ otherwise make
-    further groups. Each leaves its group when it stops.
+    Networks train together if they have as many training rows and the same
+    `n_components`, `hidden_layer_sizes`, activations, `dropout`, `tied_weights`,
+    `init`, `loss`, `batch_size` and `early_stopping`. Anything else may differ: `rho`,
+    `lambd`, `beta`, weight penalties, corruption, the optimizer with its parameters and
+    learning rate, `max_epochs`, `random_state`. Networks that differ otherwise form
+    separate groups. Each leaves its group when it stops.
 
     Scores differ from those of `GridSearchCV` by rounding only, which grows with the
-    number of steps; with ``random_state=None`` both draw anew.
+    number of steps; with ``random_state=None`` both draw anew. Mean scores that differ
+    by less than 1e-6 of their size share a rank, and the first of them in the grid
+    wins, as the first of equal scores does in `GridSearchCV`.
 
-    One at a time are trained convolutional networks and classes of the user's own, what
-    has callbacks or is verbose, callables for `corruption`, Jacobians by random
-    projections, optimizers given as a class that is not among the named ones, and large
-    networks, for which stacking would gain nothing.
+    Convolutional and user-defined networks are trained one at a time, and so are
+    networks with callbacks or progress bars, callables for `corruption`, Jacobians by
+    random projections, user-defined optimizers, and large networks, which would gain
+    nothing.
 
-    Of a pipeline without a `memory` of its own, steps before the autoencoder are fitted
-    once a fold and setting, and shared by the candidates.
+    In a pipeline without a `memory`, the steps before the autoencoder are fitted once
+    per fold and setting; each candidate gets a copy of the result.
 
     The fit times in `cv_results_` are shares of the time of a group.
+
+    An interrupt ends the search after the steps that are running, and leaves it as it
+    was before.
 
     Examples
     --------
@@ -244,18 +229,17 @@ class BatchedGridSearchCV(_TogetherMixin, GridSearchCV):
     """
 
 
-@_documented
-class BatchedRandomizedSearchCV(_TogetherMixin, RandomizedSearchCV):
+class BatchedRandomizedSearchCV(_BatchedSearchMixin, RandomizedSearchCV):
     """Randomised search over parameters, whose candidates train together.
 
-    The same search as :class:`sklearn.model_selection.RandomizedSearchCV`; what trains
-    together, and what does not, is said in :class:`BatchedGridSearchCV`.
+    The same search as :class:`sklearn.model_selection.RandomizedSearchCV`. What trains
+    together, and what does not, is described in :class:`BatchedGridSearchCV`.
 
     Parameters
     ----------
     estimator : estimator object
-        What is to be tuned: an autoencoder, a pipeline with one, or anything else that
-        has `fit` and is scored by `scoring` or by its own `score`.
+        The estimator to tune: an autoencoder, a pipeline with one, or any other with
+        `fit`, scored by `scoring` or by its own `score`.
 
     param_distributions : dict or list of dict
         Names of parameters, with lists of values or distributions that have a method
@@ -264,20 +248,84 @@ class BatchedRandomizedSearchCV(_TogetherMixin, RandomizedSearchCV):
     n_iter : int, default=10
         How many settings are drawn.
 
-    {shared_parameters}
+    scoring : str, callable, list, tuple, dict or None, default=None
+        How predictions are scored, as in scikit-learn. None uses the estimator's own
+        `score`, for an autoencoder the share of the variance explained.
+
+    n_jobs : int or None, default=None
+        How many fits run side by side, in threads, before and after their common
+        training: fitting of other steps, and scoring. None means 1, -1 all processors.
+        The training itself uses as many threads as torch may.
+
+    refit : bool, str or callable, default=True
+        Fit the best setting on all rows. With several scorers, the name of the one that
+        decides. A callable takes `cv_results_` and returns the best index.
+
+    cv : int, cross-validation generator, iterable or None, default=None
+        How rows are split; None means five folds.
+
+    verbose : int, default=0
+        Above 0, print which networks train together, and which do not and why; higher
+        values also print what scikit-learn prints, where times include waiting.
+
+    pre_dispatch : int or str, default="2*n_jobs"
+        An int limits how many fits are prepared at once; they then train in groups of
+        at most that many. This takes less memory and more time.
 
     random_state : int, RandomState instance or None, default=None
-        Rules which settings are drawn.
+        Controls which settings are drawn.
+
+    error_score : "raise" or numeric, default=nan
+        Score of settings that cannot be fitted, with a warning; "raise" raises their
+        error.
+
+    return_train_score : bool, default=False
+        Whether `cv_results_` includes scores on the training rows.
 
     Attributes
     ----------
-    {shared_attributes}
+    cv_results_ : dict of str to ndarray
+        A table with one row per setting: parameters, scores per fold, their mean and
+        standard deviation, ranks, and times in seconds.
+
+    best_estimator_ : estimator
+        The estimator with the best setting, fitted on all rows; only with `refit`.
+
+    best_score_ : float
+        Its mean score over the folds.
+
+    best_params_ : dict
+        The best setting.
+
+    best_index_ : int
+        Its row in `cv_results_`.
+
+    scorer_ : callable or dict
+        The scorer, or several by name.
+
+    n_splits_ : int
+        Number of folds.
+
+    refit_time_ : float
+        Seconds that fitting the best setting on all rows took; only with `refit`.
+
+    multimetric_ : bool
+        Whether there are several scorers.
+
+    classes_ : ndarray of shape (n_classes,)
+        Classes of the best estimator, if it is a classifier.
+
+    n_features_in_ : int
+        Number of features, if the best estimator has it.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of features, if all of them are strings.
 
     See Also
     --------
     BatchedGridSearchCV : Tries all settings of a grid.
     sklearn.model_selection.RandomizedSearchCV : Trains one candidate after another, or
-        several in processes of their own.
+        several in separate processes.
 
     Examples
     --------

@@ -47,10 +47,24 @@ class Linear(nn.Linear):
 
 
 class SeededDropout(nn.Module):
-    """Dropout that draws from a generator of its own, not from the global one.
+    """Dropout with a generator of its own, instead of torch's global generator.
 
-    `generator` lives on the device of the input and is set by whoever trains; it is a
-    list of them, one each, for several networks at once.
+    Training sets `generator` in all layers of this kind.
+
+    Parameters
+    ----------
+    p : float
+        Probability that an entry is set to zero in training, in [0, 1).
+
+    Attributes
+    ----------
+    generator : torch.Generator, list of torch.Generator or None
+        Generator on the device of the input. A list, with one generator per network, if
+        several networks are trained as one. None uses torch's global generator.
+
+    See Also
+    --------
+    torch.nn.Dropout : Dropout with the global generator.
     """
 
     generator: Generators = None
@@ -60,6 +74,18 @@ class SeededDropout(nn.Module):
         self.p = p
 
     def forward(self, x: Tensor) -> Tensor:
+        """Set random entries to zero in training, and scale the others.
+
+        Parameters
+        ----------
+        x : tensor
+            Hidden units.
+
+        Returns
+        -------
+        output : tensor
+            The input itself outside of training.
+        """
         if not self.training:
             return x
         keep = torch.empty_like(x)

@@ -1,4 +1,4 @@
-"""What an autoencoder needs of a network, and what a network may offer besides."""
+"""The contract between an autoencoder and its network."""
 
 import inspect
 from abc import ABC, abstractmethod
@@ -12,91 +12,180 @@ REQUIRED = ("encode", "decode")
 
 
 class Offers:
-    """What a network may offer beside `encode` and `decode`; here, nothing.
+    """Optional attributes and methods of a network, documented in `Network`.
 
-    Attributes that are None or False are not offered.
+    None or False means that a network does not have them.
     """
 
-    # Whether scaling or rotating the code can be undone by scaling or rotating weights:
-    # no activation follows the code's linear layer.
     has_linear_code: bool = False
-
-    # Whether all random numbers come from generators that the network is given:
-    # `reset_parameters_from`, `SeededDropout`. If not, torch's global generator is
-    # seeded for the network and restored afterwards.
     uses_own_generator: bool = False
-
-    # Whether it computes as several networks at once, where its parameters are stacked
-    # along a first axis and inputs have the shape (m, n, p).
     is_stackable: ClassVar[bool] = False
-
-    # (generator) -> None. Draw all weights anew from the generator.
     reset_parameters_from: Any = None
-
-    # (value) -> None. Set all biases of the code, before its activation.
     set_code_bias: Any = None
-
-    # (encoder, decoder, input_mean, output_mean) -> None. Become the linear map
-    # x -> output_mean + decoder encoder (x - input_mean): what init="pca" needs.
     start_linear: Any = None
-
-    # (matrix) -> None. Replace the code z by matrix @ z, and leave outputs unchanged:
-    # what ordered codes need, if `has_linear_code`.
     transform_code: Any = None
-
-    # (x) -> tensor of shape (n,). ||dh/dx||_F^2 of the encoder by a formula that is
-    # faster than automatic differentiation.
     squared_jacobian_norm: Any = None
-
-    # (x) -> tensor of shape (n, n_hidden), (hidden, x) -> code: `encode` in two steps,
-    # the last hidden layer and the code. `n_hidden` is the width of that layer.
     hidden: Any = None
     code: Any = None
     n_hidden: Any = None
-
-    # (input, output, code_scale) -> dict. By name of parameter, the factors that turn
-    # weights into weights of the network in units of the data; see `Units`.
     weight_scales: Any = None
 
 
 class Network(nn.Module, Offers, ABC):
-    """Base class of networks: the contract between a network and an autoencoder.
+    """Base class of networks: what an autoencoder expects of its network.
 
-    A network maps rows to codes by `encode` and codes to rows by `decode`. Both work on
-    tensors of single precision with one row a sample; rows are centred and scaled. Any
-    `torch.nn.Module` that has the two methods and takes ``(n_features, n_components)``
-    serves as a network. One that derives from this class may offer more, by overriding
-    attributes and methods of `Offers`. Nothing else of a network is looked at, so that
-    submodules and attributes may have any names.
+    A subclass defines `encode` and `decode`. Its constructor takes ``(n_features,
+    n_components)`` or, if a specification such as `ConvolutionalNetwork` returns it,
+    also the keyword arguments `n_outputs`, `activation`, `code_activation`,
+    `output_activation`, `dropout` and `linear_path`. Rows are tensors of single
+    precision, which are centred and scaled as `mean_` and `scale_` of the autoencoder
+    say.
 
-    Parameters of a specification (see `ConvolutionalNetwork`) come as keyword
-    arguments of the constructor.
+    Any `torch.nn.Module` with methods `encode` and `decode` can be a network, too. A
+    subclass of this class can do more: it overrides some of the attributes and methods
+    below, which are None or False by default. Their names cannot be used for anything
+    else, such as submodules. All other names are free.
+
+    Attributes
+    ----------
+    has_linear_code : bool
+        Whether the code is a linear map of the last hidden layer, without an activation
+        after it, so that the code can be scaled and rotated by way of the weights.
+
+    uses_own_generator : bool
+        Whether all random numbers come from generators that the network is given, by
+        `reset_parameters_from` and in `SeededDropout`. If False, torch's global
+        generator is seeded before training and restored afterwards.
+
+    is_stackable : bool
+        Whether the network can compute as several networks at once, if its parameters
+        are stacked along a first axis and its inputs have the shape (m, n, p).
+
+    reset_parameters_from : callable or None
+        ``reset_parameters_from(generator)`` initialises all weights with random numbers
+        from a `torch.Generator`. None keeps the weights of the constructor.
+
+    set_code_bias : callable or None
+        ``set_code_bias(value)`` sets all biases of the code, before its activation.
+        `SparseAutoencoder` uses it to start with the target activation.
+
+    start_linear : callable or None
+        ``start_linear(encoder, decoder, input_mean, output_mean)`` makes the network
+        the linear map ``x -> output_mean + decoder @ encoder @ (x - input_mean)``, with
+        tensors of shape (k, p), (q, k), (p,) and (q,). ``init="pca"`` needs it.
+
+    transform_code : callable or None
+        ``transform_code(matrix)`` changes the weights so that the code becomes
+        ``matrix @ z`` and the outputs stay the same. Used to rotate the codes into
+        uncorrelated columns, if `has_linear_code`.
+
+    squared_jacobian_norm : callable or None
+        ``squared_jacobian_norm(x)`` returns ``||dh/dx||_F^2`` of the encoder for each
+        row, shape (n,). None uses automatic differentiation.
+
+    hidden : callable or None
+        ``hidden(x)`` returns the last hidden layer of the encoder, shape
+        (n, n_hidden). `VariationalAutoencoder` computes the variances from it.
+
+    code : callable or None
+        ``code(hidden, x)`` returns the code from the last hidden layer and the input.
+
+    n_hidden : int or None
+        Width of the last hidden layer, for networks with `hidden` and `code`.
+
+    weight_scales : callable or None
+        ``weight_scales(input, output, code_scale)`` returns a dict with a factor for
+        each weight matrix, by the name of the parameter, that converts its entries to
+        the units of the data. ``input.scale`` and ``output.scale`` are the divisors of
+        inputs and outputs, and `code_scale` is the factor of the codes. Penalties on
+        the weights use it. Weights that are not in the dict have a factor of 1.
+
+    See Also
+    --------
+    sklearn_ae.ConvolutionalNetwork : A specification of a network with parameters.
+    sklearn_ae.networks.dense.DenseNetwork : The default network.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_ae import Autoencoder
+    >>> from sklearn_ae.networks import Network
+    >>> class TwoLayers(Network):
+    ...     def __init__(self, n_features, n_components):
+    ...         super().__init__()
+    ...         self.encoder = torch.nn.Linear(n_features, n_components)
+    ...         self.decoder = torch.nn.Linear(n_components, n_features)
+    ...
+    ...     def encode(self, x):
+    ...         return self.encoder(x).relu()
+    ...
+    ...     def decode(self, z):
+    ...         return self.decoder(z)
+    >>> X = load_digits().data / 16
+    >>> autoencoder = Autoencoder(8, network=TwoLayers, max_epochs=2, random_state=0)
+    >>> autoencoder.fit_transform(X).shape
+    (1797, 8)
     """
 
     @abstractmethod
     def encode(self, x: Tensor) -> Tensor:
-        """The codes of rows, shape (n, p) to (n, k)."""
+        """Compute the codes of rows.
+
+        Parameters
+        ----------
+        x : tensor of shape (n, n_features)
+            Rows in the units of the network.
+
+        Returns
+        -------
+        code : tensor of shape (n, n_components)
+            The codes.
+        """
 
     @abstractmethod
     def decode(self, z: Tensor) -> Tensor:
-        """The outputs for codes, shape (n, k) to (n, q)."""
+        """Compute the outputs for codes.
+
+        Parameters
+        ----------
+        z : tensor of shape (n, n_components)
+            The codes.
+
+        Returns
+        -------
+        output : tensor of shape (n, n_outputs)
+            The reconstructions, in the units of the network.
+        """
 
     def forward(self, x: Tensor) -> Tensor:
+        """Encode and decode rows.
+
+        Parameters
+        ----------
+        x : tensor of shape (n, n_features)
+            Rows in the units of the network.
+
+        Returns
+        -------
+        output : tensor of shape (n, n_outputs)
+            ``decode(encode(x))``.
+        """
         return self.decode(self.encode(x))
 
 
 def offers(network: Any) -> Offers:
-    """What a network offers; nothing if it does not derive from `Network`."""
+    """The optional methods of a network, which has none if it is not a `Network`."""
     return network if isinstance(network, Network) else Offers()
 
 
 def is_network_class(network: Any) -> bool:
-    """Whether it is a class, or a partial of one, that makes networks."""
+    """Whether it is a class, or a `functools.partial` of a class."""
     return isinstance(network.func if isinstance(network, partial) else network, type)
 
 
 def check_network_class(network: Any) -> None:
-    """Raise a ValueError that says what a class lacks to be a network."""
+    """Raise a ValueError if a class is not a class of networks."""
     cls = network.func if isinstance(network, partial) else network
     if not (isinstance(cls, type) and issubclass(cls, nn.Module)):
         raise ValueError(
@@ -109,12 +198,12 @@ def check_network_class(network: Any) -> None:
 
 
 def check_network(network: Any, x: Tensor, n_components: int, n_outputs: int) -> Tensor:
-    """The codes of some rows, if a network does what the contract asks for.
+    """Check a network on some rows, and return their codes.
 
     Raises
     ------
     ValueError
-        If a method is missing, or codes or outputs have another shape than they should.
+        If a method is missing, or if codes or outputs have a wrong shape.
     """
     for name in REQUIRED:
         if not callable(getattr(network, name, None)):

@@ -1,4 +1,4 @@
-"""What losses, penalties and corruptions have in common: fields that are parameters."""
+"""Base class of losses, penalties and corruptions: fields that are parameters."""
 
 from typing import Any, ClassVar
 
@@ -8,11 +8,11 @@ from sklearn.base import BaseEstimator
 class Part(BaseEstimator):
     """An object with plain fields that scikit-learn can read, set and clone.
 
-    Parts of one class with equal fields are equal.
+    Parts of the same class with equal fields are equal.
     """
 
-    # Whether random numbers come from the generator that the part is given. If not,
-    # torch's global generator is seeded for it and restored afterwards.
+    # Whether all random numbers come from the generator that the part is given. If not,
+    # torch's global generator is seeded before training and restored afterwards.
     uses_own_generator: ClassVar[bool] = False
 
     def __eq__(self, other: object) -> Any:

@@ -26,10 +26,10 @@ def gaussian(x: Tensor, generator: torch.Generator | None, *, level: float) -> T
     Parameters
     ----------
     x : tensor of shape (n, p)
-        A batch; it is left as it is.
+        A batch, which is not changed.
 
     generator : torch.Generator or None
-        Draws the noise, on the device of `x`; None takes torch's global one.
+        Generator for the noise, on the device of `x`. None uses torch's global one.
 
     level : float
         Standard deviation, in the units of `x`.
@@ -48,13 +48,13 @@ def masking(x: Tensor, generator: torch.Generator | None, *, level: float) -> Te
     Parameters
     ----------
     x : tensor of shape (n, p)
-        A batch; it is left as it is.
+        A batch, which is not changed.
 
     generator : torch.Generator or None
-        Draws the noise, on the device of `x`; None takes torch's global one.
+        Generator for the noise, on the device of `x`. None uses torch's global one.
 
     level : float
-        Probability of an entry to be zeroed, in [0, 1].
+        Probability that an entry is set to zero, in [0, 1].
 
     Returns
     -------
@@ -77,19 +77,19 @@ def salt_and_pepper(
     Parameters
     ----------
     x : tensor of shape (n, p)
-        A batch; it is left as it is.
+        A batch, which is not changed.
 
     generator : torch.Generator or None
-        Draws the noise, on the device of `x`; None takes torch's global one.
+        Generator for the noise, on the device of `x`. None uses torch's global one.
 
     level : float
-        Probability of an entry to be replaced, in [0, 1].
+        Probability that an entry is replaced, in [0, 1].
 
     low : float
-        The one value, usually the smallest in the data.
+        First value, usually the smallest in the data.
 
     high : float
-        The other.
+        Second value, usually the largest in the data.
 
     Returns
     -------
@@ -102,11 +102,42 @@ def salt_and_pepper(
 
 
 class Corruption(Part):
-    """A corruption of batches. Derive from it, or pass any callable.
+    """Base class of corruptions of the input.
 
-    A subclass defines ``__call__(x, generator)``: it takes a tensor of shape (n, p) in
-    the units of the data and a `torch.Generator`, and returns a new tensor of that
-    shape.
+    A subclass is a dataclass that defines ``__call__(x, generator)``. It takes a tensor
+    of shape (n, p) in the units of the data, and a `torch.Generator` on its device. It
+    returns a new tensor of the same shape. Any other callable with these arguments is
+    a corruption, too; this class adds parameters that a grid search can set.
+
+    Attributes
+    ----------
+    uses_own_generator : bool
+        Whether all random numbers come from the generator that is passed. If False,
+        torch's global generator is seeded before training and restored afterwards.
+
+    See Also
+    --------
+    sklearn_ae.DenoisingAutoencoder : Its parameter `corruption` takes a corruption.
+
+    Examples
+    --------
+    >>> from dataclasses import dataclass
+    >>> import torch
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_ae import DenoisingAutoencoder
+    >>> from sklearn_ae.objectives import Corruption
+    >>> @dataclass(eq=False)
+    ... class Dimming(Corruption):
+    ...     lowest: float = 0.5
+    ...     uses_own_generator = True
+    ...
+    ...     def __call__(self, x, generator):
+    ...         brightness = torch.empty(len(x), 1, device=x.device)
+    ...         return x * brightness.uniform_(self.lowest, 1, generator=generator)
+    >>> X = load_digits().data / 16
+    >>> denoiser = DenoisingAutoencoder(8, corruption=Dimming(), max_epochs=2)
+    >>> denoiser.set_params(corruption__lowest=0.2).fit(X).reconstruct(X).shape
+    (1797, 64)
     """
 
     __call__: Callable[..., Tensor]
@@ -114,12 +145,17 @@ class Corruption(Part):
 
 @dataclass(eq=False)
 class GaussianNoise(Corruption):
-    """Adds normal noise; see `gaussian`.
+    """Add normal noise to every entry.
 
     Parameters
     ----------
     level : float, default=0.3
         Standard deviation, in the units of the data, at least 0.
+
+    See Also
+    --------
+    MaskingNoise : Sets entries to zero.
+    sklearn_ae.objectives.corruptions.gaussian : The corruption as a function.
     """
 
     level: float = 0.3
@@ -131,12 +167,17 @@ class GaussianNoise(Corruption):
 
 @dataclass(eq=False)
 class MaskingNoise(Corruption):
-    """Sets random entries to zero; see `masking`.
+    """Set random entries to zero.
 
     Parameters
     ----------
     level : float, default=0.3
-        Probability of an entry to be zeroed, in [0, 1].
+        Probability that an entry is set to zero, in [0, 1].
+
+    See Also
+    --------
+    SaltAndPepper : Sets entries to one of two values.
+    sklearn_ae.objectives.corruptions.masking : The corruption as a function.
     """
 
     level: float = 0.3
@@ -148,15 +189,23 @@ class MaskingNoise(Corruption):
 
 @dataclass(eq=False)
 class SaltAndPepper(Corruption):
-    """Sets random entries to one of two values; see `salt_and_pepper`.
+    """Set random entries to one of two values, each with the same probability.
 
     Parameters
     ----------
     level : float, default=0.3
-        Probability of an entry to be replaced, in [0, 1].
+        Probability that an entry is replaced, in [0, 1].
 
-    low, high : float, default=0.0, 1.0
-        The two values, in the units of the data.
+    low : float, default=0.0
+        First value, in the units of the data.
+
+    high : float, default=1.0
+        Second value, in the units of the data.
+
+    See Also
+    --------
+    MaskingNoise : Sets entries to zero.
+    sklearn_ae.objectives.corruptions.salt_and_pepper : The corruption as a function.
     """
 
     level: float = 0.3

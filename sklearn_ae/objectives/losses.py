@@ -1,4 +1,4 @@
-"""Reconstruction losses, as functions and as objects that an autoencoder is given.
+"""Reconstruction losses, as functions and as objects for the parameter `loss`.
 
 Each function takes the reconstruction and the target, both of shape (n, p), and
 returns one value a row, a tensor of shape (n,), summed over the features. With
@@ -204,74 +204,181 @@ def gaussian_negative_log_likelihood(
 
 
 class Loss(Part):
-    """A reconstruction loss. Derive from it to write your own.
+    """Base class of reconstruction losses.
 
-    A subclass defines ``__call__(reconstruction, target, total=False)``: one value a
-    row, summed over the features, or with ``total=True`` the sum over the rows. It is
-    written with axes counted from the end, ``sum(-1)``.
+    A subclass defines ``__call__(reconstruction, target, total=False)``. It returns one
+    value per row, summed over the features or, with ``total=True``, the sum over the
+    rows. Axes are counted from the end, as in ``sum(-1)``, so that
+    `BatchedGridSearchCV` can evaluate several networks at once. Losses with parameters
+    are dataclasses.
+
+    Attributes
+    ----------
+    degree : int or None
+        Degree of homogeneity: ``loss(s * x, s * y) = s**degree * loss(x, y)``. Such a
+        loss must also depend on ``x - y`` only. The data are then centred and scaled
+        inside the network. None leaves them unchanged.
+
+    needs_unit_interval : bool
+        Whether targets must be in [0, 1]. The default activation of the output is then
+        "sigmoid".
+
+    See Also
+    --------
+    SquaredError : The default loss.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_ae import Autoencoder
+    >>> from sklearn_ae.objectives import Loss
+    >>> class QuarticError(Loss):
+    ...     degree = 4
+    ...
+    ...     def __call__(self, reconstruction, target, total=False):
+    ...         errors = (reconstruction - target).pow(4) / 4
+    ...         return errors.sum((-2, -1) if total else -1)
+    >>> X = load_digits().data / 16
+    >>> autoencoder = Autoencoder(
+    ...     8, loss=QuarticError(), max_epochs=2, random_state=0
+    ... ).fit(X)
+    >>> autoencoder.history_["train_reconstruction"].shape
+    (2,)
     """
 
-    # The loss of data multiplied by s is s^degree times the loss. None leaves the data
-    # in their own units, neither centred nor scaled.
     degree: ClassVar[int | None] = None
-    # Whether targets, and so outputs, must lie in [0, 1].
     needs_unit_interval: ClassVar[bool] = False
 
     __call__: Callable[..., Tensor]
 
     def for_scaled_data(self, scale: float) -> "Loss":
-        """The loss that measures data divided by `scale` in the same way."""
+        """Return the equivalent loss for data divided by `scale`.
+
+        Override it if a parameter of the loss is in the units of the data.
+
+        Parameters
+        ----------
+        scale : float
+            Divisor of the data.
+
+        Returns
+        -------
+        loss : Loss
+            A loss with ``loss(x / scale, y / scale) = self(x, y) / scale**degree``.
+        """
         return self
 
 
 class SquaredError(Loss):
-    """``1/2 ||x - xhat||^2`` of each row; see `squared_error`."""
+    """Half the squared Euclidean distance, ``1/2 ||x - xhat||^2``.
+
+    See Also
+    --------
+    AbsoluteError : Less sensitive to large errors.
+    sklearn_ae.objectives.losses.squared_error : The loss as a function.
+    """
 
     degree: ClassVar[int | None] = 2
+    uses_own_generator: ClassVar[bool] = True
     __call__ = staticmethod(squared_error)
 
 
 class AbsoluteError(Loss):
-    """``sum_j |x_j - xhat_j|`` of each row; see `absolute_error`."""
+    """Sum of absolute errors, ``sum_j |x_j - xhat_j|``.
+
+    See Also
+    --------
+    Huber : Quadratic for small errors.
+    sklearn_ae.objectives.losses.absolute_error : The loss as a function.
+    """
 
     degree: ClassVar[int | None] = 1
+    uses_own_generator: ClassVar[bool] = True
     __call__ = staticmethod(absolute_error)
 
 
 @dataclass(eq=False)
 class Huber(Loss):
-    """The Huber loss of each row; see `huber`.
+    """Huber loss: quadratic for small errors and linear for large ones.
+
+    It is ``sum_j r_j^2 / 2`` where ``|r_j| <= delta``, else
+    ``delta (|r_j| - delta / 2)``, with ``r = x - xhat`` [1]_.
 
     Parameters
     ----------
     delta : float, default=1.0
-        Errors beyond it count linearly. In the units of the data, above 0.
+        Threshold between quadratic and linear, above 0, in the units of the data.
+
+    See Also
+    --------
+    SquaredError : The limit for a large `delta`.
+    sklearn_ae.objectives.losses.huber : The loss as a function.
+
+    References
+    ----------
+    .. [1] Huber (1964). "Robust estimation of a location parameter". Annals of
+       Mathematical Statistics 35. :doi:`10.1214/aoms/1177703732`
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> from sklearn_ae import Autoencoder
+    >>> from sklearn_ae.objectives import Huber
+    >>> X = load_digits().data / 16
+    >>> autoencoder = Autoencoder(8, loss=Huber(), max_epochs=2, random_state=0)
+    >>> search = GridSearchCV(autoencoder, {"loss__delta": [0.1, 1.0]}, cv=2).fit(X)
+    >>> search.best_params_["loss__delta"] in (0.1, 1.0)
+    True
     """
 
     delta: float = 1.0
     degree: ClassVar[int | None] = 2
+    uses_own_generator: ClassVar[bool] = True
 
     def __call__(self, reconstruction: Tensor, target: Tensor, total: bool = False):  # type: ignore[no-untyped-def]
         return huber(reconstruction, target, total, delta=self.delta)
 
     def for_scaled_data(self, scale: float) -> "Huber":
+        """Return the equivalent loss for data divided by `scale`.
+
+        Parameters
+        ----------
+        scale : float
+            Divisor of the data.
+
+        Returns
+        -------
+        loss : Huber
+            The loss with the threshold ``delta / scale``.
+        """
         return replace(self, delta=self.delta / scale)
 
 
 class BinaryCrossEntropy(Loss):
-    """The binary cross-entropy of each row; see `binary_cross_entropy`."""
+    """Binary cross-entropy, for data and outputs in [0, 1].
+
+    It is ``-sum_j x_j log xhat_j + (1 - x_j) log(1 - xhat_j)``, in nats.
+
+    See Also
+    --------
+    SquaredError : For data that need not be in [0, 1].
+    sklearn_ae.objectives.losses.binary_cross_entropy : The loss as a function.
+    """
 
     needs_unit_interval: ClassVar[bool] = True
+    uses_own_generator: ClassVar[bool] = True
     __call__ = staticmethod(binary_cross_entropy)
 
 
 class CrossEntropy(Loss):
-    """The cross-entropy of each row for logits of classes; see `cross_entropy`."""
+    """Cross-entropy of each row for logits of classes; see `cross_entropy`."""
 
+    uses_own_generator: ClassVar[bool] = True
     __call__ = staticmethod(cross_entropy)
 
 
-# What the names mean that the parameter `loss` takes.
+# Losses by name, for the parameter `loss`.
 NAMED_LOSSES: dict[str, Loss] = {
     "mse": SquaredError(),
     "mae": AbsoluteError(),

@@ -1,4 +1,4 @@
-"""Penalties as objects: a weight, plain fields, and what they measure on a batch."""
+"""Penalties as objects with a weight and further fields, evaluated on a batch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,25 +23,37 @@ from sklearn_ae.objectives.penalties import (
 
 
 class Batch(NamedTuple):
-    """A batch on its way through a network, as penalties see it.
+    """A batch of rows and their codes, the argument of penalties.
 
-    What penalties use is in the units of the data: `code`, `weights`, `jacobian_scale`.
-    Where several networks are trained as one, each tensor has one axis more in front.
+    Penalties should use `code`, `x`, `weights`, `mean` and `jacobian_scale`, which are
+    in the units of the data. If several networks are trained as one, all tensors have a
+    further axis in front.
 
     Parameters
     ----------
     network : torch.nn.Module
-        In units of its own.
-    network_input, network_code : tensor of shape (n, p), (n, k)
-        In units of the network.
+        The network, which is in units of its own.
+
+    network_input : tensor of shape (n, p)
+        The rows, corrupted if there is a corruption, in units of the network.
+
+    network_code : tensor of shape (n, k)
+        The codes, in units of the network.
+
     row_weight : tensor of shape (n,) or None
-        Weights of the rows, with mean one over the training rows.
-    generator : torch.Generator or list of it
-        Draws random numbers, on the device of the batch.
+        Weights of the rows, with a mean of one over the training rows. None means equal
+        weights.
+
+    generator : torch.Generator or list of torch.Generator
+        Generator for random numbers, on the device of the batch. A list, with one
+        generator per network, if several networks are trained as one.
+
     units : Units
-        From the units of the network to those of the data.
-    mean_activation : tensor of shape (k,) or None
-        Mean of each code over the training set, where a penalty needs it.
+        The relation between the units of the network and those of the data.
+
+    mean_activation : tensor of shape (k,) or None, default=None
+        Mean of each code over the training set, in the units of the data. None unless a
+        penalty has set `needs_mean_activation`.
     """
 
     network: Any
@@ -54,21 +66,21 @@ class Batch(NamedTuple):
 
     @property
     def code(self) -> Tensor:
-        """What `transform` returns for the rows, shape (n, k)."""
+        """The codes as `transform` returns them, shape (n, k)."""
         scale = self.units.code_scale
         unscaled = isinstance(scale, float) and scale == 1
         return self.network_code if unscaled else self.network_code * scale
 
     @property
     def x(self) -> Tensor:
-        """The rows as the encoder gets them, corrupted if at all, shape (n, p)."""
+        """The input of the encoder, after any corruption, shape (n, p)."""
         mean, scale = self.units.input
         x = self.network_input
         return x * scale + torch.from_numpy(mean).to(x.device, x.dtype)
 
     @property
     def weights(self) -> list[Tensor]:
-        """All weight matrices and kernels, without biases."""
+        """List of all weight matrices and kernels, without biases."""
         scales = self.units.weight_scales
         return [
             weight * scales[name] if name in scales else weight
@@ -78,39 +90,103 @@ class Batch(NamedTuple):
 
     @property
     def is_stacked(self) -> bool:
-        """Whether the first axis counts networks."""
+        """Whether several networks are trained as one, along the first axis."""
         return self.network_input.ndim > 2
 
     @property
     def jacobian_scale(self) -> float | Tensor:
-        """What turns ``dh/dx`` of the network into that of `transform`."""
+        """The ratio of ``dh/dx`` of `transform` to that of the network."""
         scale = self.units.code_scale / self.units.input.scale
         return scale.flatten() if isinstance(scale, Tensor) else scale
 
     def mean(self, values: Tensor) -> Tensor:
-        """The weighted mean over rows of values of shape (n,)."""
+        """Compute the weighted mean over the rows.
+
+        Parameters
+        ----------
+        values : tensor of shape (n,)
+            A value for each row.
+
+        Returns
+        -------
+        mean : tensor of shape ()
+            ``mean_i row_weight_i values_i``.
+        """
         weight = self.row_weight
         return (values if weight is None else weight * values).mean(-1)
 
 
 class Penalty(Part):
-    """A penalty on codes, weights or the encoder. Derive from it to write your own.
+    """Base class of penalties on the codes, the weights or the encoder.
 
-    A subclass has a field `weight` and defines ``__call__(batch)``, which returns the
-    penalty, a tensor without axes, before it is multiplied by the weight; `batch` is a
-    `Batch`. The objective is the loss plus ``weight * penalty(batch)``, all in units of
-    the data. A penalty of weight 0 is not evaluated.
+    The objective of an autoencoder is the loss plus ``weight * penalty(batch)`` for
+    each penalty, in the units of the data. A subclass is a dataclass with a field
+    `weight` and other fields of its own. It defines ``__call__(batch)``, which takes a
+    `Batch` and returns a tensor without axes. Penalties with a weight of 0 are not
+    evaluated.
+
+    Attributes
+    ----------
+    weight : float
+        Weight of the penalty, at least 0.
+
+    name : str
+        Name of the column in `history_`, after "train_" or "valid_".
+
+    is_rotation_invariant : bool
+        Whether rotating the codes leaves the penalty unchanged. If False, the codes of
+        the fitted autoencoder are not rotated into uncorrelated columns.
+
+    needs_mean_activation : bool
+        Whether the penalty uses `Batch.mean_activation`.
+
+    uses_own_generator : bool
+        Whether all random numbers come from `Batch.generator`, or none are drawn. If
+        False, torch's global generator is seeded before training and restored
+        afterwards.
+
+    batchable_fields : tuple of str or None
+        Names of fields, except for `weight`, that may differ between networks that
+        `BatchedGridSearchCV` trains as one. None means that the penalty cannot be
+        evaluated for several networks at once. Otherwise codes may have the shape
+        (m, n, k), the result has the shape (m,), and a field that differs is a tensor
+        of shape (m, 1).
+
+    See Also
+    --------
+    ActivationL1 : A penalty on the codes.
+    L2Penalty : A penalty on the weights.
+
+    Examples
+    --------
+    A penalty of ``mean_i sum_j log(1 + h_j(x_i)^2)`` on the codes:
+
+    >>> from dataclasses import dataclass
+    >>> from typing import ClassVar
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_ae import Autoencoder
+    >>> from sklearn_ae.objectives import Penalty
+    >>> @dataclass(eq=False)
+    ... class LogPenalty(Penalty):
+    ...     weight: float
+    ...     name: ClassVar[str] = "log"
+    ...
+    ...     def __call__(self, batch):
+    ...         return batch.mean(batch.code.square().log1p().sum(-1))
+    >>> X = load_digits().data / 16
+    >>> autoencoder = Autoencoder(
+    ...     8, penalties=[LogPenalty(0.1)], max_epochs=2, random_state=0
+    ... ).fit(X)
+    >>> autoencoder.history_["train_log"].shape
+    (2,)
+    >>> autoencoder.get_params()["penalties__0__weight"]
+    0.1
     """
 
     weight: float
-    # The column of `history_`, with "train_" or "valid_" before it.
     name: ClassVar[str] = "penalty"
-    # Whether it keeps its value when the codes are rotated.
     is_rotation_invariant: ClassVar[bool] = False
-    # Whether it looks at `Batch.mean_activation`.
     needs_mean_activation: ClassVar[bool] = False
-    # Fields, beside the weight, that may differ between networks that are trained as
-    # one; None if it cannot be evaluated for several networks at once.
     batchable_fields: ClassVar[tuple[str, ...] | None] = None
 
     def __call__(self, batch: Batch) -> Tensor:
@@ -122,12 +198,16 @@ class Penalty(Part):
 
 @dataclass(eq=False)
 class L1Penalty(Penalty):
-    """``sum |W|`` over all weight matrices, biases left out.
+    """Penalty ``sum |W|`` over all weight matrices, without biases.
 
     Parameters
     ----------
     weight : float
         Weight of the penalty, at least 0.
+
+    See Also
+    --------
+    L2Penalty : The squares of the weights.
     """
 
     weight: float
@@ -141,12 +221,16 @@ class L1Penalty(Penalty):
 
 @dataclass(eq=False)
 class L2Penalty(Penalty):
-    """``1/2 sum W^2`` over all weight matrices, biases left out.
+    """Penalty ``1/2 sum W^2`` over all weight matrices, without biases.
 
     Parameters
     ----------
     weight : float
         Weight of the penalty, at least 0.
+
+    See Also
+    --------
+    L1Penalty : The absolute values of the weights.
     """
 
     weight: float
@@ -161,12 +245,16 @@ class L2Penalty(Penalty):
 
 @dataclass(eq=False)
 class ActivationL1(Penalty):
-    """``mean_i sum_j |h_j(x_i)|`` over the codes.
+    """Penalty ``mean_i sum_j |h_j(x_i)|`` on the codes.
 
     Parameters
     ----------
     weight : float
         Weight of the penalty, at least 0.
+
+    See Also
+    --------
+    ActivationL2 : The squares of the codes.
     """
 
     weight: float
@@ -180,12 +268,16 @@ class ActivationL1(Penalty):
 
 @dataclass(eq=False)
 class ActivationL2(Penalty):
-    """``mean_i sum_j h_j(x_i)^2`` over the codes.
+    """Penalty ``mean_i sum_j h_j(x_i)^2`` on the codes.
 
     Parameters
     ----------
     weight : float
         Weight of the penalty, at least 0.
+
+    See Also
+    --------
+    ActivationL1 : The absolute values of the codes.
     """
 
     weight: float
@@ -200,7 +292,10 @@ class ActivationL2(Penalty):
 
 @dataclass(eq=False)
 class KLSparsity(Penalty):
-    """Divergence of the mean activations from their target; see `kl_sparsity`.
+    """Penalty ``sum_j KL(rho || r_j)`` on the mean activations ``r_j`` of the codes.
+
+    The means are over the training set, and the divergence is that of Bernoulli
+    variables [1]_. Codes must be in (0, 1).
 
     Parameters
     ----------
@@ -209,6 +304,15 @@ class KLSparsity(Penalty):
 
     rho : float, default=0.05
         Target of the mean activations, in (0, 1).
+
+    See Also
+    --------
+    sklearn_ae.SparseAutoencoder : The autoencoder with this penalty.
+    sklearn_ae.objectives.penalties.kl_sparsity : The divergence as a function.
+
+    References
+    ----------
+    .. [1] Ng (2011). "Sparse autoencoder". CS294A lecture notes, Stanford University.
     """
 
     weight: float
@@ -225,7 +329,7 @@ class KLSparsity(Penalty):
 
 @dataclass(eq=False)
 class JacobianPenalty(Penalty):
-    """The mean over rows of the squared Frobenius norm of the encoder's Jacobian.
+    """Penalty ``mean_i ||dh/dx (x_i)||_F^2`` on the Jacobian of the encoder [1]_.
 
     Parameters
     ----------
@@ -233,7 +337,17 @@ class JacobianPenalty(Penalty):
         Weight of the penalty, at least 0.
 
     n_projections : int or None, default=None
-        Estimate it from that many random projections; None computes it.
+        Number of random projections from which the penalty is estimated. None computes
+        it exactly.
+
+    See Also
+    --------
+    sklearn_ae.ContractiveAutoencoder : The autoencoder with this penalty.
+
+    References
+    ----------
+    .. [1] Rifai, Vincent, Muller, Glorot and Bengio (2011). "Contractive
+       auto-encoders: explicit invariance during feature extraction". ICML.
     """
 
     weight: float
@@ -244,7 +358,7 @@ class JacobianPenalty(Penalty):
 
     @property
     def batchable_fields(self) -> tuple[str, ...] | None:  # type: ignore[override]
-        # Random projections draw for one network.
+        # Random projections are drawn for one network at a time.
         return () if self.n_projections is None else None
 
     def __call__(self, batch: Batch) -> Tensor:
@@ -263,7 +377,7 @@ class JacobianPenalty(Penalty):
 
 
 def exact_contraction(network: Any, x: Tensor) -> Tensor:
-    """``||dh/dx||_F^2`` of each row, by the network's own formula if it has one."""
+    """``||dh/dx||_F^2`` of each row, with the network's own formula if it has one."""
     formula = offers(network).squared_jacobian_norm
     return squared_jacobian_norm(network.encode, x) if formula is None else formula(x)
 
@@ -271,9 +385,9 @@ def exact_contraction(network: Any, x: Tensor) -> Tensor:
 def with_fields_of(
     penalty: Penalty, penalties: Sequence[Penalty], device: torch.device
 ) -> Penalty:
-    """The penalty of several networks at once, each with its own fields.
+    """The penalty for several networks at once, each with its own fields.
 
-    A field that differs becomes a tensor of shape (m, 1), to stand beside codes.
+    A field with different values becomes a tensor of shape (m, 1).
     """
     fields = penalty.get_params(deep=False)
     for field in penalty.batchable_fields or ():

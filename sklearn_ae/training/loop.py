@@ -1,5 +1,6 @@
 """One training from its first epoch to the weights that are kept."""
 
+import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -12,10 +13,62 @@ from sklearn_ae.training.hardware import suitable_threads
 from sklearn_ae.training.interrupts import watched_interrupts
 from sklearn_ae.training.net import AutoencoderNet
 from sklearn_ae.training.optimizers import Schedule
-from sklearn_ae.training.stopping import BestWeights
 
 # Where no rows are held out, start and end are compared on this many training rows.
 COMPARED_ROWS = 2**14
+
+
+class BestWeights:
+    """Keeps the weights with the lowest loss, and counts epochs without improvement.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Whose weights are kept, as they are now to begin with.
+    loss : float
+        Its loss now.
+    tol : float
+        A loss counts as an improvement if it falls below the lowest by this share of
+        it. Relative, since losses come in the units of the data.
+
+    Attributes
+    ----------
+    n_without_improvement : int
+        Epochs in a row.
+    """
+
+    def __init__(self, module: Any, loss: float, tol: float) -> None:
+        self.module, self.tol = module, tol
+        self.first_loss = self.loss = loss
+        self.first = self.weights = copy.deepcopy(module.state_dict())
+        self.n_without_improvement = 0
+
+    def update(self, loss: float) -> None:
+        """Compare the weights as they are now."""
+        improved = loss < self.loss - self.tol * abs(self.loss)
+        self.n_without_improvement = 0 if improved else self.n_without_improvement + 1
+        if loss < self.loss:
+            self.loss = loss
+            self.weights = copy.deepcopy(self.module.state_dict())
+
+    def restore(
+        self,
+        accepts: Callable[[float, np.ndarray], bool] | None,
+        row_losses: Callable[[], np.ndarray],
+    ) -> bool:
+        """Give the module the weights to keep; whether they are not the first.
+
+        The first ones are kept unless the gain over them is accepted.
+        """
+        if accepts is not None and self.weights is not self.first:
+            rows = []
+            for weights in (self.first, self.weights):
+                self.module.load_state_dict(weights)
+                rows.append(row_losses())
+            if not accepts(self.first_loss - self.loss, rows[0] - rows[1]):
+                self.weights, self.loss = self.first, self.first_loss
+        self.module.load_state_dict(self.weights)
+        return self.weights is not self.first
 
 
 class TrainingResult(NamedTuple):
@@ -135,13 +188,13 @@ class Training:
         if has_changed and self.valid is None:
             # After the last step no training loss has been computed yet.
             loss = net.evaluate(self.compared)["loss"]
-            net.check_finite(loss)
+            if not np.isfinite(loss):
+                raise net.diverged(loss)
             if best is not None:
                 best.update(loss)
         if has_changed and best is not None:
-            if self.valid is not None and self.accepts is not None:
-                best.keep_first_unless(self.accepts, net, self.valid)
-            has_changed = best.restore()
+            accepts = None if self.valid is None else self.accepts
+            has_changed = best.restore(accepts, lambda: net.row_losses(self.compared))
             if self.valid is not None or not has_changed:
                 best_loss = best.loss
         self.close()
@@ -151,7 +204,7 @@ class Training:
         """Tell the callbacks that it has ended; all there is to do after an error."""
         del self.net.history[self._n_rows_before :]
         self.net.notify("on_train_end", X=self.train, y=None)
-        self.net._set_training(False)
+        self.net.switch_training(False)
 
 
 def train_alone(training: Training) -> TrainingResult:

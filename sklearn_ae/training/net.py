@@ -87,7 +87,8 @@ class AutoencoderNet(skorch.NeuralNet):
     def initialize(self) -> "AutoencoderNet":
         self.generators_ = spawn_generators(self.seed, torch.device(self.device))
         self.noise_ = self.generators_["noise"]
-        super().initialize()
+        with self.isolated(True):
+            super().initialize()
         parts = [self.criterion_.loss, *self.criterion_.penalties.values()]
         if self.corruption is not None:
             parts.append(self.corruption)
@@ -98,8 +99,10 @@ class AutoencoderNet(skorch.NeuralNet):
         return self
 
     def initialize_module(self) -> "AutoencoderNet":
-        with self.isolated(True):
-            self.module_ = self.make_module()
+        params = self.get_params_for("module")
+        # By position, since user-defined networks may name their two widths freely.
+        widths = params.pop("n_features"), params.pop("n_components")
+        self.module_ = self.module(*widths, **params)
         reset = offers(self.module_).reset_parameters_from
         if reset is not None:
             reset(self.generators_["weights"])
@@ -107,14 +110,6 @@ class AutoencoderNet(skorch.NeuralNet):
             if isinstance(part, SeededDropout):
                 part.generator = self.generators_["noise"]
         return self
-
-    def make_module(self) -> Any:
-        """A module like the net's own, with weights as its class makes them."""
-        params = self.get_params_for("module")
-        # By position, since user-defined networks may name their two widths freely.
-        return self.module(
-            params.pop("n_features"), params.pop("n_components"), **params
-        )
 
     def initialize_criterion(self) -> "AutoencoderNet":
         offered = offers(self.module_)
@@ -240,6 +235,11 @@ class AutoencoderNet(skorch.NeuralNet):
 
     # -- one epoch -----------------------------------------------------------------
 
+    def switch_training(self, training: bool) -> None:
+        """Switch dropout and running means on or off."""
+        self.module_.train(training)
+        self.criterion_.train(training)
+
     def run_single_epoch(
         self,
         iterator: Any,
@@ -266,7 +266,7 @@ class AutoencoderNet(skorch.NeuralNet):
         """
         # Only on a change, since the switch walks through all modules.
         if self.module_.training != training:
-            self._set_training(training)
+            self.switch_training(training)
         self.noise_ = self.generators_["noise"] if training else self.evaluation_noise()
         is_heard = bool(self.callbacks_) and prefix is not None
         sizes: list[int] = []
@@ -295,7 +295,7 @@ class AutoencoderNet(skorch.NeuralNet):
 
     def row_losses(self, dataset: ArrayDataset) -> np.ndarray:
         """The weighted loss of each row, without penalties, in units of the data."""
-        self._set_training(False)
+        self.switch_training(False)
         self.noise_ = self.evaluation_noise()
         losses = []
         with torch.no_grad():
@@ -318,14 +318,13 @@ class AutoencoderNet(skorch.NeuralNet):
         if prefix == "train":
             rate = float(self.optimizer_.param_groups[0]["lr"])
             self.history.record("learning_rate", rate)
-            self.check_finite(means["loss"])
+            if not np.isfinite(means["loss"]):
+                raise self.diverged(means["loss"])
 
-    def check_finite(self, loss: float) -> None:
-        """Raise a ValueError if a training loss is infinite or NaN."""
-        if np.isfinite(loss):
-            return
+    def diverged(self, loss: float) -> ValueError:
+        """The error for a training loss that is infinite or NaN."""
         rate = self.optimizer_.param_groups[0]["lr"]
-        raise ValueError(
+        return ValueError(
             f"The training loss became {loss} in epoch {len(self.history)} at "
             f"learning_rate={rate:.3g}. Lower learning_rate, or scale the data (for "
             "instance with StandardScaler)."

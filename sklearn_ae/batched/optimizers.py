@@ -1,33 +1,33 @@
-"""The optimizers of several nets whose parameters lie side by side."""
+"""Optimizers of networks whose parameters are stacked."""
 
 from collections.abc import Iterable, Sequence
 
 from torch import Tensor
 
-from sklearn_ae.training.net import AutoencoderNet
-from sklearn_ae.training.schedules import Schedule
+from sklearn_ae.training.loop import Training
+from sklearn_ae.training.optimizers import Schedule
 
 
 def as_stored(stacked: Tensor) -> Tensor:
     """A view as it lies in memory: matrices of shape (m, out, in) are transposed.
 
-    As batched products want the weights, and as they give their gradients. Optimizers,
-    which treat entries one by one, are fastest on what lies there in one piece.
+    Batched products want the weights so, and give their gradients so. Optimizers, which
+    treat entries one by one, are fastest on contiguous memory.
     """
     return stacked.mT if stacked.ndim == 3 else stacked
 
 
-class Settings:
-    """How a net is optimized, to be compared with others.
+class OptimizerSettings:
+    """How a network is optimised, to be compared with others.
 
     Parameters
     ----------
-    net : AutoencoderNet
-    n_epochs, n_batches : int
-        The length of the training and of an epoch.
+    training : Training
+        It must not have begun, since schedules change settings of the optimizer.
     """
 
-    def __init__(self, net: AutoencoderNet, n_epochs: int, n_batches: int) -> None:
+    def __init__(self, training: Training) -> None:
+        net = training.net
         names = {id(p): name for name, p in net.module_.named_parameters()}
         self.groups = [
             {
@@ -37,29 +37,30 @@ class Settings:
             for group in net.optimizer_.param_groups
         ]
         self.optimizer = type(net.optimizer_)
-        self.schedule = net.schedule
-        self.n_epochs, self.n_batches = n_epochs, n_batches
-        # A schedule that looks at the losses is each net's own.
-        self.own = net if net.schedule == "reduce_on_plateau" else None
+        self.schedule = training.schedule_name
+        self.n_epochs = training.n_epochs
+        self.n_batches = len(net.get_iterator(training.train, training=True))
+        # Not shared, since it depends on the network's losses.
+        self.own = net if self.schedule == "reduce_on_plateau" else None
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Settings) and vars(self) == vars(other)
+        return isinstance(other, OptimizerSettings) and vars(self) == vars(other)
 
 
-class Updater:
-    """Optimizer and schedule of neighbours in a stack that share all their settings.
+class SharedOptimizer:
+    """Optimizer and schedule of stacked networks that share all their settings.
 
     Parameters
     ----------
-    settings : Settings
+    settings : OptimizerSettings
     where : slice
-        Which nets of the stack these are.
+        Which networks of the stack; they are neighbours.
     parameters : dict of str to tensor
-        All of the stack's by name, `as_stored`.
+        The stack's by name, as given by `as_stored`.
     """
 
     def __init__(
-        self, settings: Settings, where: slice, parameters: dict[str, Tensor]
+        self, settings: OptimizerSettings, where: slice, parameters: dict[str, Tensor]
     ) -> None:
         self.where = where
         self._names = [group["params"] for group in settings.groups]
@@ -82,7 +83,7 @@ class Updater:
         for params, i, name in self._parameters():
             gradient = gradients[name]
             if gradient is not None:
-                # Fused kernels take the order in memory for granted.
+                # Fused kernels assume equal memory layouts.
                 gradient = as_stored(gradient).contiguous()[self.where]
             params[i].grad = gradient
         self.optimizer.step()
@@ -91,12 +92,12 @@ class Updater:
     def keep(
         self, staying: Sequence[int], start: int, parameters: dict[str, Tensor]
     ) -> None:
-        """Go on with some of the nets, which now follow `start` others in the stack."""
+        """Go on with some of the networks, the first of which is now at `start`."""
         self.where = slice(start, start + len(staying))
         for params, i, name in self._parameters():
             old, new = params[i], parameters[name][self.where]
             params[i] = new
-            # Moments have the shape of the parameter, the number of steps has none.
+            # Moments have the shape of the parameter; the step count is a scalar.
             self.optimizer.state[new] = {
                 key: value[list(staying)] if value.ndim else value
                 for key, value in self.optimizer.state.pop(old, {}).items()
@@ -108,8 +109,8 @@ class Updater:
         return [group["lr"] for group in self.optimizer.param_groups]
 
 
-def in_runs(settings: Sequence[Settings]) -> list[list[int]]:
-    """Which of them are equal, as lists of their numbers."""
+def positions_by_settings(settings: Sequence[OptimizerSettings]) -> list[list[int]]:
+    """Positions of equal settings, one list for each of them."""
     runs: list[list[int]] = []
     for i, own in enumerate(settings):
         for run in runs:

@@ -13,8 +13,8 @@ from sklearn_ae.data.batches import ArrayDataset, TensorBatches, unpack_batch
 Batches = tuple[list[Tensor], list[Tensor], list[Any]]
 
 
-class Streams:
-    """The batches of several trainings; what these have in common is gathered once.
+class SharedBatches:
+    """Batches for several trainings; equal ones are gathered once.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ class Streams:
         The largest number of rows in a batch.
 
     generators : sequence of torch.Generator or of None
-        Draw the order of the rows. Copies of them do, they themselves stay as they are.
+        Copies of them draw the order of the rows; they themselves do not move.
     """
 
     def __init__(
@@ -37,9 +37,9 @@ class Streams:
         self._distinct: list[TensorBatches] = []
         self._of: list[int] = []
         for dataset, generator in zip(datasets, generators, strict=True):
-            for i, stream in enumerate(self._distinct):
-                if _equal_states(generator, stream.generator) and _equal_rows(
-                    dataset, stream.dataset
+            for i, batches in enumerate(self._distinct):
+                if equal_states(generator, batches.generator) and equal_rows(
+                    dataset, batches.dataset
                 ):
                     self._of.append(i)
                     break
@@ -55,7 +55,7 @@ class Streams:
             yield list(x), list(target), list(weight)
 
     def state(self, i: int) -> Tensor:
-        """What the generator of training `i` would have come to by itself."""
+        """State that the generator of training `i` would have by itself."""
         generator = self._distinct[self._of[i]].generator
         assert generator is not None
         return generator.get_state()
@@ -74,13 +74,13 @@ def _copy(generator: torch.Generator | None) -> torch.Generator | None:
     return torch.Generator(generator.device).set_state(generator.get_state())
 
 
-def _equal_states(a: torch.Generator | None, b: torch.Generator | None) -> bool:
+def equal_states(a: torch.Generator | None, b: torch.Generator | None) -> bool:
     return a is b or (
         a is not None and b is not None and torch.equal(a.get_state(), b.get_state())
     )
 
 
-def _equal_rows(a: ArrayDataset, b: ArrayDataset) -> bool:
+def equal_rows(a: ArrayDataset, b: ArrayDataset) -> bool:
     """Whether two datasets give the same batches; sparse tables must be the same."""
     return (
         np.array_equal(a.rows, b.rows)
