@@ -3,19 +3,11 @@
 from dataclasses import dataclass
 
 from sklearn_ae.estimators._base import BaseAutoencoder
-from sklearn_ae.estimators._parameters import (
-    AnyNetwork,
-    CodeActivation,
-    HiddenLayers,
-    Start,
-    TiedWeights,
-)
+from sklearn_ae.estimators._parameters import NetworkParameters
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Autoencoder(
-    BaseAutoencoder, HiddenLayers, AnyNetwork, Start, TiedWeights, CodeActivation
-):
+class Autoencoder(BaseAutoencoder, NetworkParameters):
     """Undercomplete autoencoder, shallow or deep: the counterpart of PCA.
 
     Finds an encoder ``h`` and a decoder ``g`` that minimise
@@ -41,20 +33,13 @@ class Autoencoder(
         Width of the code. A float in (0, 1) is a share of the variance: the code is
         as wide as PCA needs to explain more than this share.
 
+    hidden_layer_sizes : "auto", int or tuple of int, default="auto"
+        Widths of the encoder's hidden layers; the decoder mirrors them. ``()`` means
+        no hidden layers, "auto" one layer of 256 units.
+
     code_activation : str, default="identity"
         Activation of the code: "identity", "relu", "leaky_relu", "elu", "gelu",
         "silu", "softplus", "tanh" or "sigmoid".
-
-    tied_weights : bool, default=False
-        Use the transposed weights of the encoder in the decoder. Dense networks only.
-        They are tied in units of the network, so that the units of `X` do not matter;
-        in units of `X` the decoder has a factor of its own.
-
-    init : {"pca", "random"}, default="pca"
-        "pca" adds linear maps from input to code and from code to output, in parallel
-        with the hidden layers, and starts the network as PCA. "random" starts a
-        classical network, without these maps, from random weights. Ignored if
-        `network` is a class.
 
     network : ConvolutionalNetwork, type, partial or None, default=None
         None builds a dense network from `hidden_layer_sizes` and the activations. A
@@ -66,9 +51,16 @@ class Autoencoder(
         `functools.partial` to pass it further arguments. See
         `sklearn_ae.networks.Network` for what else a network can implement.
 
-    hidden_layer_sizes : "auto", int or tuple of int, default="auto"
-        Widths of the encoder's hidden layers; the decoder mirrors them. ``()`` means
-        no hidden layers, "auto" one layer of 256 units.
+    init : {"pca", "random"}, default="pca"
+        "pca" adds linear maps from input to code and from code to output, in parallel
+        with the hidden layers, and starts the network as PCA. "random" starts a
+        classical network, without these maps, from random weights. Ignored if
+        `network` is a class.
+
+    tied_weights : bool, default=False
+        Use the transposed weights of the encoder in the decoder. Dense networks only.
+        They are tied in units of the network, so that the units of `X` do not matter;
+        in units of `X` the decoder has a factor of its own.
 
     activation : str, default="silu"
         Activation of the hidden layers: "identity", "relu", "leaky_relu", "elu",

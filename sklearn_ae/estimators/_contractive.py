@@ -8,13 +8,7 @@ import numpy as np
 
 from sklearn_ae._sklearn_compat import Interval
 from sklearn_ae.estimators._base import BaseAutoencoder
-from sklearn_ae.estimators._parameters import (
-    AnyNetwork,
-    CodeActivation,
-    HiddenLayers,
-    Start,
-    TiedWeights,
-)
+from sklearn_ae.estimators._parameters import NetworkParameters
 from sklearn_ae.estimators._parts import Parts
 from sklearn_ae.estimators._validation import TrainingData
 from sklearn_ae.objectives.terms import JacobianPenalty, exact_contraction
@@ -24,9 +18,7 @@ DATA_RMS = 0.25
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class ContractiveAutoencoder(
-    BaseAutoencoder, HiddenLayers, AnyNetwork, Start, TiedWeights, CodeActivation
-):
+class ContractiveAutoencoder(BaseAutoencoder, NetworkParameters):
     """Contractive autoencoder: codes that are insensitive to small input changes.
 
     Minimises [1]_
@@ -49,20 +41,13 @@ class ContractiveAutoencoder(
         share of the variance: the code is as wide as PCA needs to explain more than
         this share.
 
+    hidden_layer_sizes : "auto", int or tuple of int, default=()
+        Widths of hidden layers between input and code; the decoder mirrors them.
+        "auto" is one layer of 256 units.
+
     code_activation : str, default="sigmoid"
         Activation of the code: "identity", "relu", "leaky_relu", "elu", "gelu",
         "silu", "softplus", "tanh" or "sigmoid".
-
-    tied_weights : bool, default=True
-        Use the transposed weights of the encoder in the decoder. Dense networks only.
-        They are tied in units of the network, so that the units of `X` do not matter;
-        in units of `X` the decoder has a factor of its own.
-
-    init : {"pca", "random"}, default="random"
-        "pca" adds linear maps from input to code and from code to output, in parallel
-        with the hidden layers, and starts the network as PCA. "random" starts a
-        classical network, without these maps, from random weights. Ignored if
-        `network` is a class.
 
     network : ConvolutionalNetwork, type, partial or None, default=None
         None builds a dense network from `hidden_layer_sizes` and the activations. A
@@ -74,9 +59,16 @@ class ContractiveAutoencoder(
         `functools.partial` to pass it further arguments. See
         `sklearn_ae.networks.Network` for what else a network can implement.
 
-    hidden_layer_sizes : "auto", int or tuple of int, default=()
-        Widths of hidden layers between input and code; the decoder mirrors them.
-        "auto" is one layer of 256 units.
+    init : {"pca", "random"}, default="random"
+        "pca" adds linear maps from input to code and from code to output, in parallel
+        with the hidden layers, and starts the network as PCA. "random" starts a
+        classical network, without these maps, from random weights. Ignored if
+        `network` is a class.
+
+    tied_weights : bool, default=True
+        Use the transposed weights of the encoder in the decoder. Dense networks only.
+        They are tied in units of the network, so that the units of `X` do not matter;
+        in units of `X` the decoder has a factor of its own.
 
     activation : str, default="silu"
         Activation of the hidden layers: "identity", "relu", "leaky_relu", "elu",

@@ -119,6 +119,11 @@ class CodeActivation:
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
+class NetworkParameters(TiedWeights, Start, AnyNetwork, CodeActivation, HiddenLayers):
+    """All groups above, for estimators that take any network."""
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
 class ObjectiveParameters:
     """The code, the activations and the objective of every autoencoder.
 

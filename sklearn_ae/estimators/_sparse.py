@@ -9,13 +9,7 @@ from scipy.special import logit
 
 from sklearn_ae._sklearn_compat import Interval, StrOptions
 from sklearn_ae.estimators._base import BaseAutoencoder
-from sklearn_ae.estimators._parameters import (
-    AnyNetwork,
-    CodeActivation,
-    HiddenLayers,
-    Start,
-    TiedWeights,
-)
+from sklearn_ae.estimators._parameters import CodeActivation, NetworkParameters
 from sklearn_ae.estimators._parts import Parts
 from sklearn_ae.estimators._validation import TrainingData
 from sklearn_ae.networks.top_k import TopKNetwork
@@ -30,9 +24,7 @@ DATA_RMS = 0.25
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class SparseAutoencoder(
-    BaseAutoencoder, HiddenLayers, AnyNetwork, Start, TiedWeights, CodeActivation
-):
+class SparseAutoencoder(BaseAutoencoder, NetworkParameters):
     """Sparse autoencoder: a wide code with few active units at a time.
 
     Minimises [1]_
@@ -61,20 +53,13 @@ class SparseAutoencoder(
         share of the variance: the code is as wide as PCA needs to explain more than
         this share.
 
+    hidden_layer_sizes : "auto", int or tuple of int, default=()
+        Widths of hidden layers between input and code; the decoder mirrors them.
+        "auto" is one layer of 256 units.
+
     code_activation : str, default="auto"
         Activation of the code, with the same choices as `activation`. "auto" is
         "sigmoid" for ``sparsity="kl"``, which requires it, else "relu".
-
-    tied_weights : bool, default=False
-        Use the transposed weights of the encoder in the decoder. Dense networks only.
-        They are tied in units of the network, so that the units of `X` do not matter;
-        in units of `X` the decoder has a factor of its own.
-
-    init : {"pca", "random"}, default="random"
-        "pca" adds linear maps from input to code and from code to output, in parallel
-        with the hidden layers, and starts the network as PCA. "random" starts a
-        classical network, without these maps, from random weights. Ignored if
-        `network` is a class.
 
     network : ConvolutionalNetwork, type, partial or None, default=None
         None builds a dense network from `hidden_layer_sizes` and the activations. A
@@ -86,9 +71,16 @@ class SparseAutoencoder(
         `functools.partial` to pass it further arguments. See
         `sklearn_ae.networks.Network` for what else a network can implement.
 
-    hidden_layer_sizes : "auto", int or tuple of int, default=()
-        Widths of hidden layers between input and code; the decoder mirrors them.
-        "auto" is one layer of 256 units.
+    init : {"pca", "random"}, default="random"
+        "pca" adds linear maps from input to code and from code to output, in parallel
+        with the hidden layers, and starts the network as PCA. "random" starts a
+        classical network, without these maps, from random weights. Ignored if
+        `network` is a class.
+
+    tied_weights : bool, default=False
+        Use the transposed weights of the encoder in the decoder. Dense networks only.
+        They are tied in units of the network, so that the units of `X` do not matter;
+        in units of `X` the decoder has a factor of its own.
 
     activation : str, default="silu"
         Activation of the hidden layers: "identity", "relu", "leaky_relu", "elu",

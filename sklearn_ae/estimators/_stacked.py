@@ -31,7 +31,7 @@ _LAYERS = (
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class StackedAutoencoder(BaseAutoencoder, HiddenLayers, CodeActivation):
+class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
     """Stacked autoencoder: pretrained layer by layer, then fine-tuned as a whole.
 
     Encoder and decoder are ``h = h_L o ... o h_1`` and ``g = g_1 o ... o g_L``, where
@@ -56,12 +56,12 @@ class StackedAutoencoder(BaseAutoencoder, HiddenLayers, CodeActivation):
         Width of the code. A float in (0, 1) is a share of the variance: the code is
         as wide as PCA needs to explain more than this share.
 
-    code_activation : str, default="identity"
-        Activation of the code, with the same choices as `activation`.
-
     hidden_layer_sizes : "auto", int or tuple of int, default=(256, 128)
         Widths of the layers below the code; the decoder mirrors them. "auto" is one
         layer of 256 units.
+
+    code_activation : str, default="identity"
+        Activation of the code, with the same choices as `activation`.
 
     activation : str, default="silu"
         Activation of the codes of all layers but the last: "identity", "relu",

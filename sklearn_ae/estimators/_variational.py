@@ -35,7 +35,7 @@ N_DRAWS = 64
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class VariationalAutoencoder(BaseAutoencoder, HiddenLayers, AnyNetwork, Start):
+class VariationalAutoencoder(BaseAutoencoder, Start, AnyNetwork, HiddenLayers):
     """Variational autoencoder: a probabilistic model with a Gaussian code.
 
     The model generates a code ``z ~ N(0, I)`` of `n_components` entries, and from it
@@ -58,11 +58,9 @@ class VariationalAutoencoder(BaseAutoencoder, HiddenLayers, AnyNetwork, Start):
         Width of the code. A float in (0, 1) is a share of the variance: the code is
         as wide as PCA needs to explain more than this share.
 
-    init : {"pca", "random"}, default="pca"
-        "pca" adds linear maps from input to code and from code to output, in parallel
-        with the hidden layers, and starts the network as PCA. "random" starts a
-        classical network, without these maps, from random weights. Ignored if
-        `network` is a class.
+    hidden_layer_sizes : "auto", int or tuple of int, default="auto"
+        Widths of the encoder's hidden layers; the decoder mirrors them. ``()`` means
+        no hidden layers, "auto" one layer of 256 units.
 
     network : ConvolutionalNetwork, type, partial or None, default=None
         None builds a dense network from `hidden_layer_sizes` and the activations. A
@@ -74,9 +72,11 @@ class VariationalAutoencoder(BaseAutoencoder, HiddenLayers, AnyNetwork, Start):
         `functools.partial` to pass it further arguments. See
         `sklearn_ae.networks.Network` for what else a network can implement.
 
-    hidden_layer_sizes : "auto", int or tuple of int, default="auto"
-        Widths of the encoder's hidden layers; the decoder mirrors them. ``()`` means
-        no hidden layers, "auto" one layer of 256 units.
+    init : {"pca", "random"}, default="pca"
+        "pca" adds linear maps from input to code and from code to output, in parallel
+        with the hidden layers, and starts the network as PCA. "random" starts a
+        classical network, without these maps, from random weights. Ignored if
+        `network` is a class.
 
     activation : str, default="silu"
         Activation of the hidden layers: "identity", "relu", "leaky_relu", "elu",
