@@ -1,11 +1,13 @@
 """The scikit-learn shell that all autoencoders share."""
 
+import warnings
 from dataclasses import dataclass, fields
 from typing import ClassVar
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_ae._doc_link import DocLinkMixin
 from sklearn_ae._sklearn_compat import fit_context
@@ -197,6 +199,8 @@ default=None
             if pca_rows is not None and not result.has_changed:
                 self._start_as_pca(net, parts, data, data.rows)
             is_as_found = (continues or pca_rows is not None) and not result.has_changed
+            if not (result.has_changed or is_as_found):
+                self._warn_of_no_progress(result)
             rotates = parts.may_rotate_codes and not is_as_found
             self._finish(net, self._order_codes(net, data, rotates), result)
         if result.interrupt is not None:
@@ -398,6 +402,17 @@ default=None
                 accepts=is_certain_gain if is_pca else None,
             )
         )
+
+    def _warn_of_no_progress(self, result: TrainingResult) -> None:
+        settings = self._recipe.settings
+        if settings.max_epochs > 0 and result.interrupt is None:
+            warnings.warn(
+                "Training did not lower the loss, so that the random weights at the "
+                f"start are kept. Change learning_rate={self.learning_rate!r} or "
+                f"max_epochs={self.max_epochs!r}.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
 
     def _order_codes(
         self, net: AutoencoderNet, data: TrainingData, rotates: bool

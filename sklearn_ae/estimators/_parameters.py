@@ -5,6 +5,7 @@ copies the documentation into the estimators.
 """
 
 from dataclasses import dataclass, field
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -57,7 +58,7 @@ class AnyNetwork:
     network: Any = None
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "network": [type, callable, HasMethods("module_and_params"), None]
+        "network": [type, partial, HasMethods("module_and_params"), None]
     }
 
 
