@@ -197,6 +197,7 @@ default=None
             pca_rows = None if continues else self._start(net, parts, data, kept)
             result = self._train(net, data, kept, held_out, pca_rows is not None)
             if pca_rows is not None and not result.has_changed:
+                # Rows need not be held out any longer.
                 self._start_as_pca(net, parts, data, data.rows)
             is_as_found = (continues or pca_rows is not None) and not result.has_changed
             if not (result.has_changed or is_as_found):
