@@ -16,7 +16,7 @@ from sklearn.pipeline import Pipeline
 from torch.autograd.functional import jacobian
 
 from sklearn_ae import Autoencoder, ContractiveAutoencoder, ConvolutionalNetwork
-from sklearn_ae.networks._network import ACTIVATIONS
+from sklearn_ae.networks._layered import ACTIVATIONS
 from sklearn_ae.networks.convolutional import Convolutions
 from sklearn_ae.networks.dense import DenseNetwork
 from sklearn_ae.objectives.penalties import (
@@ -27,7 +27,7 @@ from sklearn_ae.objectives.penalties import (
 DEPTHS = [(), (6,), (6, 4), (6, 4, 5)]
 # One batch of all rows, none held out, weights that stay where they are.
 AT_START = {
-    "early_stopping": False,
+    "validation_fraction": None,
     "batch_size": 1000,
     "max_epochs": 1,
     "learning_rate": 1e-9,
@@ -379,7 +379,7 @@ def test_history_of_projections(seeded_table, seed):
     """Near the exact penalty, and on rows held out with the same noise each time."""
     X = np.tile(seeded_table, (20, 1))
     model = ContractiveAutoencoder(3, n_projections=2, random_state=seed, **AT_START)
-    model.set_params(max_epochs=4, early_stopping=True, validation_fraction=0.5)
+    model.set_params(max_epochs=4, validation_fraction=0.5)
     table = model.set_params(optimizer="sgd").fit(X).history_
     expected = model.lambd * np.square(model.jacobian_norm(X)).mean()
     for rows in ("train", "valid"):
@@ -434,7 +434,7 @@ def test_one_projection_trains_as_the_exact_norm(digits, hidden_layer_sizes, see
         16,
         hidden_layer_sizes=hidden_layer_sizes,
         max_epochs=15,
-        early_stopping=False,
+        validation_fraction=None,
         random_state=seed,
     )
     exact = clone(model).fit(digits[0])

@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from parts import batch_of, objective_of
 from registry import OwnNetwork
 from scipy.special import expit, rel_entr
 from sklearn.base import clone
@@ -16,15 +17,15 @@ from sklearn.pipeline import Pipeline
 from sklearn_ae import Autoencoder, ConvolutionalNetwork, SparseAutoencoder
 from sklearn_ae.networks.dense import DenseNetwork
 from sklearn_ae.networks.top_k import keep_largest
-from sklearn_ae.objectives._terms import MEMORY, ActivationPenalty, KLSparsity, Pass
-from sklearn_ae.objectives.objective import Objective
+from sklearn_ae.objectives import ActivationL1, ActivationL2, KLSparsity
+from sklearn_ae.objectives.objective import MEMORY, MeanActivation
 from sklearn_ae.objectives.penalties import activation_l1, activation_l2, kl_sparsity
 from sklearn_ae.persistence.state import dump_state
 
 RHOS = [0.01, 0.05, 0.5, 0.9]
 # One batch of all rows, none held out, weights that stay where they are.
 AT_START = {
-    "early_stopping": False,
+    "validation_fraction": None,
     "batch_size": 1000,
     "max_epochs": 1,
     "learning_rate": 1e-9,
@@ -50,10 +51,18 @@ def draw_weight(rng, n):
     return weight / weight.mean()
 
 
-def as_batch(codes, weight=None):
-    """What a term sees of codes; the weights, too, as tensors."""
-    weight = None if weight is None else torch.as_tensor(weight)
-    return Pass(None, None, torch.as_tensor(codes), weight, None)
+class RunningKL:
+    """The divergence at the running mean of the codes that it is called with."""
+
+    def __init__(self, rho, n_components):
+        self.mean = MeanActivation(n_components).double()
+        self.penalty = KLSparsity(1.0, rho)
+
+    def __call__(self, codes, weight=None):
+        codes = torch.as_tensor(codes)
+        weight = None if weight is None else torch.as_tensor(weight)
+        batch = batch_of(None, codes, codes, weight, self.mean(codes, weight))
+        return self.penalty(batch)
 
 
 def evaluate(model, X):
@@ -134,8 +143,7 @@ def test_backpropagation_rule(weighted, training, seed):
     with torch.no_grad():
         for parameter in module.parameters():
             parameter.copy_(torch.from_numpy(rng.standard_normal(parameter.shape)))
-    params = {"rho": rho, "n_components": 8}
-    objective = Objective("mse", {"sparsity": ("kl_sparsity", lambd, params)}).double()
+    objective = objective_of("mse", 5, 8, sparsity=KLSparsity(lambd, rho)).double()
     objective.train(training)
     x = torch.from_numpy(X)
     terms, _ = objective(module, x, x, torch.from_numpy(weight) if weighted else None)
@@ -157,7 +165,7 @@ def test_one_epoch_is_one_step_of_gradient_descent(seeded_table, seed):
         optimizer="sgd",
         learning_rate=0.01,
         learning_rate_schedule="constant",
-        early_stopping=False,
+        validation_fraction=None,
         batch_size=1000,
         random_state=seed,
     )
@@ -182,13 +190,13 @@ def test_running_mean(weighted, seed):
     """Value: KL at the running mean. Gradient: its slope there, through the batch."""
     rng = np.random.default_rng(seed)
     rho, sizes = 0.05, [300, 7, 120, 64]
-    term = KLSparsity(rho, 6).double()
+    term = RunningKL(rho, 6)
     means, masses, shares = [], [], []
     for size in sizes:
         codes = rng.uniform(0.01, 0.6, size=(size, 6))
         weight = rng.uniform(0, 3, size) if weighted else None
         tensor = torch.tensor(codes, requires_grad=True)
-        value = term(as_batch(tensor, weight))
+        value = term(tensor, weight)
         value.backward()
 
         rows = np.ones(size) if weight is None else weight
@@ -204,21 +212,22 @@ def test_running_mean(weighted, seed):
 
 def test_rows_held_out_have_a_mean_of_their_own(seed):
     rng = np.random.default_rng(seed)
-    term = KLSparsity(0.05, 4).double()
-    term(as_batch(rng.uniform(0.5, 0.9, size=(50, 4))))
-    state = {name: value.clone() for name, value in term.state_dict().items()}
+    term = RunningKL(0.05, 4)
+    term(rng.uniform(0.5, 0.9, size=(50, 4)))
+    state = {name: value.clone() for name, value in term.mean.state_dict().items()}
     codes, weight = rng.uniform(0.01, 0.2, size=(30, 4)), draw_weight(rng, 30)
-    value = term.eval()(as_batch(codes, weight))
+    term.mean.eval()
+    value = term(codes, weight)
     mean = np.average(codes, axis=0, weights=weight)
     assert value.item() == pytest.approx(kl(mean, 0.05), rel=1e-10)
-    for name, tensor in term.state_dict().items():
+    for name, tensor in term.mean.state_dict().items():
         assert torch.equal(tensor, state[name])
 
 
 def test_heavy_rows_do_not_look_more_active():
     """A batch whose weights do not average one still has a mean in (0, 1)."""
     codes = np.full((10, 3), 0.4)
-    value = KLSparsity(0.4, 3).double().eval()(as_batch(codes, np.full(10, 2.0)))
+    value = RunningKL(0.4, 3)(codes, np.full(10, 2.0))
     assert value.item() == pytest.approx(0, abs=1e-12)
 
 
@@ -234,7 +243,9 @@ def test_activation_penalty_formula(name, weighted, seed):
     function = {"l1": activation_l1, "l2": activation_l2}[name]
     rows = function(torch.from_numpy(codes))
     np.testing.assert_allclose(rows, ACTIVATION_PENALTIES[name](codes), rtol=1e-12)
-    value = ActivationPenalty(function)(as_batch(codes, weight))
+    penalty = {"l1": ActivationL1, "l2": ActivationL2}[name](1.0)
+    codes_tensor = torch.from_numpy(codes)
+    value = penalty(batch_of(None, codes_tensor, codes_tensor, weight))
     expected = np.average(ACTIVATION_PENALTIES[name](codes), weights=weight)
     assert value.item() == pytest.approx(expected, rel=1e-12)
 
@@ -389,8 +400,10 @@ def test_no_penalty_is_the_plain_autoencoder(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("batch_size", "max_epochs"), [(32, 20), (500, 100)])
-@pytest.mark.parametrize("rho", [0.02, 0.05, 0.2])
+@pytest.mark.parametrize(
+    ("rho", "batch_size", "max_epochs"),
+    [(0.02, 32, 20), (0.2, 32, 20), (0.05, 500, 100)],
+)
 def test_mean_activations_tend_to_rho(digits, rho, batch_size, max_epochs):
     """As the penalty grows, whatever the size of the batches."""
     deviations = []
@@ -401,7 +414,7 @@ def test_mean_activations_tend_to_rho(digits, rho, batch_size, max_epochs):
             lambd=lambd,
             batch_size=batch_size,
             max_epochs=max_epochs,
-            early_stopping=False,
+            validation_fraction=None,
             random_state=0,
         ).fit(digits[0])
         off = model.mean_activation_ - rho
