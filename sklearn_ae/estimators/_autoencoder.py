@@ -124,11 +124,13 @@ class Autoencoder(BaseAutoencoder, NetworkParameters):
     validation_fraction : float or None, default=0.1
         Share of the rows that is held out, in (0, 1). The weights with the lowest
         loss on these rows are kept. Small tables hold out 30 rows, but at most a third.
-        None trains on all rows and keeps the last weights.
+        None trains on all rows and keeps the last weights, unless the loss was lower
+        before training.
 
     n_iter_no_change : int or None, default=None
-        Number of epochs without an improvement of the loss on the held-out rows after
-        which training stops. None trains to the end of the schedule.
+        Number of epochs without an improvement after which training stops: of the loss
+        on the held-out rows or, without any, of the training loss. None trains to the
+        end of the schedule.
 
     tol : float, default=0.0001
         Smallest relative decrease of the lowest loss that counts as an improvement.

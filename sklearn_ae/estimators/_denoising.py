@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 from numbers import Real
 from typing import ClassVar
 
+from sklearn.base import clone
+
 from sklearn_ae._sklearn_compat import Interval, StrOptions
 from sklearn_ae.data.moments import blocks
 from sklearn_ae.estimators._base import BaseAutoencoder
@@ -12,6 +14,7 @@ from sklearn_ae.estimators._parameters import NetworkParameters
 from sklearn_ae.estimators._parts import Parts
 from sklearn_ae.estimators._validation import TrainingData
 from sklearn_ae.objectives.corruptions import (
+    Corruption,
     GaussianNoise,
     MaskingNoise,
     SaltAndPepper,
@@ -132,11 +135,13 @@ class DenoisingAutoencoder(BaseAutoencoder, NetworkParameters):
     validation_fraction : float or None, default=0.1
         Share of the rows that is held out, in (0, 1). The weights with the lowest
         loss on these rows are kept. Small tables hold out 30 rows, but at most a third.
-        None trains on all rows and keeps the last weights.
+        None trains on all rows and keeps the last weights, unless the loss was lower
+        before training.
 
     n_iter_no_change : int or None, default=None
-        Number of epochs without an improvement of the loss on the held-out rows after
-        which training stops. None trains to the end of the schedule.
+        Number of epochs without an improvement after which training stops: of the loss
+        on the held-out rows or, without any, of the training loss. None trains to the
+        end of the schedule.
 
     tol : float, default=0.0001
         Smallest relative decrease of the lowest loss that counts as an improvement.
@@ -279,6 +284,11 @@ default="gaussian"
     }
 
     def _check(self, data: TrainingData) -> None:
+        if isinstance(self.corruption, type):
+            raise ValueError(
+                f"corruption={self.corruption!r} must be an object, not a class; call "
+                "the class, for instance with its level."
+            )
         # The comparison of a callable with a string may fail.
         is_share = isinstance(self.corruption, str) and self.corruption != "gaussian"
         if is_share and self.corruption_level > 1:
@@ -295,6 +305,8 @@ default="gaussian"
         level = float(self.corruption_level)
         if data.target is not None:
             return None
+        if isinstance(self.corruption, Corruption):
+            return clone(self.corruption)
         if callable(self.corruption):
             return self.corruption
         if level == 0:
