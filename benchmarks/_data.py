@@ -9,6 +9,8 @@ from sklearn import datasets
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
+from sklearn_ae import Autoencoder
+
 N_MNIST = 10_000  # training rows; the test set is the standard one
 
 
@@ -52,6 +54,11 @@ def bundled_tables():
         X = load().data
         tables.append(_half_split(f"{name}, standardised", X, max(1, X.shape[1] // 4)))
     return tables
+
+
+def default_epochs(n_rows):
+    """The number of epochs of ``Autoencoder(max_epochs="auto")``."""
+    return Autoencoder()._resolve_training(n_rows).max_epochs
 
 
 def add_mnist_argument(parser):

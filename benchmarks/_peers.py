@@ -22,8 +22,8 @@ from sklearn.preprocessing import FunctionTransformer, MinMaxScaler
 from skorch import NeuralNet
 from torch import nn
 
+from benchmarks._data import default_epochs
 from sklearn_ae import Autoencoder
-from sklearn_ae.training import defaults
 
 WIDTH, BATCH_SIZE = 256, 128  # of `Network` and the hand-written loop
 
@@ -142,7 +142,7 @@ def quarters(last):
 
 def our_epochs(n_rows):
     """0 (the PCA start), then doubling from 1 up to four times the default."""
-    longest = 4 * defaults.max_epochs(n_rows)
+    longest = 4 * default_epochs(n_rows)
     return sorted({0, *(longest // 2**i for i in range(12))})
 
 

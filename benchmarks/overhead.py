@@ -65,7 +65,7 @@ def autoencoder_fit(X, k, hidden, batch_size):
 
 def bare_network(module):
     """A trainable copy of the network, without the standardisation around it."""
-    network = copy.deepcopy(getattr(module, "network", module))
+    network = copy.deepcopy(module.network)
     return network.train().requires_grad_(True)
 
 

@@ -34,11 +34,12 @@ from sklearn_ae import (
     StackedAutoencoder,
 )
 
-NETWORK = {"hidden_layer_sizes": (256,), "code_activation": "silu", "init": "random"}
+NETWORK = {"hidden_layer_sizes": (256,), "code_activation": "silu"}
+RANDOM = {"init": "random", **NETWORK}
 MASKING = DenoisingAutoencoder(corruption="masking")
 AUTOENCODERS = {
-    "plain": Autoencoder(**NETWORK),
-    "denoising": DenoisingAutoencoder(corruption="masking", **NETWORK),
+    "plain": Autoencoder(**RANDOM),
+    "denoising": DenoisingAutoencoder(corruption="masking", **RANDOM),
     # The classical procedure: layer by layer, and end to end only with the labels.
     "stacked denoising": StackedAutoencoder(layer=MASKING, max_epochs=0, **NETWORK),
 }

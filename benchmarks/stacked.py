@@ -16,7 +16,12 @@ import argparse
 import numpy as np
 from sklearn.decomposition import PCA
 
-from benchmarks._data import add_mnist_argument, digits_table, mnist_table
+from benchmarks._data import (
+    add_mnist_argument,
+    default_epochs,
+    digits_table,
+    mnist_table,
+)
 from benchmarks._report import (
     VARIANTS_PAGE,
     cpu_seconds,
@@ -26,7 +31,6 @@ from benchmarks._report import (
     one_thread,
 )
 from sklearn_ae import Autoencoder, DenoisingAutoencoder, StackedAutoencoder
-from sklearn_ae.training import defaults
 
 HIDDEN = (256, 128)
 
@@ -44,7 +48,7 @@ def _stacked(k, seed, layer, **params):
 
 
 def _long(n_rows):
-    return {"max_epochs": 3 * defaults.max_epochs(n_rows)}
+    return {"max_epochs": 3 * default_epochs(n_rows)}
 
 
 NOISE = DenoisingAutoencoder(corruption="masking", corruption_level=0.3)

@@ -63,6 +63,7 @@ from benchmarks._data import (
     Table,
     add_mnist_argument,
     bundled_tables,
+    default_epochs,
     digits_table,
     load_labelled_mnist,
 )
@@ -74,7 +75,6 @@ from benchmarks._report import (
     markdown_table,
     one_thread,
 )
-from sklearn_ae.training import defaults
 
 PICTURE = BENCHMARKS_PAGE.parent / "images" / "time_to_quality.png"
 OURS = "Autoencoder"
@@ -154,7 +154,7 @@ def usual_index(name, epochs, table):
     """Index of the usual number of epochs of a method in `epochs`."""
     if name != OURS:
         return len(epochs) - 1
-    return epochs.index(defaults.max_epochs(n_rows(table)))
+    return epochs.index(default_epochs(n_rows(table)))
 
 
 def cheapest(fits, error):

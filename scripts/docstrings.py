@@ -19,6 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import sklearn_ae
+from sklearn_ae import model_selection
 
 # What a class documents in its own words, although one of its bases documents it, too.
 OWN_WORDS = {
@@ -44,7 +45,7 @@ INDENT = " " * 4
 
 def public_classes():
     """The classes whose docstrings are kept in step, in a fixed order."""
-    for module in (sklearn_ae,):
+    for module in (sklearn_ae, model_selection):
         members = map(vars(module).get, module.__all__)
         yield from (member for member in members if inspect.isclass(member))
 

@@ -4,6 +4,6 @@
 what they have to train.
 """
 
-from sklearn_ae.batched.fits import Fit, current_fit, run_together
+from sklearn_ae.batched.fits import Fit, is_before_training, run_together
 
-__all__ = ["Fit", "current_fit", "run_together"]
+__all__ = ["Fit", "is_before_training", "run_together"]

@@ -17,12 +17,11 @@ from typing import Any, NamedTuple
 
 import torch
 from joblib import cpu_count
-from threadpoolctl import threadpool_limits
 
 from sklearn_ae.batched.cancellation import Cancellation
 from sklearn_ae.batched.groups import TimedOutcome, train_all
 from sklearn_ae.batched.training import Outcome
-from sklearn_ae.training.hardware import limited_threads
+from sklearn_ae.training.hardware import limited_blas_threads, limited_threads
 from sklearn_ae.training.loop import Training, TrainingResult, trained_by
 
 # Bytes that the data and the networks of waiting fits may take.
@@ -71,7 +70,7 @@ class _FitThread(threading.Thread):
         self._may_go_on = threading.Semaphore(0)
         self._outcome: Outcome | None = None
         self.training: Training | None = None
-        self.n_trainings = 0
+        self.has_trained = False
         self.result: Any = None
         self.error: BaseException | None = None
         self.waited = self.trained = 0.0
@@ -88,7 +87,7 @@ class _FitThread(threading.Thread):
 
     def _wait_for(self, training: Training) -> TrainingResult:
         start = time.perf_counter()
-        self.n_trainings += 1
+        self.has_trained = True
         self._cancellation.check()
         self.training = training
         self._stopped.put(self)
@@ -122,9 +121,10 @@ class _FitThread(threading.Thread):
             self.join()
 
 
-def current_fit() -> _FitThread | None:
-    """The fit that this thread runs, if it does."""
-    return getattr(_of_this_thread, "fit", None)
+def is_before_training() -> bool:
+    """Whether this thread runs a fit that has not come to a training yet."""
+    fit: _FitThread | None = getattr(_of_this_thread, "fit", None)
+    return fit is not None and not fit.has_trained
 
 
 class _Coordinator(threading.Thread):
@@ -146,8 +146,11 @@ class _Coordinator(threading.Thread):
         self.fits = [_FitThread(f, self._stopped, cancellation) for f in functions]
         self.error: BaseException | None = None
         self._decided: dict[str, bool] = {}
-        self._outcome: str | None = None
-        self._woken_up = threading.Semaphore(0)
+        self._has_ended = False
+        # Held until the end. Of threading's classes only locks are safe in a thread
+        # that may be interrupted: the others keep their state in Python.
+        self._running = threading.Lock()
+        self._running.acquire()
 
     # -- in the thread that calls: an interrupt may strike anywhere here -----------
 
@@ -158,9 +161,9 @@ class _Coordinator(threading.Thread):
 
     def wait(self) -> None:
         """Wait until nothing runs any more."""
-        while self._outcome is None:
-            self._woken_up.acquire(timeout=LONGEST_WAIT)
-        if self._outcome == "ran":
+        while not self._has_ended:
+            self._running.acquire(timeout=LONGEST_WAIT)
+        if self.ident is not None:
             self.join()
 
     def cancel(self) -> None:
@@ -179,7 +182,7 @@ class _Coordinator(threading.Thread):
             self.start()
         except BaseException as error:
             self.error = error
-            self._outcome = "not started"
+            self._has_ended = True
 
     def run(self) -> None:
         # Tasks of scikit-learn set the warning filters and put them back, each in its
@@ -188,26 +191,26 @@ class _Coordinator(threading.Thread):
         try:
             with (
                 warnings.catch_warnings(),
-                threadpool_limits(n_blas, user_api="blas"),
+                limited_blas_threads(n_blas),
                 limited_threads(self._n_threads),
             ):
                 self._run_fits()
         except BaseException as error:
             self.error = error
-        self._outcome = "ran"
-        self._woken_up.release()
+        self._has_ended = True
+        self._running.release()
 
     def _run_fits(self) -> None:
         to_start, to_go_on = deque(self.fits), deque[_FitThread]()
         waiting: list[_FitThread] = []
-        n_running = 0
+        n_running = n_bytes = 0
         try:
             while True:
                 self._cancellation.check()
                 while n_running < self._n_jobs:
                     if to_go_on:
                         fit = to_go_on.popleft()
-                    elif to_start and _bytes_of(waiting) <= MEMORY_BUDGET:
+                    elif to_start and n_bytes <= MEMORY_BUDGET:
                         fit = to_start.popleft()
                     else:
                         break
@@ -220,10 +223,12 @@ class _Coordinator(threading.Thread):
                         raise fit.error
                     if fit.training is not None:
                         waiting.append(fit)
+                        n_bytes += _bytes_of(fit.training)
                 elif waiting:
                     self._train(waiting)
                     to_go_on.extend(waiting)
                     waiting.clear()
+                    n_bytes = 0
                 else:
                     return
         finally:
@@ -284,11 +289,7 @@ def run_together(
     ]
 
 
-def _bytes_of(waiting: Sequence[_FitThread]) -> int:
-    return sum(_bytes(fit.training) for fit in waiting if fit.training is not None)
-
-
-def _bytes(training: Training) -> int:
+def _bytes_of(training: Training) -> int:
     """Bytes of a training: its data twice, since a fold is a copy, and its network."""
     n_parameters = sum(p.numel() for p in training.net.module_.parameters())
     tables = (training.train.X, training.train.target)

@@ -5,6 +5,7 @@ copies the documentation into the estimators.
 """
 
 from dataclasses import dataclass, field
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -57,7 +58,7 @@ class AnyNetwork:
     network: Any = None
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "network": [type, callable, HasMethods("module_and_params"), None]
+        "network": [type, partial, HasMethods("module_and_params"), None]
     }
 
 
@@ -89,8 +90,9 @@ class TiedWeights:
     ----------
     tied_weights : bool, default=False
         Use the transposed weights of the encoder in the decoder. Dense networks only.
-        They are tied in units of the network, so that the units of `X` do not matter;
-        in units of `X` the decoder has a factor of its own.
+        The weights are equal in the units of the network, so that the scale of `X` does
+        not matter. In the units of `X`, the weights of the decoder have a constant
+        factor.
     """
 
     tied_weights: bool = False
@@ -116,6 +118,11 @@ class CodeActivation:
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "code_activation": [StrOptions(set(ACTIVATIONS))]
     }
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class NetworkParameters(TiedWeights, Start, AnyNetwork, CodeActivation, HiddenLayers):
+    """All groups above, for estimators that take any network."""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

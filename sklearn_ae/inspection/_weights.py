@@ -50,11 +50,9 @@ class WeightsDisplay:
     The input at distance r from `mean_` that activates a unit most is found by
     iterating ``d <- g / ||g||``, where ``g`` is the gradient of the unit's code at
     ``mean_ + r d`` [1]_. The best of all directions ``d`` is used. If the gradient
-    vanishes, the iteration continues in a random direction. The distance
-    ``r = scale_ * sqrt(n_features)`` is the norm of a typical centred row, unless
-    `scale_` is 1, as for data that keep their units because of a penalty or a sigmoid
-    output. If the code is an increasing function of ``w @ x``, the result is
-    ``w / ||w||`` for any r.
+    vanishes, the iteration continues in a random direction. The distance is
+    ``r = scale_ * sqrt(n_features)``, of the order of the norm of a centred row. If the
+    code is an increasing function of ``w @ x``, the result is ``w / ||w||`` for any r.
 
     References
     ----------

@@ -10,7 +10,7 @@ import joblib
 import numpy as np
 from scipy import sparse
 
-from sklearn_ae.batched import current_fit
+from sklearn_ae.batched import is_before_training
 
 
 class PipelineCache:
@@ -33,8 +33,7 @@ class PipelineCache:
         signature = inspect.signature(function)
 
         def cached(*args: Any, **kwargs: Any) -> Any:
-            fit = current_fit()
-            if fit is None or fit.n_trainings:
+            if not is_before_training():
                 return function(*args, **kwargs)
             named = signature.bind(*args, **kwargs).arguments
             named = {name: v for name, v in named.items() if name not in ignore}
@@ -51,7 +50,7 @@ class PipelineCache:
             # A step that writes into its input does so for every fit, and one that
             # hands its input on, such as a view, hands on the fit's own.
             works_in_place = _hash(data) != before or _aliases(result, data.values())
-            if not fit.n_trainings and not works_in_place:
+            if is_before_training() and not works_in_place:
                 try:
                     self._results[key] = copy.deepcopy(result)
                 except Exception:

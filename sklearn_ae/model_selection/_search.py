@@ -21,7 +21,90 @@ _OF_THE_COPY = {"_backend", "_backend_config", "_rounds_otherwise"}
 
 
 class _BatchedSearchMixin(DocLinkMixin):
-    """Runs all fits of a scikit-learn search together."""
+    """Runs all fits of a scikit-learn search together.
+
+    Parameters
+    ----------
+    estimator : estimator object
+        The estimator to tune: an autoencoder, a pipeline with one, or any other
+        estimator. It is scored by `scoring` or by its own `score`.
+
+    scoring : str, callable, list, tuple, dict or None, default=None
+        Scoring of the candidates, as in scikit-learn. None uses the estimator's own
+        `score`, which for an autoencoder is the share of the variance explained.
+
+    n_jobs : int or None, default=None
+        Number of threads for everything except the training of networks: the other
+        steps of a pipeline, and scoring. None means 1, and -1 all processors. The
+        number of threads for training is that of torch.
+
+    refit : bool, str or callable, default=True
+        Whether to fit the best candidate on all rows. With several scorers, the name of
+        the scorer that determines it. A callable takes `cv_results_` and returns the
+        index of the best candidate.
+
+    cv : int, cross-validation generator, iterable or None, default=None
+        How to split the rows. None means five folds.
+
+    verbose : int, default=0
+        Above 0, print which networks are trained together, and which are not and why.
+        Higher values also print the messages of scikit-learn, in which times include
+        waiting for other fits.
+
+    pre_dispatch : int or str, default="2*n_jobs"
+        An int limits the number of fits that are prepared at once, and thus the size of
+        the groups that are trained together. This saves memory but takes more time.
+
+    error_score : "raise" or numeric, default=nan
+        Score of candidates that cannot be fitted, which gives a warning. "raise" raises
+        their error.
+
+    return_train_score : bool, default=False
+        Whether `cv_results_` includes scores on the training rows.
+
+    Attributes
+    ----------
+    cv_results_ : dict of str to ndarray
+        A table with one row per candidate: parameters, scores per fold, their mean and
+        standard deviation, ranks, and times in seconds.
+
+    best_estimator_ : estimator
+        The best candidate, fitted on all rows; only with `refit`.
+
+    best_score_ : float
+        Mean score of the best candidate over the folds.
+
+    best_params_ : dict
+        Parameters of the best candidate.
+
+    best_index_ : int
+        Row of the best candidate in `cv_results_`.
+
+    scorer_ : callable or dict
+        The scorer, or several by name.
+
+    n_splits_ : int
+        Number of folds.
+
+    refit_time_ : float
+        Seconds for fitting the best candidate on all rows; only with `refit`.
+
+    multimetric_ : bool
+        Whether there are several scorers.
+
+    classes_ : ndarray of shape (n_classes,)
+        Classes of the best estimator, if it is a classifier.
+
+    n_features_in_ : int
+        Number of features, if the best estimator has it.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of features, if all of them are strings.
+    """
+
+    _doc_link_template = DocLinkMixin._doc_link_template.replace(
+        "sklearn_ae.", "sklearn_ae.model_selection."
+    )
 
     def fit(self, X, y=None, **params):
         """Run fit with all sets of parameters.
@@ -99,44 +182,46 @@ class BatchedGridSearchCV(_BatchedSearchMixin, GridSearchCV):
     parameters, results and scores, and faster where it trains dense autoencoders,
     alone or as a step of a pipeline: candidates and folds whose networks have the same
     shape are trained as one stacked network, in which each has its own
-    hyperparameters, rows, noise and early stopping.
+    hyperparameters, rows, noise and end of training.
 
     Parameters
     ----------
     estimator : estimator object
-        The estimator to tune: an autoencoder, a pipeline with one, or any other with
-        `fit`, scored by `scoring` or by its own `score`.
+        The estimator to tune: an autoencoder, a pipeline with one, or any other
+        estimator. It is scored by `scoring` or by its own `score`.
 
     param_grid : dict or list of dict
         Names of parameters, with the values to try; of a list each grid is searched.
 
     scoring : str, callable, list, tuple, dict or None, default=None
-        How predictions are scored, as in scikit-learn. None uses the estimator's own
-        `score`, for an autoencoder the share of the variance explained.
+        Scoring of the candidates, as in scikit-learn. None uses the estimator's own
+        `score`, which for an autoencoder is the share of the variance explained.
 
     n_jobs : int or None, default=None
-        How many fits run side by side, in threads, before and after their common
-        training: fitting of other steps, and scoring. None means 1, -1 all processors.
-        The training itself uses as many threads as torch may.
+        Number of threads for everything except the training of networks: the other
+        steps of a pipeline, and scoring. None means 1, and -1 all processors. The
+        number of threads for training is that of torch.
 
     refit : bool, str or callable, default=True
-        Fit the best setting on all rows. With several scorers, the name of the one that
-        decides. A callable takes `cv_results_` and returns the best index.
+        Whether to fit the best candidate on all rows. With several scorers, the name of
+        the scorer that determines it. A callable takes `cv_results_` and returns the
+        index of the best candidate.
 
     cv : int, cross-validation generator, iterable or None, default=None
-        How rows are split; None means five folds.
+        How to split the rows. None means five folds.
 
     verbose : int, default=0
-        Above 0, print which networks train together, and which do not and why; higher
-        values also print what scikit-learn prints, where times include waiting.
+        Above 0, print which networks are trained together, and which are not and why.
+        Higher values also print the messages of scikit-learn, in which times include
+        waiting for other fits.
 
     pre_dispatch : int or str, default="2*n_jobs"
-        An int limits how many fits are prepared at once; they then train in groups of
-        at most that many. This takes less memory and more time.
+        An int limits the number of fits that are prepared at once, and thus the size of
+        the groups that are trained together. This saves memory but takes more time.
 
     error_score : "raise" or numeric, default=nan
-        Score of settings that cannot be fitted, with a warning; "raise" raises their
-        error.
+        Score of candidates that cannot be fitted, which gives a warning. "raise" raises
+        their error.
 
     return_train_score : bool, default=False
         Whether `cv_results_` includes scores on the training rows.
@@ -144,20 +229,20 @@ class BatchedGridSearchCV(_BatchedSearchMixin, GridSearchCV):
     Attributes
     ----------
     cv_results_ : dict of str to ndarray
-        A table with one row per setting: parameters, scores per fold, their mean and
+        A table with one row per candidate: parameters, scores per fold, their mean and
         standard deviation, ranks, and times in seconds.
 
     best_estimator_ : estimator
-        The estimator with the best setting, fitted on all rows; only with `refit`.
+        The best candidate, fitted on all rows; only with `refit`.
 
     best_score_ : float
-        Its mean score over the folds.
+        Mean score of the best candidate over the folds.
 
     best_params_ : dict
-        The best setting.
+        Parameters of the best candidate.
 
     best_index_ : int
-        Its row in `cv_results_`.
+        Row of the best candidate in `cv_results_`.
 
     scorer_ : callable or dict
         The scorer, or several by name.
@@ -166,7 +251,7 @@ class BatchedGridSearchCV(_BatchedSearchMixin, GridSearchCV):
         Number of folds.
 
     refit_time_ : float
-        Seconds that fitting the best setting on all rows took; only with `refit`.
+        Seconds for fitting the best candidate on all rows; only with `refit`.
 
     multimetric_ : bool
         Whether there are several scorers.
@@ -188,17 +273,20 @@ class BatchedGridSearchCV(_BatchedSearchMixin, GridSearchCV):
 
     Notes
     -----
-    Networks train together if they have as many training rows and the same
-    `n_components`, `hidden_layer_sizes`, activations, `dropout`, `tied_weights`,
-    `init`, `loss`, `batch_size` and `early_stopping`. Anything else may differ: `rho`,
-    `lambd`, `beta`, weight penalties, corruption, the optimizer with its parameters and
-    learning rate, `max_epochs`, `random_state`. Networks that differ otherwise form
-    separate groups. Each leaves its group when it stops.
+    Networks are trained together if they have the same number of training rows and of
+    held-out rows, and the same `n_components`, `hidden_layer_sizes`, activations,
+    `dropout`, `tied_weights`, `init`, `loss` and `batch_size`. All other parameters may
+    differ: `rho`, `lambd`, `beta`, weight penalties, the corruption, the optimizer with
+    its parameters and learning rate, `max_epochs`, `random_state`. A network leaves its
+    group when its training ends.
 
     Scores differ from those of `GridSearchCV` by rounding only, which grows with the
-    number of steps; with ``random_state=None`` both draw anew. Mean scores that differ
-    by less than 1e-6 of their size share a rank, and the first of them in the grid
-    wins, as the first of equal scores does in `GridSearchCV`.
+    number of steps; with ``random_state=None`` both draw anew. Candidates that compute
+    the same, for instance because they differ in a stopping rule that never applies or
+    in a later step of a pipeline, are trained once and have the same weights. Where
+    networks trained together, mean scores that differ by less than 1.2e-7 of their
+    size, which is the resolution of single precision, share a rank. Of equal ranks the
+    first in the grid wins, as in `GridSearchCV`.
 
     Convolutional and user-defined networks are trained one at a time, and so are
     networks with callbacks or progress bars, callables for `corruption`, Jacobians by
@@ -238,8 +326,8 @@ class BatchedRandomizedSearchCV(_BatchedSearchMixin, RandomizedSearchCV):
     Parameters
     ----------
     estimator : estimator object
-        The estimator to tune: an autoencoder, a pipeline with one, or any other with
-        `fit`, scored by `scoring` or by its own `score`.
+        The estimator to tune: an autoencoder, a pipeline with one, or any other
+        estimator. It is scored by `scoring` or by its own `score`.
 
     param_distributions : dict or list of dict
         Names of parameters, with lists of values or distributions that have a method
@@ -249,35 +337,37 @@ class BatchedRandomizedSearchCV(_BatchedSearchMixin, RandomizedSearchCV):
         How many settings are drawn.
 
     scoring : str, callable, list, tuple, dict or None, default=None
-        How predictions are scored, as in scikit-learn. None uses the estimator's own
-        `score`, for an autoencoder the share of the variance explained.
+        Scoring of the candidates, as in scikit-learn. None uses the estimator's own
+        `score`, which for an autoencoder is the share of the variance explained.
 
     n_jobs : int or None, default=None
-        How many fits run side by side, in threads, before and after their common
-        training: fitting of other steps, and scoring. None means 1, -1 all processors.
-        The training itself uses as many threads as torch may.
+        Number of threads for everything except the training of networks: the other
+        steps of a pipeline, and scoring. None means 1, and -1 all processors. The
+        number of threads for training is that of torch.
 
     refit : bool, str or callable, default=True
-        Fit the best setting on all rows. With several scorers, the name of the one that
-        decides. A callable takes `cv_results_` and returns the best index.
+        Whether to fit the best candidate on all rows. With several scorers, the name of
+        the scorer that determines it. A callable takes `cv_results_` and returns the
+        index of the best candidate.
 
     cv : int, cross-validation generator, iterable or None, default=None
-        How rows are split; None means five folds.
+        How to split the rows. None means five folds.
 
     verbose : int, default=0
-        Above 0, print which networks train together, and which do not and why; higher
-        values also print what scikit-learn prints, where times include waiting.
+        Above 0, print which networks are trained together, and which are not and why.
+        Higher values also print the messages of scikit-learn, in which times include
+        waiting for other fits.
 
     pre_dispatch : int or str, default="2*n_jobs"
-        An int limits how many fits are prepared at once; they then train in groups of
-        at most that many. This takes less memory and more time.
+        An int limits the number of fits that are prepared at once, and thus the size of
+        the groups that are trained together. This saves memory but takes more time.
 
     random_state : int, RandomState instance or None, default=None
         Controls which settings are drawn.
 
     error_score : "raise" or numeric, default=nan
-        Score of settings that cannot be fitted, with a warning; "raise" raises their
-        error.
+        Score of candidates that cannot be fitted, which gives a warning. "raise" raises
+        their error.
 
     return_train_score : bool, default=False
         Whether `cv_results_` includes scores on the training rows.
@@ -285,20 +375,20 @@ class BatchedRandomizedSearchCV(_BatchedSearchMixin, RandomizedSearchCV):
     Attributes
     ----------
     cv_results_ : dict of str to ndarray
-        A table with one row per setting: parameters, scores per fold, their mean and
+        A table with one row per candidate: parameters, scores per fold, their mean and
         standard deviation, ranks, and times in seconds.
 
     best_estimator_ : estimator
-        The estimator with the best setting, fitted on all rows; only with `refit`.
+        The best candidate, fitted on all rows; only with `refit`.
 
     best_score_ : float
-        Its mean score over the folds.
+        Mean score of the best candidate over the folds.
 
     best_params_ : dict
-        The best setting.
+        Parameters of the best candidate.
 
     best_index_ : int
-        Its row in `cv_results_`.
+        Row of the best candidate in `cv_results_`.
 
     scorer_ : callable or dict
         The scorer, or several by name.
@@ -307,7 +397,7 @@ class BatchedRandomizedSearchCV(_BatchedSearchMixin, RandomizedSearchCV):
         Number of folds.
 
     refit_time_ : float
-        Seconds that fitting the best setting on all rows took; only with `refit`.
+        Seconds for fitting the best candidate on all rows; only with `refit`.
 
     multimetric_ : bool
         Whether there are several scorers.

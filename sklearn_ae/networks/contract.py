@@ -59,7 +59,8 @@ class Network(nn.Module, Offers, ABC):
 
     is_stackable : bool
         Whether the network can compute as several networks at once, if its parameters
-        are stacked along a first axis and its inputs have the shape (m, n, p).
+        are stacked along a first axis and its inputs have the shape (m, n, p). A
+        subclass does not inherit it.
 
     reset_parameters_from : callable or None
         ``reset_parameters_from(generator)`` initialises all weights with random numbers
@@ -72,12 +73,15 @@ class Network(nn.Module, Offers, ABC):
     start_linear : callable or None
         ``start_linear(encoder, decoder, input_mean, output_mean)`` makes the network
         the linear map ``x -> output_mean + decoder @ encoder @ (x - input_mean)``, with
-        tensors of shape (k, p), (q, k), (p,) and (q,). ``init="pca"`` needs it.
+        tensors of shape (k, p), (q, k), (p,) and (q,). A network from a specification
+        needs it for ``init="pca"``.
 
     transform_code : callable or None
-        ``transform_code(matrix)`` changes the weights so that the code becomes
-        ``matrix @ z`` and the outputs stay the same. Used to rotate the codes into
-        uncorrelated columns, if `has_linear_code`.
+        ``transform_code(matrix, decoder=True)`` changes the weights so that the code
+        becomes ``matrix @ z`` and the outputs stay the same; with ``decoder=False`` the
+        decoder is not changed. It is used if `has_linear_code` is True, to rotate the
+        codes into uncorrelated columns, and by ``init="pca"`` of
+        `VariationalAutoencoder`.
 
     squared_jacobian_norm : callable or None
         ``squared_jacobian_norm(x)`` returns ``||dh/dx||_F^2`` of the encoder for each
@@ -127,6 +131,14 @@ class Network(nn.Module, Offers, ABC):
     >>> autoencoder.fit_transform(X).shape
     (1797, 8)
     """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, nn.Module) and hasattr(Offers, name):
+            raise AttributeError(
+                f"{name!r} cannot be the name of a submodule: it is reserved by "
+                "sklearn_ae.networks.Network."
+            )
+        super().__setattr__(name, value)
 
     @abstractmethod
     def encode(self, x: Tensor) -> Tensor:
@@ -187,6 +199,11 @@ def is_network_class(network: Any) -> bool:
 def check_network_class(network: Any) -> None:
     """Raise a ValueError if a class is not a class of networks."""
     cls = network.func if isinstance(network, partial) else network
+    if isinstance(network, partial) and network.args:
+        raise ValueError(
+            f"network={network!r} must have keyword arguments only; n_features and "
+            "n_components come first."
+        )
     if not (isinstance(cls, type) and issubclass(cls, nn.Module)):
         raise ValueError(
             f"network={network!r} must be a subclass of torch.nn.Module that takes "

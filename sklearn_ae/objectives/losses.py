@@ -10,11 +10,14 @@ features, not averaged, published weights of penalties carry over.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from numbers import Real
+from typing import Any, ClassVar
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from sklearn_ae._sklearn_compat import Interval
 from sklearn_ae.objectives._part import Part
 
 
@@ -208,9 +211,7 @@ class Loss(Part):
 
     A subclass defines ``__call__(reconstruction, target, total=False)``. It returns one
     value per row, summed over the features or, with ``total=True``, the sum over the
-    rows. Axes are counted from the end, as in ``sum(-1)``, so that
-    `BatchedGridSearchCV` can evaluate several networks at once. Losses with parameters
-    are dataclasses.
+    rows. Losses with parameters are dataclasses.
 
     Attributes
     ----------
@@ -237,7 +238,7 @@ class Loss(Part):
     ...
     ...     def __call__(self, reconstruction, target, total=False):
     ...         errors = (reconstruction - target).pow(4) / 4
-    ...         return errors.sum((-2, -1) if total else -1)
+    ...         return errors.sum() if total else errors.sum(1)
     >>> X = load_digits().data / 16
     >>> autoencoder = Autoencoder(
     ...     8, loss=QuarticError(), max_epochs=2, random_state=0
@@ -250,6 +251,24 @@ class Loss(Part):
     needs_unit_interval: ClassVar[bool] = False
 
     __call__: Callable[..., Tensor]
+
+    def check(self) -> None:
+        """Raise a ValueError if a field or what a call returns is invalid."""
+        super().check()
+        values = torch.full((2, 3), 0.5)
+        try:
+            shapes = self(values, values).shape, self(values, values, total=True).shape
+        except (AttributeError, TypeError, ValueError, RuntimeError) as error:
+            raise ValueError(
+                f"loss={self!r} must be callable as loss(reconstruction, target, "
+                f"total=False): {error}"
+            ) from error
+        if shapes != ((2,), ()):
+            raise ValueError(
+                f"loss={self!r} must return one value for each row, and their sum with "
+                f"total=True. For 2 rows it returns the shapes {tuple(shapes[0])} and "
+                f"{tuple(shapes[1])}, not (2,) and ()."
+            )
 
     def for_scaled_data(self, scale: float) -> "Loss":
         """Return the equivalent loss for data divided by `scale`.
@@ -333,6 +352,9 @@ class Huber(Loss):
     """
 
     delta: float = 1.0
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "delta": [Interval(Real, 0, None, closed="neither")]
+    }
     degree: ClassVar[int | None] = 2
     uses_own_generator: ClassVar[bool] = True
 
