@@ -92,7 +92,6 @@ WRONG_RANGE = {
     "dropout": [-0.1, 1.0, 1.5, NAN],
     "l1_penalty": [-1e-9, NAN, INF],
     "l2_penalty": [-1e-9, NAN, INF],
-    "penalties": [[L1Penalty(-1e-9)], [L1Penalty(NAN)], [L1Penalty("small")]],
     "optimizer": ["adamax", "Adam", ""],
     "optimizer_params": [{"bogus": 1}, {"betas": 3}, {"lr": 0.1}, {1: 2}],
     "learning_rate": [0, -1e-3, NAN, INF],
@@ -253,11 +252,18 @@ def test_later_batches_may_have_fewer_rows_than_components(X):
     assert model.transform(X).shape == (60, 5)
 
 
+@pytest.mark.parametrize("weight", [-1e-9, NAN, INF, "small", None])
+def test_wrong_weight_of_a_penalty(X, weight):
+    model = Autoencoder(penalties=[L1Penalty(weight)], **CHEAP)
+    patterns = ["'weight'.*L1Penalty", re.escape(repr(weight))]
+    assert_error_leaves_estimator(model, X, (ValueError, TypeError), patterns)
+
+
 def test_every_parameter_is_in_the_table():
     names = Autoencoder().get_params().keys()
     assert WRONG_TYPE.keys() == names
     # Of these any value of the right type will do.
-    free = {"warm_start", "callbacks", "tied_weights"}
+    free = {"penalties", "warm_start", "callbacks", "tied_weights"}
     assert WRONG_RANGE.keys() == names - free
 
 

@@ -628,7 +628,9 @@ def test_weights_of_tied_layers(X):
     encoder = WeightsDisplay.from_estimator(tied)
     np.testing.assert_array_equal(encoder.weights, first_weight(tied))
     decoder = WeightsDisplay.from_estimator(tied, kind="decoder")
-    np.testing.assert_allclose(decoder.weights, encoder.weights, atol=1e-6)
+    # They are tied for data that are divided by `scale_`.
+    expected = tied.scale_**2 * encoder.weights
+    np.testing.assert_allclose(decoder.weights, expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("model", [SparseAutoencoder, Autoencoder])

@@ -238,7 +238,7 @@ def test_scores_are_those_of_the_decoded_draws(seed):
     X = gaussian_rows(seed)
     model = VariationalAutoencoder(2, max_epochs=3, random_state=seed).fit(X)
     X = X[:20]
-    draws = balanced(normal_draws(64, 2, model._recipe.seed)).numpy()
+    draws = balanced(normal_draws(64, 2, model._recipe.settings.seed)).numpy()
     variance = posterior_variances(model, X)
     means = model.transform(X)
     z = means + draws[:, None] * np.sqrt(variance)
