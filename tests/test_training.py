@@ -1,4 +1,4 @@
-"""The course of a training: early stops, interrupts, failures, and what goes in."""
+"""The course of a training: rows held out, interrupts, failures, and what goes in."""
 
 import copy
 import os
@@ -67,7 +67,7 @@ class BatchSpy(Callback):
         return distances.argmin(axis=1)
 
 
-# -- early stopping --------------------------------------------------------------------
+# -- rows held out ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("patience", [1, 3])
@@ -112,24 +112,87 @@ def test_best_weights_come_back(rate, table):
     assert est.best_loss_ == est.validation_loss_curve_.min()
 
 
+@pytest.mark.filterwarnings("ignore:Training did not lower the loss")
 @pytest.mark.parametrize("init", ["pca", "random"])
 def test_the_start_takes_part(init, table):
     """A training that only does harm leaves no trace."""
+    spy = BatchSpy()
     harmful = {"optimizer": "adam", "learning_rate": 30.0, "n_iter_no_change": 3}
-    est = autoencoder(init=init, **harmful).fit(table)
+    est = autoencoder(init=init, callbacks=[spy], **harmful).fit(table)
     start = autoencoder(init=init, max_epochs=0).fit(table)
+    held_out = table[spy.rows("valid", 0, table, est)]
     assert est.n_iter_ == 3
-    assert (est.validation_loss_curve_ > start.best_loss_).all()
-    assert est.best_loss_ == start.best_loss_
+    assert (est.validation_loss_curve_ > est.best_loss_).all()
+    loss = half_squared_error(start, held_out).mean()
+    assert est.best_loss_ == pytest.approx(loss, rel=1e-4)
     np.testing.assert_array_equal(est.reconstruct(table), start.reconstruct(table))
     np.testing.assert_array_equal(est.transform(table), start.transform(table))
 
 
+@pytest.mark.parametrize("validation_fraction", [None, 0.1])
+@pytest.mark.parametrize("init", ["pca", "random"])
+def test_best_loss_without_epochs(init, validation_fraction, table):
+    """It is the loss of the start, which is kept."""
+    params = {"init": init, "validation_fraction": validation_fraction}
+    est = autoencoder(max_epochs=0, **params).fit(table)
+    assert np.isfinite(est.best_loss_)
+
+
 @pytest.mark.parametrize("loss", ["mse", "mae", "huber"])
 def test_never_worse_than_pca_on_the_held_out_rows(loss, table):
+    spy = BatchSpy()
+    est = autoencoder(init="pca", loss=loss, max_epochs=20, callbacks=[spy]).fit(table)
+    held_out = table[spy.rows("valid", 0, table, est)]
     start = autoencoder(init="pca", loss=loss, max_epochs=0).fit(table)
-    est = autoencoder(init="pca", loss=loss, max_epochs=20).fit(table)
-    assert est.best_loss_ <= start.best_loss_
+    assert est.best_loss_ <= losses_of(loss, start.reconstruct(held_out), held_out) * (
+        1 + 1e-5
+    )
+
+
+HARMFUL = {
+    "sgd": 10.0,
+    "momentum": 1.0,
+    "nesterov": 1.0,
+    "adagrad": 30.0,
+    "rmsprop": 3.0,
+    "adam": 30.0,
+    "adamw": 30.0,
+}
+
+
+@pytest.mark.filterwarnings("ignore:Training did not lower the loss")
+@pytest.mark.parametrize("init", ["pca", "random"])
+@pytest.mark.parametrize("optimizer", HARMFUL)
+def test_never_ends_worse_than_it_began(optimizer, init, seed, table):
+    """On its own objective, which is penalised here."""
+    params = {
+        "init": init,
+        "validation_fraction": None,
+        "l2_penalty": 0.1,
+        "code_activation": "identity" if init == "pca" else "tanh",
+        "random_state": seed,
+    }
+    steps = {
+        "optimizer": optimizer,
+        "learning_rate": HARMFUL[optimizer],
+        "learning_rate_schedule": "constant",
+        "max_epochs": 3,
+    }
+    start = autoencoder(**params, max_epochs=0).fit(table)
+    before = objective_of(start, table)
+    try:
+        est = autoencoder(**params, **steps).fit(table)
+    except ValueError as error:  # it has left the range of single precision
+        assert "learning_rate" in str(error)  # noqa: PT017
+        return
+    assert est.loss_curve_[-1] > before  # the rate is too large indeed
+    assert objective_of(est, table) <= before * (1 + 1e-5)
+
+
+def objective_of(est, X):
+    """Half the squared error and the penalty on the weights, by skorch's own way."""
+    dataset = est.net_.get_dataset(X.astype(np.float32))
+    return est.net_.evaluate(dataset)["loss"]
 
 
 def test_held_out_rows_are_never_trained_on(table):
@@ -144,7 +207,7 @@ def test_held_out_rows_are_never_trained_on(table):
         assert sorted(trained) == sorted(set(range(60)) - held_out)
 
 
-def test_without_early_stopping_all_rows_are_trained_on(table):
+def test_without_held_out_rows_all_rows_are_trained_on(table):
     spy = BatchSpy()
     est = autoencoder(callbacks=[spy], validation_fraction=None).fit(table)
     for epoch in range(6):
@@ -182,30 +245,63 @@ def test_rows_of_weight_are_too_few(validation_fraction, table):
 # -- interrupts ------------------------------------------------------------------------
 
 
+EVENTS = (
+    "on_train_begin",
+    "on_epoch_begin",
+    "on_batch_begin",
+    "on_grad_computed",
+    "on_batch_end",
+    "on_epoch_end",
+    "on_train_end",
+)
+
+
 class Interrupt(Callback):
-    """Asks for the end in the given epoch, the first being 0."""
+    """Asks for the end of training at an event in the given epoch, counted from 0."""
 
     n_fits = 0
 
-    def __init__(self, event="on_epoch_end", epoch=3, how="raise"):
+    def __init__(self, event="on_epoch_end", epoch=3, how="signal"):
         self.event = event
         self.epoch = epoch
         self.how = how
 
     def on_train_begin(self, net, **kwargs):
         type(self).n_fits += 1
+        self._strike("on_train_begin", 0)
 
-    def on_epoch_end(self, net, **kwargs):
-        self._strike("on_epoch_end", net)
+    def on_epoch_begin(self, net, **kwargs):
+        self._strike("on_epoch_begin", len(net.history) - 1)
+
+    def on_batch_begin(self, net, **kwargs):
+        self._strike("on_batch_begin", len(net.history) - 1)
+
+    def on_grad_computed(self, net, **kwargs):
+        self._strike("on_grad_computed", len(net.history) - 1)
 
     def on_batch_end(self, net, **kwargs):
-        self._strike("on_batch_end", net)
+        self._strike("on_batch_end", len(net.history) - 1)
 
-    def _strike(self, event, net):
-        if event == self.event and len(net.history) == self.epoch + 1:
+    def on_epoch_end(self, net, **kwargs):
+        self._strike("on_epoch_end", len(net.history) - 1)
+
+    def on_train_end(self, net, **kwargs):
+        self._strike("on_train_end", len(net.history) - 1)
+
+    def _strike(self, event, epoch):
+        if event == self.event and epoch == self.epoch:
             if self.how == "raise":
                 raise KeyboardInterrupt
             signal.raise_signal(signal.SIGINT)
+
+
+def interrupted_fit(est, X, how):
+    """Fit as a user does who notices what comes out."""
+    if how == "raise":
+        est.fit(X)
+    else:
+        with pytest.raises(KeyboardInterrupt):
+            est.fit(X)
 
 
 def assert_fitted_with_the_best_so_far(est, X, n_epochs):
@@ -219,6 +315,7 @@ def assert_fitted_with_the_best_so_far(est, X, n_epochs):
     assert not est.module_.training
 
 
+@pytest.mark.filterwarnings("ignore:Training did not lower the loss")
 @pytest.mark.parametrize("how", ["raise", "signal"])
 @pytest.mark.parametrize("validation_fraction", [None, 0.5])
 @pytest.mark.parametrize(
@@ -230,22 +327,20 @@ def assert_fitted_with_the_best_so_far(est, X, n_epochs):
         ("on_batch_end", 3, 3),
     ],
 )
-def test_interrupt_comes_out_of_fit(
+def test_interrupt_keeps_the_best_weights_so_far(
     event, epoch, n_epochs, validation_fraction, how, small_table
 ):
-    interrupt = Interrupt(event, epoch, how)
-    est = autoencoder(
-        callbacks=[interrupt],
-        validation_fraction=validation_fraction,
-        learning_rate_schedule="constant",
-    )
-    with pytest.raises(KeyboardInterrupt):
-        est.fit(small_table)
+    """An interrupt of the user comes out of fit, the wish of a callback does not."""
+    params = {
+        "learning_rate_schedule": "constant",
+        "validation_fraction": validation_fraction,
+    }
+    est = autoencoder(callbacks=[Interrupt(event, epoch, how)], **params)
+    interrupted_fit(est, small_table, how)
     assert_fitted_with_the_best_so_far(est, small_table, n_epochs)
-    if validation_fraction:
+    if validation_fraction and n_epochs:
         # The rest of an epoch has no validation loss, and leaves no trace.
-        whole = autoencoder(max_epochs=n_epochs, learning_rate_schedule="constant")
-        whole.fit(small_table)
+        whole = autoencoder(max_epochs=n_epochs, **params).fit(small_table)
         assert est.best_loss_ == whole.best_loss_
         np.testing.assert_array_equal(
             est.transform(small_table), whole.transform(small_table)
@@ -255,10 +350,32 @@ def test_interrupt_comes_out_of_fit(
     assert est.partial_fit(small_table).n_iter_ == n_epochs + 1
 
 
-def test_interrupt_of_partial_fit(small_table):
-    est = autoencoder(callbacks=[Interrupt(epoch=0)])
-    with pytest.raises(KeyboardInterrupt):
+@pytest.mark.filterwarnings("ignore:Training did not lower the loss")
+@pytest.mark.parametrize("how", ["raise", "signal"])
+@pytest.mark.parametrize("event", EVENTS)
+def test_interrupt_at_every_event(event, how, small_table):
+    epoch = {"on_train_begin": 0, "on_train_end": 5}.get(event, 2)
+    est = autoencoder(callbacks=[Interrupt(event, epoch, how)])
+    handler = signal.getsignal(signal.SIGINT)
+    interrupted_fit(est, small_table, how)
+    assert signal.getsignal(signal.SIGINT) is handler
+    whole_epochs = {"on_train_begin": 0, "on_epoch_end": 3, "on_train_end": 6}
+    if how == "raise" or hasattr(est, "net_"):
+        n_epochs = whole_epochs.get(event, 2)
+        assert_fitted_with_the_best_so_far(est, small_table, n_epochs)
+    else:  # before the first step or after the last, there may be nothing to keep
+        assert event in ("on_train_begin", "on_train_end")
+        assert vars(est) == est.get_params(deep=False)
+
+
+@pytest.mark.parametrize("how", ["raise", "signal"])
+def test_interrupt_of_partial_fit(how, small_table):
+    est = autoencoder(callbacks=[Interrupt(epoch=0, how=how)])
+    if how == "raise":
         est.partial_fit(small_table)
+    else:
+        with pytest.raises(KeyboardInterrupt):
+            est.partial_fit(small_table)
     assert_fitted_with_the_best_so_far(est, small_table, 1)
 
 
@@ -270,6 +387,14 @@ def test_interrupt_stops_a_grid_search(small_table):
     with pytest.raises(KeyboardInterrupt):
         search.fit(small_table)
     assert Interrupt.n_fits == 1
+
+
+def test_callback_that_stops_does_not_stop_a_grid_search(small_table):
+    Interrupt.n_fits = 0
+    est = autoencoder(callbacks=[Interrupt(epoch=1, how="raise")])
+    search = GridSearchCV(est, {"n_components": [1, 2]}, cv=2).fit(small_table)
+    assert Interrupt.n_fits == 5
+    assert search.best_estimator_.n_iter_ == 2
 
 
 class SignalSoon(Callback):
@@ -291,19 +416,42 @@ def test_interrupt_from_outside(small_table):
     assert_fitted_with_the_best_so_far(est, small_table, est.n_iter_)
 
 
-def test_interrupt_that_strikes_inside_of_skorch(small_table):
-    """A signal may arrive while skorch's own code runs: it still is a signal."""
-    names = {"__name__": "skorch.history", "signal": signal, "Callback": Callback}
-    exec(
-        "class Unlucky(Callback):\n"
-        "    def on_epoch_end(self, net, **kwargs):\n"
-        "        signal.raise_signal(signal.SIGINT)\n",
-        names,
-    )
-    est = autoencoder(callbacks=[names["Unlucky"]()])
-    with pytest.raises(KeyboardInterrupt):
-        est.fit(small_table)
-    assert_fitted_with_the_best_so_far(est, small_table, 1)
+@pytest.mark.parametrize("how", ["raise", "signal"])
+@pytest.mark.parametrize("handler", [signal.SIG_IGN, signal.SIG_DFL], ids=str)
+def test_handlers_that_are_not_functions_stay(handler, how, small_table):
+    """As in a job that a script starts in the background."""
+    signal.signal(signal.SIGINT, handler)
+    how = "raise" if handler == signal.SIG_DFL else how  # which ends the process
+    autoencoder(callbacks=[Interrupt(epoch=1, how=how)]).fit(small_table)
+    assert signal.getsignal(signal.SIGINT) == handler
+
+
+def test_handler_of_the_user_is_called_and_restored(small_table):
+    received = []
+
+    def handler(signum, frame):
+        received.append(signum)
+
+    signal.signal(signal.SIGINT, handler)
+    est = autoencoder(callbacks=[Interrupt(epoch=1)]).fit(small_table)
+    assert received == [signal.SIGINT]
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert est.n_iter_ == 6
+
+
+def test_callback_that_stops_in_another_thread(small_table):
+    est = autoencoder(callbacks=[Interrupt(epoch=1, how="raise")])
+    thread = threading.Thread(target=est.fit, args=(small_table,))
+    thread.start()
+    thread.join()
+    assert_fitted_with_the_best_so_far(est, small_table, 2)
+
+
+def test_handler_is_restored_after_an_error(small_table):
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(ValueError, match="learning_rate"):
+        autoencoder(**DIVERGING).fit(small_table)
+    assert signal.getsignal(signal.SIGINT) is handler
 
 
 # -- losses that blow up ---------------------------------------------------------------
