@@ -1,6 +1,7 @@
 """The stacked autoencoder: its layers, what they unfold to, and the fine-tuning."""
 
 import pickle
+import signal
 
 import numpy as np
 import pytest
@@ -96,7 +97,7 @@ def test_layers_are_separately_fitted_models(seeded_table, seed, layer, params):
             hidden_layer_sizes=(),
             code_activation=model.code_activation if level == 2 else model.activation,
             output_activation=(
-                model.activation if level else model._resolved_output_activation()
+                model.activation if level else params.get("output_activation", "auto")
             ),
             init="random",
             max_epochs=3,
@@ -172,10 +173,9 @@ def test_hidden_layers_may_be_wider_than_the_data(table):
     assert copy.fit(table).transform(table).shape == (60, 2)
 
 
-def test_the_code_may_be_wide_where_the_prototype_allows_it(table):
-    with pytest.raises(ValueError, match="n_components=8 must be at most"):
-        stack(n_components=8).fit(table)
-    wide = stack(DenoisingAutoencoder(), n_components=8).fit(table)
+@pytest.mark.parametrize("layer", [None, DenoisingAutoencoder()], ids=["plain", "noise"])
+def test_the_code_may_be_wider_than_the_data(layer, table):
+    wide = stack(layer, n_components=8).fit(table)
     assert wide.transform(table).shape == (60, 8)
 
 
@@ -212,7 +212,7 @@ def test_untuned_estimator_is_the_layers(table, layer, params):
     codes, output = through_layers(model.layers_, table)
     np.testing.assert_allclose(model.reconstruct(table), output, rtol=1e-5, atol=1e-5)
     found = model.transform(table)
-    if model.code_activation == "identity" and model._orders_codes():
+    if model.code_activation == "identity" and not isinstance(layer, SparseAutoencoder):
         # The rule of signs looks at the data, that of the layer at the codes below.
         signs = np.sign((found * codes).sum(axis=0))
         found = found * signs
@@ -273,13 +273,13 @@ def test_fine_tuning_lowers_the_error(digits, seed, layer):
     assert before < 0.8 * model.reconstruction_error(test).mean()
 
 
-def test_the_start_takes_part_in_early_stopping(table):
+def test_the_start_takes_part(table):
     # Steps so long that every epoch makes things worse.
     long = {"learning_rate": 2.0, "learning_rate_schedule": "constant"}
     model = stack(optimizer="sgd", pretrain_epochs=30, **long)
     untuned = clone(model).set_params(max_epochs=0).fit(table)
     model.fit(table)
-    assert not model.net_.moved_
+    assert (model.validation_loss_curve_ > model.best_loss_).all()
     np.testing.assert_allclose(
         model.reconstruct(table), untuned.reconstruct(table), rtol=1e-4, atol=1e-4
     )
@@ -342,6 +342,15 @@ def test_partial_fit_pretrains_once(table):
 
 
 class Interrupt(Callback):
+    """The user's, after the first epoch."""
+
+    def on_epoch_end(self, net, **kwargs):
+        signal.raise_signal(signal.SIGINT)
+
+
+class Stop(Callback):
+    """The wish of a callback, after the first epoch."""
+
     def on_epoch_end(self, net, **kwargs):
         raise KeyboardInterrupt
 
@@ -368,6 +377,23 @@ def test_interrupted_fine_tuning_leaves_a_fitted_estimator(table):
         model.fit(table)
     assert len(model.layers_) == 3
     assert np.isfinite(model.reconstruct(table)).all()
+
+
+def test_callback_ends_the_training_of_its_stage(table):
+    layer = Autoencoder(callbacks=[Stop()])
+    model = stack(layer, callbacks=[Stop()], max_epochs=3).fit(table)
+    np.testing.assert_array_equal(model.history_["stage"], [0, 1, 2, 3])
+    model = stack(layer, max_epochs=3).fit(table)
+    np.testing.assert_array_equal(model.history_["stage"], [0, 1, 2, 3, 3, 3])
+
+
+@prototypes
+def test_layers_can_be_cloned_and_fitted_again(table, layer, params):
+    model = stack(layer, **params).fit(table)
+    first = clone(model.layers_[0]).fit(table)
+    assert first.transform(table).shape == (60, 6)
+    last = clone(model.layers_[-1]).fit(model.layers_[0].transform(table))
+    assert last.get_params() == model.layers_[-1].get_params()
 
 
 def test_diverging_layer_is_named(table):
@@ -457,11 +483,16 @@ WRONG = [
     ({"pretrain_epochs": 2.5}, ["pretrain_epochs", "2.5"]),
     ({"pretrain_epochs": "many"}, ["pretrain_epochs", "many"]),
     ({"pretrain_epochs": None}, ["pretrain_epochs", "None"]),
-    ({"network": ConvolutionalNetwork()}, ["network", "Convolutional"]),
-    ({"init": "pca"}, ["init", "pca"]),
-    ({"tied_weights": True}, ["tied_weights=True", "layer"]),
+    ({"layer": StackedAutoencoder()}, ["layer=Stacked", "cannot be stacked"]),
     ({"hidden_layer_sizes": (4, 0)}, ["hidden_layer_sizes", "0"]),
 ]
+
+
+@pytest.mark.parametrize("name", ["network", "init", "tied_weights"])
+def test_parameters_without_effect_do_not_exist(name):
+    assert name not in StackedAutoencoder().get_params(deep=False)
+    with pytest.raises(TypeError, match=name):
+        StackedAutoencoder(**{name: None})
 
 
 @pytest.mark.parametrize(("params", "words"), WRONG, ids=lambda case: str(case)[:60])

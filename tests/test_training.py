@@ -13,7 +13,13 @@ from scipy import sparse
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import GridSearchCV
-from skorch.callbacks import Callback
+from skorch.callbacks import (
+    Callback,
+    EarlyStopping,
+    Freezer,
+    GradientNormClipping,
+    TrainEndCheckpoint,
+)
 from torch import nn
 
 from sklearn_ae import Autoencoder
@@ -296,12 +302,18 @@ class Interrupt(Callback):
 
 
 def interrupted_fit(est, X, how):
-    """Fit as a user does who notices what comes out."""
-    if how == "raise":
+    """Fit, and check that the user's interrupt comes out and a callback's does not."""
+    try:
         est.fit(X)
+    except KeyboardInterrupt as error:
+        came_out = error
     else:
-        with pytest.raises(KeyboardInterrupt):
-            est.fit(X)
+        came_out = None
+    # An assertion, since an interrupt that comes out of a test ends all tests.
+    if how == "raise":
+        assert came_out is None
+    else:
+        assert type(came_out) is KeyboardInterrupt
 
 
 def assert_fitted_with_the_best_so_far(est, X, n_epochs):
@@ -628,6 +640,156 @@ def test_partial_fit_of_parts_starts_as_pca_of_the_first(table):
     np.testing.assert_allclose(est.reconstruct(table), expected, atol=1e-4)
 
 
+def test_partial_fit_of_a_row_keeps_the_statistics_of_all(table):
+    est = autoencoder().fit(table)
+    codes = [est.transform(table)]
+    for rows in (table[:1], table[7:9], table[3:4]):
+        est.partial_fit(rows)
+        codes.append(est.transform(rows))
+        # Each row with its code at the end of its call.
+        expected = np.vstack(codes).var(axis=0, ddof=1)
+        np.testing.assert_allclose(est.explained_variance_, expected, rtol=1e-4)
+
+
+class Described(Autoencoder):
+    """Keeps what variants are told of the codes."""
+
+    def _describe_codes(self, mean, variances):
+        self.described_ = mean, variances
+
+
+@pytest.mark.parametrize("validation_fraction", [None, 0.1])
+@pytest.mark.parametrize("init", ["pca", "random"])
+def test_moments_are_those_of_the_rotated_codes(init, validation_fraction, table):
+    params = {"init": init, "validation_fraction": validation_fraction}
+    est = Described(3, max_epochs=5, learning_rate=0.01, random_state=0, **params)
+    for method in (est.fit, est.partial_fit):
+        method(table)
+        codes = est.transform(table)
+        mean, variances = est.described_
+        if method == est.fit:
+            np.testing.assert_allclose(mean, codes.mean(axis=0), rtol=1e-3, atol=1e-3)
+            np.testing.assert_allclose(variances, codes.var(axis=0, ddof=1), rtol=1e-3)
+        np.testing.assert_array_equal(variances, est.explained_variance_)
+
+
+def missing_device():
+    return f"cuda:{torch.cuda.device_count() + 7}"
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_missing_device_leaves_the_former_state(method, small_table):
+    est = autoencoder(warm_start=True).fit(small_table)
+    before = state_of(est, small_table)
+    net = est.net_
+    est.set_params(device=missing_device())
+    with pytest.raises(ValueError, match="device"):
+        getattr(est, method)(small_table)
+    assert est.net_ is net
+    after = state_of(est, small_table)
+    assert after["rest"].pop("device") == missing_device()
+    assert before["rest"].pop("device") == "cpu"
+    assert_same(after, before)
+
+
+# -- what skorch's users expect --------------------------------------------------------
+
+
+@pytest.mark.parametrize("validation_fraction", [None, 0.5])
+def test_train_end_checkpoint(validation_fraction, small_table, tmp_path):
+    checkpoint = TrainEndCheckpoint(dirname=str(tmp_path))
+    params = {"callbacks": [checkpoint], "validation_fraction": validation_fraction}
+    est = autoencoder(code_activation="tanh", **params).fit(small_table)
+    saved = torch.load(tmp_path / "train_end_params.pt", weights_only=True)
+    # The weights that are kept, not the last ones.
+    assert_same(saved, dict(est.net_.module_.state_dict()))
+    assert (tmp_path / "train_end_history.json").exists()
+
+
+def test_early_stopping_of_skorch_brings_its_best_weights_back(small_table):
+    params = {"validation_fraction": None, "optimizer": "sgd", "learning_rate": 0.05}
+    stopper = EarlyStopping("train_loss", patience=2, load_best=True, threshold=0.5)
+    est = autoencoder(
+        callbacks=[stopper], max_epochs=50, code_activation="tanh", **params
+    ).fit(small_table)
+    assert est.n_iter_ < 50
+    assert stopper.best_epoch_ < est.n_iter_
+    best = stopper.best_model_weights_
+    assert_same(best, dict(est.net_.module_.state_dict()))
+
+
+def test_gradients_can_be_clipped(small_table):
+    params = {"optimizer": "sgd", "learning_rate_schedule": "constant", "max_epochs": 1}
+    # Codes with an activation, which are not rotated after training.
+    start = autoencoder(max_epochs=0, code_activation="tanh").fit(small_table)
+    norms = []
+    for callbacks in ([], [GradientNormClipping(1e-3)]):
+        est = autoencoder(
+            code_activation="tanh",
+            callbacks=callbacks,
+            validation_fraction=None,
+            batch_size=60,
+            **params,
+        ).fit(small_table)
+        norms.append(distance(est, start))
+    # One step of a gradient of this norm.
+    assert norms[1] == pytest.approx(0.01 * 1e-3, rel=1e-2)
+    assert norms[1] < 0.1 * norms[0]
+
+
+def distance(a, b):
+    first, second = (list(est.net_.module_.parameters()) for est in (a, b))
+    squares = [
+        (p - q).square().sum().item() for p, q in zip(first, second, strict=True)
+    ]
+    return np.sqrt(sum(squares))
+
+
+def test_freezer_keeps_weights(small_table):
+    frozen = autoencoder(callbacks=[Freezer("encoder*")], code_activation="tanh")
+    start = autoencoder(max_epochs=0, code_activation="tanh").fit(small_table)
+    frozen.fit(small_table)
+    before = start.net_.module_.state_dict()
+    n_frozen = 0
+    for name, value in frozen.net_.module_.state_dict().items():
+        is_frozen = name.startswith("encoder")
+        n_frozen += is_frozen
+        assert torch.equal(value, before[name]) == is_frozen, name
+    assert n_frozen > 0
+
+
+def test_net_goes_on_after_a_default_fit(table):
+    """Also what has been computed in double precision before is computed anew."""
+    est = Autoencoder(2, max_epochs=3, random_state=0).fit(table)
+    before = est.transform(table)
+    est.net_.partial_fit(table)
+    assert len(est.net_.history) > 3
+    after = est.transform(table)
+    assert (after != before).any()
+    with torch.no_grad():
+        codes = est.module_.encode(torch.from_numpy(table).float()).numpy()
+    np.testing.assert_allclose(after, codes, rtol=1e-4, atol=1e-4)
+
+
+def test_one_copy_in_double_precision_serves_until_weights_change(table):
+    est = autoencoder().fit(table)
+    est.transform(table[:1])
+    first = est.module_.in_double_precision()
+    est.transform(table[:1])
+    est.reconstruct(table)
+    assert est.module_.in_double_precision() is first
+    est.partial_fit(table)
+    assert est.module_.in_double_precision() is not first
+    with torch.no_grad():
+        next(est.net_.module_.parameters()).add_(1.0)
+    np.testing.assert_allclose(
+        est.transform(table),
+        est.transform(table.astype(np.float32)),
+        rtol=1e-3,
+        atol=1e-3,
+    )
+
+
 # -- targets of their own --------------------------------------------------------------
 
 
@@ -909,6 +1071,8 @@ def test_global_generators_are_left_alone(table, untouched_generators):
     est.partial_fit(table).transform(table)
     with pytest.raises(ValueError, match="loss became"):
         autoencoder(**DIVERGING).fit(table)
-    with pytest.raises(KeyboardInterrupt):
-        autoencoder(callbacks=[Interrupt()], network=Mine).fit(table)
+    for how in ("raise", "signal"):
+        interrupted_fit(
+            autoencoder(callbacks=[Interrupt(how=how)], network=Mine), table, how
+        )
     assert torch.is_grad_enabled()
