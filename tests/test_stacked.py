@@ -173,7 +173,9 @@ def test_hidden_layers_may_be_wider_than_the_data(table):
     assert copy.fit(table).transform(table).shape == (60, 2)
 
 
-@pytest.mark.parametrize("layer", [None, DenoisingAutoencoder()], ids=["plain", "noise"])
+@pytest.mark.parametrize(
+    "layer", [None, DenoisingAutoencoder()], ids=["plain", "noise"]
+)
 def test_the_code_may_be_wider_than_the_data(layer, table):
     wide = stack(layer, n_components=8).fit(table)
     assert wide.transform(table).shape == (60, 8)
