@@ -49,7 +49,7 @@ def make_search(kind, n_jobs):
         autoencoder.set_params(optimizer=OwnAdam, learning_rate=1e-3)
     pipeline = make_pipeline(PCA(20, random_state=0), autoencoder)
     grid = {"sparseautoencoder__lambd": [0.1, 1.0], "pca__n_components": [20, 30]}
-    return BatchedGridSearchCV(pipeline, grid, cv=3, n_jobs=n_jobs)
+    return BatchedGridSearchCV(pipeline, grid, cv=2, n_jobs=n_jobs)
 
 
 def own_threads():
@@ -92,7 +92,7 @@ def one(kind, n_jobs, delay, X):
 def run(kind, n_jobs, n_signals, seed):
     """Send signals in this process, and print what came of them as JSON."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    X = load_digits().data[:300] / 16
+    X = load_digits().data[:150] / 16
     make_search(kind, n_jobs).fit(X)
     seconds = []
     for _ in range(3):

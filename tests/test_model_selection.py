@@ -57,6 +57,9 @@ from sklearn_ae.objectives.losses import SquaredError
 from sklearn_ae.persistence.state import dump_state
 from sklearn_ae.training.loop import train_alone, trained_by
 
+# Trainings are as short as their claims allow, some too short to gain anything.
+pytestmark = pytest.mark.filterwarnings("ignore:Training did not lower the loss")
+
 SEEDS = [0, 1, 42]
 DIGITS, LABELS = load_digits(return_X_y=True)
 X, Y = DIGITS[:120] / 16, LABELS[:120]
