@@ -27,8 +27,9 @@ PROJECT = Path(__file__).parents[1]
 PACKAGE = PROJECT / ROOT
 
 LAYERS = (
-    {"_doc_link", "_draws", "_sklearn_compat"},
-    {"objectives", "networks", "data"},
+    {"_doc_link", "_draws", "_sklearn_compat", "_units"},
+    {"networks", "data"},
+    {"objectives"},
     {"training"},
     {"persistence"},
     {"batched"},

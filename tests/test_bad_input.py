@@ -14,6 +14,7 @@ from sklearn.base import clone
 from torch import nn
 
 from sklearn_ae import Autoencoder
+from sklearn_ae.objectives import L1Penalty
 
 INF, NAN = math.inf, math.nan
 
@@ -68,13 +69,13 @@ WRONG_TYPE = {
     "learning_rate_schedule": [None, 1, torch.optim.lr_scheduler.OneCycleLR],
     "batch_size": [None, "big", 16.0, [16]],
     "max_epochs": [None, "many", 3.0, [3]],
-    "early_stopping": ["yes", 2, None],
-    "validation_fraction": [None, "tenth", [0.1]],
-    "n_iter_no_change": [None, "long", 3.0],
+    "validation_fraction": ["tenth", [0.1]],
+    "n_iter_no_change": ["auto", "long", 3.0],
     "tol": [None, "small", [1e-3]],
     "warm_start": ["yes", 2, None],
     "device": [None, 0, 1.5],
     "callbacks": ["early_stopping", 3, [3], ["early_stopping"], [None]],
+    "penalties": ["l1", 0.1, [0.1], ["l1"], [L1Penalty]],
     "random_state": ["zero", 1.5, [1]],
     "verbose": ["loud", None, 0.5],
     "init": [None, 1, True],
@@ -91,6 +92,7 @@ WRONG_RANGE = {
     "dropout": [-0.1, 1.0, 1.5, NAN],
     "l1_penalty": [-1e-9, NAN, INF],
     "l2_penalty": [-1e-9, NAN, INF],
+    "penalties": [[L1Penalty(-1e-9)], [L1Penalty(NAN)], [L1Penalty("small")]],
     "optimizer": ["adamax", "Adam", ""],
     "optimizer_params": [{"bogus": 1}, {"betas": 3}, {"lr": 0.1}, {1: 2}],
     "learning_rate": [0, -1e-3, NAN, INF],
@@ -109,7 +111,6 @@ WRONG_RANGE = {
 # and the words that must be in the message.
 WRONG_COMBINATION = [
     ({"n_components": 8}, ["n_components=8", "7"]),
-    ({"n_components": 8, "init": "random"}, ["n_components=8", "7"]),
     ({"code_activation": "sigmoid"}, ["code_activation='sigmoid'", "init='random'"]),
     ({"loss": "bce"}, ["loss='bce'", "[0, 1]", "MinMaxScaler"]),
     (
@@ -256,7 +257,7 @@ def test_every_parameter_is_in_the_table():
     names = Autoencoder().get_params().keys()
     assert WRONG_TYPE.keys() == names
     # Of these any value of the right type will do.
-    free = {"early_stopping", "warm_start", "callbacks", "tied_weights"}
+    free = {"warm_start", "callbacks", "tied_weights"}
     assert WRONG_RANGE.keys() == names - free
 
 
@@ -405,7 +406,7 @@ def test_training_that_diverges_in_its_last_step_is_noticed(X, method):
     model = Autoencoder(
         2,
         init="random",
-        early_stopping=False,
+        validation_fraction=None,
         batch_size=60,
         optimizer="sgd",
         learning_rate=1e38,

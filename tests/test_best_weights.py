@@ -5,8 +5,7 @@ import pytest
 from sklearn.decomposition import PCA
 
 from sklearn_ae import Autoencoder
-from sklearn_ae.training import stopping as best_weights
-from sklearn_ae.training.stopping import is_certain_gain
+from sklearn_ae.training.pca_start import is_certain_gain
 
 
 def test_two_standard_errors(seed):
@@ -44,8 +43,8 @@ def test_skewed_data_are_no_reason_to_stay_pca(seed):
     assert model.reconstruction_error(X[250:]).mean() < 0.5 * np.mean(residual**2)
 
 
-def test_pca_of_all_rows_where_nothing_is_certain(seed, monkeypatch):
-    monkeypatch.setattr(best_weights, "is_certain_gain", lambda *args: False)
+def test_gaussian_data_give_pca_of_all_rows(seed):
+    """No training gains anything for certain, and PCA is that of all rows."""
     X = np.random.RandomState(seed).normal(size=(400, 8)) * np.arange(1, 9)
     model = Autoencoder(3, random_state=seed).fit(X)
     pca = PCA(3).fit(X)

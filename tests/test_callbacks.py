@@ -159,16 +159,14 @@ def test_every_epoch_ends_also_the_last_of_an_early_stop(table):
 # -- the history -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "callbacks", [None, [], [EpochCounter()]], ids=["none", "empty", "of_epochs"]
-)
-def test_no_batch_rows_where_nobody_listens(callbacks, table):
+@pytest.mark.parametrize("callbacks", [None, []], ids=["none", "empty"])
+def test_no_batch_rows_without_callbacks(callbacks, table):
     est = autoencoder(callbacks=callbacks).fit(table)
     assert len(est.net_.history) == 4
     assert all(row["batches"] == [] for row in est.net_.history)
 
 
-def test_batch_rows_where_somebody_does(table):
+def test_batch_rows_with_callbacks(table):
     est = autoencoder(callbacks=[Recorder()]).fit(table)
     history = est.net_.history
     for prefix, n_batches, n_rows in [("train", 3, 30), ("valid", 1, 30)]:
@@ -183,26 +181,26 @@ def test_batch_rows_where_somebody_does(table):
             )
 
 
-@pytest.mark.parametrize("early_stopping", [False, True])
-def test_history_is_a_table(early_stopping, table):
+@pytest.mark.parametrize("validation_fraction", [None, 0.5])
+def test_history_is_a_table(validation_fraction, table):
     """One row an epoch, one column a term."""
     est = autoencoder(
-        early_stopping=early_stopping, l1_penalty=0.1, l2_penalty=0.2
+        validation_fraction=validation_fraction, l1_penalty=0.1, l2_penalty=0.2
     ).fit(table)
     frame = pd.DataFrame(est.history_)
     assert len(frame) == est.n_iter_ == 4
     assert frame["epoch"].tolist() == [1, 2, 3, 4]
     expected = {"epoch", "learning_rate"}
-    for prefix in ["train", "valid"] if early_stopping else ["train"]:
+    for prefix in ["train", "valid"] if validation_fraction else ["train"]:
         terms = [f"{prefix}_{term}" for term in ("reconstruction", "l1", "l2")]
         np.testing.assert_allclose(frame[terms].sum(axis=1), frame[f"{prefix}_loss"])
         expected |= {f"{prefix}_loss", *terms}
     assert expected <= set(frame.columns)
-    assert not any("valid" in name for name in frame.columns) or early_stopping
+    assert not any("valid" in name for name in frame.columns) or validation_fraction
     assert frame.notna().all(axis=None)
     assert all(dtype.kind in "if" for dtype in frame.dtypes)
     np.testing.assert_array_equal(est.loss_curve_, frame["train_loss"])
-    if early_stopping:
+    if validation_fraction:
         np.testing.assert_array_equal(est.validation_loss_curve_, frame["valid_loss"])
     else:
         assert est.validation_loss_curve_ is None
@@ -389,16 +387,16 @@ def test_training_goes_on_through_the_net_after_an_early_stop(loaded, table):
 # -- the progress bar ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("early_stopping", [False, True])
-def test_verbose_shows_one_bar(early_stopping, table, capfd):
-    autoencoder(verbose=1, early_stopping=early_stopping).fit(table)
+@pytest.mark.parametrize("validation_fraction", [None, 0.5])
+def test_verbose_shows_one_bar(validation_fraction, table, capfd):
+    autoencoder(verbose=1, validation_fraction=validation_fraction).fit(table)
     out, err = capfd.readouterr()
     assert out == ""
     assert err.strip().count("\n") == 0  # one line, redrawn
     last = err.strip().split("\r")[-1]
     assert "4/4" in last
     assert "train_loss=" in last
-    assert ("valid_loss=" in last) == early_stopping
+    assert ("valid_loss=" in last) == (validation_fraction is not None)
 
 
 def test_nothing_is_printed_otherwise(table, capfd):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from parts import variational_objective
 from scipy import stats
 from scipy.special import expit
 
@@ -12,8 +13,7 @@ from sklearn_ae.objectives.likelihood import (
     importance_weighted_bound,
     normal_draws,
 )
-from sklearn_ae.objectives.losses import gaussian_surprise
-from sklearn_ae.objectives.objective import VariationalObjective
+from sklearn_ae.objectives.losses import gaussian_negative_log_likelihood
 from sklearn_ae.objectives.penalties import gaussian_kl
 
 # -- the divergence and the likelihoods ------------------------------------------------
@@ -43,7 +43,9 @@ def test_gaussian_kl_is_torchs(seed):
 
 @pytest.mark.parametrize("scale", [1.0, 1e-3, 250.0])
 @pytest.mark.parametrize("log_variance", [-3.0, 0.0, 1.5])
-def test_gaussian_surprise_is_scipys_in_units_of_the_data(scale, log_variance, seed):
+def test_gaussian_negative_log_likelihood_is_scipys_in_units_of_the_data(
+    scale, log_variance, seed
+):
     rng = np.random.default_rng(seed)
     mean, x = rng.standard_normal((2, 6, 4))
     deviation = scale * np.exp(log_variance / 2)
@@ -52,27 +54,27 @@ def test_gaussian_surprise_is_scipys_in_units_of_the_data(scale, log_variance, s
     log_variance = torch.tensor(log_variance)
     mean, x = arguments
     options = {"log_variance": log_variance.double(), "scale": scale}
-    rows = gaussian_surprise(mean, x, **options)
+    rows = gaussian_negative_log_likelihood(mean, x, **options)
     np.testing.assert_allclose(rows, expected, rtol=1e-10)
-    total = gaussian_surprise(mean, x, total=True, **options)
+    total = gaussian_negative_log_likelihood(mean, x, total=True, **options)
     assert total.item() == pytest.approx(expected.sum(), rel=1e-10)
 
 
-def test_gaussian_surprise_is_least_at_the_mean_square(seed):
+def test_gaussian_negative_log_likelihood_is_least_at_the_mean_square(seed):
     mean, x = map(torch.from_numpy, np.random.default_rng(seed).normal(size=(2, 9, 5)))
     best = (x - mean).square().mean().log().requires_grad_()
-    gaussian_surprise(mean, x, total=True, log_variance=best).backward()
+    gaussian_negative_log_likelihood(mean, x, total=True, log_variance=best).backward()
     assert abs(best.grad.item()) < 1e-10
 
 
-def test_bernoulli_surprise_is_scipys(seed):
+def test_bernoulli_negative_log_likelihood_is_scipys(seed):
     rng = np.random.default_rng(seed)
     share, x = expit(rng.standard_normal((6, 4))), rng.integers(0, 2, (6, 4))
-    surprise = VariationalObjective("bce", {}).surprise(
+    negative_log_likelihood = variational_objective("bce", 4).negative_log_likelihood(
         None, torch.from_numpy(share), torch.from_numpy(x).double()
     )
     expected = -stats.bernoulli.logpmf(x, share).sum(axis=1)
-    np.testing.assert_allclose(surprise, expected, rtol=1e-10)
+    np.testing.assert_allclose(negative_log_likelihood, expected, rtol=1e-10)
 
 
 # -- bounds of the likelihood ----------------------------------------------------------
@@ -114,6 +116,7 @@ class LinearModel:
         precision = 1 + (self.W**2).sum(axis=0) / self.noise
         self.log_variance = 0.3 - np.log(precision)
         self.bend = bend
+        self.objective = variational_objective("mse", 4)
         self.rows = rng.multivariate_normal(self.b, self.covariance, 100)
 
     @property
@@ -128,11 +131,11 @@ class LinearModel:
         z = z + self.bend * z.sin()
         return z @ torch.from_numpy(self.W.T) + torch.from_numpy(self.b)
 
-    def surprise(self, reconstruction):
-        return VariationalObjective("mse", {}).surprise(self, reconstruction, self.x)
+    def negative_log_likelihood(self, reconstruction):
+        return self.objective.negative_log_likelihood(self, reconstruction, self.x)
 
     def bound(self, function, draws):
-        return function(self, self.x, draws, self.surprise).numpy()
+        return function(self, self.x, draws, self.negative_log_likelihood).numpy()
 
 
 def test_evidence_lower_bound_of_a_linear_model(seed):

@@ -1,13 +1,12 @@
 """The reconstruction losses against their formulas in NumPy."""
 
-from functools import partial
-
 import numpy as np
 import pytest
 import torch
 from scipy.special import expit
 
-from sklearn_ae.objectives.losses import LOSSES, huber
+from sklearn_ae.objectives import Huber
+from sklearn_ae.objectives.losses import NAMED_LOSSES as LOSSES
 
 SHAPES = [(1, 1), (1, 7), (5, 1), (4, 3), (33, 17)]
 
@@ -41,7 +40,7 @@ def test_every_loss_has_a_reference():
 @pytest.mark.parametrize("name", LOSSES)
 def test_formula(name, shape, seed):
     x, y = draw(name, shape, seed)
-    loss = LOSSES[name][0](torch.from_numpy(x), torch.from_numpy(y))
+    loss = LOSSES[name](torch.from_numpy(x), torch.from_numpy(y))
     assert loss.shape == shape[:1]
     assert loss.dtype == torch.float64
     np.testing.assert_allclose(loss, REFERENCES[name](x, y), rtol=1e-12)
@@ -50,14 +49,14 @@ def test_formula(name, shape, seed):
 @pytest.mark.parametrize("delta", [0.1, 1.0, 30.0])
 def test_huber_delta(delta, seed):
     x, y = draw("huber", (9, 4), seed)
-    loss = huber(torch.from_numpy(x), torch.from_numpy(y), delta=delta)
+    loss = Huber(delta)(torch.from_numpy(x), torch.from_numpy(y))
     np.testing.assert_allclose(loss, numpy_huber(x, y, delta), rtol=1e-12)
 
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_single_precision_stays(name):
     x, y = (a.astype(np.float32) for a in draw(name, (6, 5), 0))
-    loss = LOSSES[name][0](torch.from_numpy(x), torch.from_numpy(y))
+    loss = LOSSES[name](torch.from_numpy(x), torch.from_numpy(y))
     assert loss.dtype == torch.float32
     reference = REFERENCES[name](x.astype(float), y.astype(float))
     np.testing.assert_allclose(loss, reference, rtol=1e-5)
@@ -69,15 +68,15 @@ def test_zero_at_the_target(name):
     if name == "bce":  # whose minimum is the target's entropy, zero for bits
         y = y.round()
     y = torch.from_numpy(y)
-    assert torch.equal(LOSSES[name][0](y, y), torch.zeros(6, dtype=torch.float64))
+    assert torch.equal(LOSSES[name](y, y), torch.zeros(6, dtype=torch.float64))
 
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_gradient_against_finite_differences(name, seed):
     x, y = draw(name, (3, 4), seed)
-    function, _ = LOSSES[name]
+    loss = LOSSES[name]
     x_tensor = torch.from_numpy(x).requires_grad_()
-    function(x_tensor, torch.from_numpy(y)).sum().backward()
+    loss(x_tensor, torch.from_numpy(y)).sum().backward()
     step = 1e-6
     numeric = np.empty_like(x)
     for index in np.ndindex(*x.shape):
@@ -91,26 +90,33 @@ def test_gradient_against_finite_differences(name, seed):
 
 
 @pytest.mark.parametrize("scale", [1e-3, 0.5, 7.0])
-@pytest.mark.parametrize("name", [name for name in LOSSES if LOSSES[name][1]])
+@pytest.mark.parametrize("name", ["mse", "mae", "huber"])
 def test_degree_of_homogeneity(name, scale, seed):
-    """What the estimator relies on when it trains in units of its own."""
+    """The estimator relies on it when it trains in units of its own."""
     x, y = map(torch.from_numpy, draw(name, (8, 5), seed))
-    function, degree = LOSSES[name]
-    scaled = partial(function, delta=scale) if name == "huber" else function
+    loss = LOSSES[name]
+    in_network_units = loss.for_scaled_data(scale)
     torch.testing.assert_close(
-        scaled(scale * x, scale * y), scale**degree * function(x, y)
+        loss(scale * x, scale * y), scale**loss.degree * in_network_units(x, y)
     )
 
 
+@pytest.mark.parametrize("name", LOSSES)
+def test_total_is_the_sum_over_the_rows(name):
+    x, y = map(torch.from_numpy, draw(name, (8, 5), 0))
+    loss = LOSSES[name]
+    torch.testing.assert_close(loss(x, y, total=True), loss(x, y).sum())
+
+
 def test_bce_declares_units_of_its_own():
-    assert LOSSES["bce"][1] is None
+    assert LOSSES["bce"].degree is None
 
 
 def test_bce_is_finite_at_the_ends():
     """A saturated sigmoid is exactly 0 or 1 in floating point."""
     x = torch.tensor([[0.0, 1.0], [1.0, 0.0]], requires_grad=True)
     y = torch.tensor([[0.0, 1.0], [0.0, 1.0]])
-    loss = LOSSES["bce"][0](x, y)
+    loss = LOSSES["bce"](x, y)
     loss.sum().backward()
     assert loss[0] == 0
     assert loss[1] == 200  # two entries wrong, each bounded by 100

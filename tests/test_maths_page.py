@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose
+from parts import batch_of, objective_of, variational_objective
 from scipy.special import expit, log_softmax, logit, logsumexp, softmax
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
@@ -18,11 +19,18 @@ from sklearn.decomposition import PCA
 from sklearn_ae import Autoencoder, VariationalAutoencoder
 from sklearn_ae.networks.dense import DenseNetwork
 from sklearn_ae.networks.top_k import keep_largest
-from sklearn_ae.objectives._terms import MEMORY, TERMS, Pass
+from sklearn_ae.objectives import (
+    ActivationL1,
+    ActivationL2,
+    JacobianPenalty,
+    KLSparsity,
+    L1Penalty,
+    L2Penalty,
+)
 from sklearn_ae.objectives.corruptions import gaussian, masking, salt_and_pepper
 from sklearn_ae.objectives.likelihood import importance_weighted_bound
-from sklearn_ae.objectives.losses import LOSSES, cross_entropy
-from sklearn_ae.objectives.objective import Objective, VariationalObjective
+from sklearn_ae.objectives.losses import NAMED_LOSSES, cross_entropy
+from sklearn_ae.objectives.objective import MEMORY, MeanActivation
 from sklearn_ae.objectives.penalties import (
     MARGIN,
     activation_l1,
@@ -73,7 +81,7 @@ def numpy_loss(name, xhat, x):
 
 
 @seeds
-@pytest.mark.parametrize("name", sorted(LOSSES))
+@pytest.mark.parametrize("name", sorted(NAMED_LOSSES))
 def test_losses(name, seed):
     rng = np.random.default_rng(seed)
     if name == "bce":
@@ -86,7 +94,7 @@ def test_losses(name, seed):
     reconstruction = leaf(xhat)
     # A network that is nothing: the code is the reconstruction.
     nothing = SimpleNamespace(encode=lambda x: reconstruction, decode=lambda z: z)
-    terms, _ = Objective(name, {})(
+    terms, _ = objective_of(name, 5)(
         nothing, torch.zeros(6, 5), torch.tensor(x), torch.tensor(weight)
     )
     assert_allclose(terms["reconstruction"].item(), np.mean(weight * values))
@@ -98,7 +106,7 @@ def test_losses(name, seed):
 def test_losses_bce_before_the_sigmoid(seed):
     rng = np.random.default_rng(seed)
     x, a = rng.uniform(size=(4, 3)), leaf(rng.normal(size=(4, 3)))
-    loss = LOSSES["bce"].function(a.sigmoid(), torch.tensor(x), total=True)
+    loss = NAMED_LOSSES["bce"](a.sigmoid(), torch.tensor(x), total=True)
     (gradient,) = gradients(loss, a)
     assert_allclose(gradient, expit(a.detach().numpy()) - x)
 
@@ -110,9 +118,7 @@ def test_losses_bce_before_the_sigmoid(seed):
 def test_kl(seed):
     rng = np.random.default_rng(seed)
     rho, lambd, k = 0.1, 0.7, 4
-    objective = Objective(
-        "mse", {"sparsity": ("kl_sparsity", lambd, {"rho": rho, "n_components": k})}
-    ).double()
+    objective = objective_of("mse", k, k, sparsity=KLSparsity(lambd, rho)).double()
     s, q = np.zeros(k), 0.0
     for b in (5, 8, 3):
         h, w = rng.uniform(0.01, 0.9, (b, k)), rng.uniform(0.5, 2, b)
@@ -141,9 +147,9 @@ def test_kl(seed):
 
 
 def test_kl_beyond_the_margin():
-    term = TERMS["kl_sparsity"](rho=0.1, n_components=1).double()
     code = leaf(np.zeros((4, 1)))
-    value = term(Pass(None, code, code, None, None))
+    mean = MeanActivation(1).double()(code, None)
+    value = KLSparsity(1.0, 0.1)(batch_of(None, code, code, None, mean))
     (gradient,) = gradients(value, code)
     r = MARGIN
     assert MARGIN == 1e-6
@@ -161,8 +167,8 @@ def test_activity(name, seed):
     code = leaf(h)
     function = {"l1": activation_l1, "l2": activation_l2}[name]
     assert_allclose(function(code).detach().numpy(), value)
-    term = TERMS[f"activation_{name}"]()
-    term = lambd * term(Pass(None, code, code, torch.tensor(w), None))
+    penalty = {"l1": ActivationL1, "l2": ActivationL2}[name](lambd)
+    term = lambd * penalty(batch_of(None, code, code, w))
     (gradient,) = gradients(term, code)
     assert_allclose(gradient, lambd * w[:, None] / 6 * slope)
 
@@ -185,15 +191,15 @@ def test_weights(seed):
     net.reset_parameters_from(torch.Generator().manual_seed(seed))
     net.double()
     x = torch.rand(2, 5, dtype=torch.float64)
-    batch = Pass(net, x, net.encode(x), None, None)
+    batch = batch_of(net, x, net.encode(x))
     weights = [p for name, p in net.named_parameters() if name.endswith("weight")]
     assert len(weights) == 6  # two layers and a path, on both sides
     arrays = [w.detach().numpy() for w in weights]
-    for name, value, slope in (
-        ("l1", sum(np.abs(W).sum() for W in arrays), np.sign),
-        ("l2", sum((W**2).sum() for W in arrays) / 2, lambda W: W),
+    for penalty, value, slope in (
+        (L1Penalty(1.0), sum(np.abs(W).sum() for W in arrays), np.sign),
+        (L2Penalty(1.0), sum((W**2).sum() for W in arrays) / 2, lambda W: W),
     ):
-        term = TERMS[name]()(batch)
+        term = penalty(batch)
         assert_allclose(term.item(), value)
         for W, gradient in zip(arrays, gradients(term, *weights), strict=True):
             assert_allclose(gradient, slope(W))
@@ -206,7 +212,7 @@ def test_weights_tied_count_once():
     net = DenseNetwork(5, 3, tied_weights=True)
     net.reset_parameters_from(torch.Generator().manual_seed(0))
     x = torch.rand(2, 5)
-    term = TERMS["l2"]()(Pass(net, x, net.encode(x), None, None))
+    term = L2Penalty(1.0)(batch_of(net, x, net.encode(x)))
     W = net.encoder[0].weight.detach().numpy()
     assert_allclose(term.item(), (W**2).sum() / 2, rtol=1e-6)
 
@@ -230,7 +236,7 @@ def test_contractive_one_sigmoid_layer(seed):
         net.encoder[0].weight.copy_(torch.tensor(W))
         net.encoder[0].bias.copy_(torch.tensor(b))
     row = torch.tensor(x)[None]
-    term = TERMS["contraction"](n_projections=None)(Pass(net, row, None, None, None))
+    term = JacobianPenalty(1.0)(batch_of(net, row, None))
     assert_allclose(term.item(), value)
     layer = net.encoder[0]
     gradient = gradients(term, layer.weight, layer.bias)
@@ -336,7 +342,7 @@ def test_variational_objective(seed):
     z = mu + np.sqrt(v) * epsilon
     e = z @ G.T - x
     squares = (e**2).sum(1)
-    surprise = squares / (2 * s2) + p / 2 * np.log(2 * np.pi * s2)
+    negative_log_likelihood = squares / (2 * s2) + p / 2 * np.log(2 * np.pi * s2)
     delta = e / s2 @ G
     by_mean = delta + beta * mu
     by_log_variance = np.sqrt(v) * epsilon * delta / 2 + beta / 2 * (v - 1)
@@ -348,14 +354,14 @@ def test_variational_objective(seed):
         decode=lambda z: z @ torch.tensor(G).T,
         log_noise_variance=log_noise,
     )
-    terms, _ = VariationalObjective("mse", {}, beta=beta)(
+    terms, _ = variational_objective("mse", x.shape[1], beta=beta)(
         module,
         torch.tensor(x),
         torch.tensor(x),
         None,
         torch.Generator().manual_seed(seed),
     )
-    assert_allclose(terms["reconstruction"].item(), surprise.mean())
+    assert_allclose(terms["reconstruction"].item(), negative_log_likelihood.mean())
     loss = terms["reconstruction"] + terms["kl"]
     found = gradients(loss, mean, log_variance, log_noise)
     assert_allclose(found[0], by_mean / n)
@@ -423,7 +429,7 @@ def test_heads(seed):
     (gradient,) = gradients(loss.sum(), outputs)
     assert_allclose(gradient, softmax(o, axis=1) - y)
     (gradient,) = gradients(
-        LOSSES["mse"].function(outputs, torch.tensor(y), total=True), outputs
+        NAMED_LOSSES["mse"](outputs, torch.tensor(y), total=True), outputs
     )
     assert_allclose(gradient, o - y)
 
@@ -480,13 +486,11 @@ def test_standardisation_of_losses(seed):
     u, uhat = (torch.tensor(part) for part in 3 * rng.normal(size=(2, 6, 4)))
     s = 2.5
     for name, degree in {"mse": 2, "mae": 1, "huber": 2}.items():
-        function = LOSSES[name].function
-        assert LOSSES[name].degree == degree
-        scaled = {"delta": 1 / s} if name == "huber" else {}
-        assert torch.allclose(
-            function(s * uhat, s * u), s**degree * function(uhat, u, **scaled)
-        )
-    assert LOSSES["bce"].degree is None
+        loss = NAMED_LOSSES[name]
+        assert loss.degree == degree
+        scaled = loss.for_scaled_data(s)
+        assert torch.allclose(loss(s * uhat, s * u), s**degree * scaled(uhat, u))
+    assert NAMED_LOSSES["bce"].degree is None
 
 
 def test_standardisation_in_fits(digits):
@@ -499,7 +503,7 @@ def test_standardisation_in_fits(digits):
     assert_allclose(plain.scale_, np.sqrt(((X - X.mean(0)) ** 2).mean()))
     penalised = fitted(l2_penalty=0.1)
     assert_allclose(penalised.mean_, X.mean(0))
-    assert penalised.scale_ == 1
+    assert penalised.scale_ == plain.scale_
     bounded = fitted(output_activation="softplus")
     assert not bounded.mean_.any()
     assert bounded.scale_ == 1

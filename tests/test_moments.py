@@ -9,7 +9,12 @@ from sklearn.utils.extmath import svd_flip
 
 from sklearn_ae.data import batches, moments
 from sklearn_ae.data.batches import Affine, ArrayDataset
-from sklearn_ae.data.codes import CodeMoments, code_moments, principal_rotation
+from sklearn_ae.data.codes import (
+    CodeMoments,
+    code_moments,
+    merged_moments,
+    principal_rotation,
+)
 from sklearn_ae.data.moments import mean_and_scale, principal_axes
 from sklearn_ae.networks.dense import DenseNetwork
 
@@ -270,12 +275,27 @@ def test_weighted_code_moments(seed):
     )
 
 
+def test_merged_moments(seed):
+    """Two parts have the moments of the whole."""
+    codes = draw(seed, p=4) + 5
+    parts = [
+        CodeMoments(len(part), part.mean(axis=0), np.cov(part.T), None)
+        for part in (codes[:13], codes[13:])
+    ]
+    merged = merged_moments(*parts)
+    assert merged.n_rows == 50
+    np.testing.assert_allclose(merged.mean, codes.mean(axis=0))
+    np.testing.assert_allclose(merged.covariance, np.cov(codes.T))
+
+
 def test_principal_rotation(seed):
     codes = draw(seed, p=4)
     inputs = draw(seed + 1, p=6) + codes @ draw(seed + 2, n=4, p=6)
     joint = np.cov(codes.T, inputs.T)
-    found = CodeMoments(np.zeros(4), joint[:4, :4], joint[:4, 4:])
-    rotation, variances = principal_rotation(found)
+    found = CodeMoments(50, np.ones(4), joint[:4, :4], joint[:4, 4:])
+    rotation, moments = principal_rotation(found)
+    variances = np.diag(moments.covariance)
+    np.testing.assert_allclose(moments.mean, rotation @ np.ones(4))
     np.testing.assert_allclose(rotation @ rotation.T, np.eye(4), atol=1e-12)
     rotated = codes @ rotation.T
     np.testing.assert_allclose(np.cov(rotated.T), np.diag(variances), atol=1e-9)
@@ -287,11 +307,11 @@ def test_principal_rotation(seed):
 
 
 def test_principal_rotation_of_constant_codes():
-    rotation, variances = principal_rotation(
-        CodeMoments(np.zeros(3), np.zeros((3, 3)), np.zeros((3, 5)))
+    rotation, moments = principal_rotation(
+        CodeMoments(9, np.zeros(3), np.zeros((3, 3)), np.zeros((3, 5)))
     )
     np.testing.assert_allclose(np.abs(rotation @ rotation.T), np.eye(3), atol=1e-12)
-    np.testing.assert_array_equal(variances, 0)
+    np.testing.assert_array_equal(moments.covariance, 0)
 
 
 def test_one_axis_explains_constant_data():

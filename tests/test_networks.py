@@ -6,13 +6,15 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from parts import objective_of, units_of
 from torch import nn
 
-from sklearn_ae.networks._network import ACTIVATIONS, SeededDropout
+from sklearn_ae._units import Affine, Units
+from sklearn_ae.networks._layered import ACTIVATIONS, SeededDropout
 from sklearn_ae.networks.dense import DenseNetwork
 from sklearn_ae.networks.standardized import Standardized
-from sklearn_ae.objectives.losses import LOSSES
-from sklearn_ae.objectives.objective import Objective
+from sklearn_ae.objectives import L1Penalty, L2Penalty
+from sklearn_ae.objectives.losses import NAMED_LOSSES
 
 HIDDEN = [(), (5,), (6, 4), (3, 8, 5)]
 
@@ -114,8 +116,8 @@ def test_forward_formula(activation, linear_path, seed):
 
 
 def test_linear_code_flag():
-    assert network().linear_code
-    assert not network(code_activation="tanh").linear_code
+    assert network().has_linear_code
+    assert not network(code_activation="tanh").has_linear_code
 
 
 # -- tied weights ----------------------------------------------------------------------
@@ -284,7 +286,7 @@ def test_reset_after_glorot_and_bengio():
 # -- gradients -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", NAMED_LOSSES)
 @pytest.mark.parametrize("tied", [False, True])
 def test_gradient_of_the_objective(loss, tied, seed):
     """Loss, penalties and weights of rows, by every parameter of the network."""
@@ -297,8 +299,9 @@ def test_gradient_of_the_objective(loss, tied, seed):
         linear_path=True,
         output_activation="sigmoid" if loss == "bce" else "identity",
     )
-    penalties = {"l1": ("l1", 0.1, {}), "l2": ("l2", 0.3, {})}
-    objective = Objective(loss, penalties, scale=1.7)
+    objective = objective_of(
+        loss, 4, units=units_of(4, 1.7), l1=L1Penalty(0.1), l2=L2Penalty(0.3)
+    )
     rng = np.random.default_rng(seed)
     x, y = map(torch.from_numpy, rng.uniform(size=(2, 6, 4)))
     weight = torch.from_numpy(rng.uniform(size=6))
@@ -381,14 +384,8 @@ def test_dropout_sits_behind_the_hidden_layers_only():
 
 
 def standardized(module, mean_in, mean_out):
-    return Standardized(
-        module,
-        input_mean=mean_in,
-        output_mean=mean_out,
-        input_scale=2.0,
-        output_scale=5.0,
-        code_scale=0.5,
-    )
+    units = Units(Affine(mean_in.numpy(), 2.0), Affine(mean_out.numpy(), 5.0), 0.5)
+    return Standardized(module, units)
 
 
 def test_standardized_formula(seed):
@@ -411,7 +408,8 @@ def test_standardized_keeps_precision_far_from_the_origin():
     module.start_linear(eye, eye, zero, zero)
     offset = torch.full((3,), 1e6).double()
     # Parts in single precision would lose the offset's digits.
-    outer = Standardized(module.float(), input_mean=offset, output_mean=offset).double()
+    affine = Affine(offset.numpy(), 1.0)
+    outer = Standardized(module.float(), Units(affine, affine)).double()
     assert outer.input_mean.dtype == torch.float64
     x = offset + 1e-6 * rows(shape=(5, 3))
     torch.testing.assert_close(outer(x), x, rtol=0, atol=1e-9)

@@ -10,8 +10,12 @@ from sklearn.preprocessing import StandardScaler
 from torch.optim import lr_scheduler
 
 from sklearn_ae import Autoencoder
-from sklearn_ae.training.optimizers import OPTIMIZERS, resolve_optimizer
-from sklearn_ae.training.schedules import SCHEDULES, Schedule
+from sklearn_ae.training.optimizers import (
+    OPTIMIZERS,
+    SCHEDULES,
+    Schedule,
+    resolve_optimizer,
+)
 
 RATE, N_EPOCHS, N_BATCHES = 0.2, 4, 5
 
@@ -124,7 +128,7 @@ def test_rates_of_a_fit(name, table, recwarn):
         2,
         learning_rate=RATE / 100,
         learning_rate_schedule=name,
-        early_stopping=False,
+        validation_fraction=None,
         batch_size=12,  # 60 rows: five batches
         max_epochs=N_EPOCHS,
         random_state=0,
@@ -239,7 +243,7 @@ def test_loss_falls_below_the_start(optimizer, real_table):
 
     The start is PCA, which is not easy to better.
     """
-    est = Autoencoder(8, optimizer=optimizer, early_stopping=False, random_state=0)
+    est = Autoencoder(8, optimizer=optimizer, validation_fraction=None, random_state=0)
     start = est.set_params(max_epochs=0).fit(real_table).score(real_table)
     est.set_params(max_epochs=20).fit(real_table)
     assert 1 - est.score(real_table) < 0.998 * (1 - start)
@@ -267,7 +271,7 @@ def test_lbfgs(digits):
         learning_rate=1.0,
         learning_rate_schedule="constant",
         batch_size=len(X),
-        early_stopping=False,
+        validation_fraction=None,
         max_epochs=3,
         random_state=0,
     ).fit(X)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from conftest import draw_table
 from scipy import sparse
 from scipy.linalg import subspace_angles
 from sklearn.datasets import (
@@ -249,7 +250,7 @@ def test_transform_leaves_the_model_as_it_is(table):
         {"init": "random", "hidden_layer_sizes": (16, 8), "activation": "relu"},
         {"tied_weights": True},
         {"loss": "huber"},
-        {"loss": "mae", "early_stopping": False},
+        {"loss": "mae", "validation_fraction": None},
         {"activation": "identity"},
     ],
     ids=str,
@@ -369,7 +370,7 @@ def test_linear_network_with_pca_start_spans_pcas_subspace(table, seed, params):
     model = Autoencoder(3, random_state=seed, **params).fit(table)
     # Held-out rows may favour another subspace by a little: compare the training.
     model_all = Autoencoder(
-        3, early_stopping=False, random_state=seed, max_epochs=100, **params
+        3, validation_fraction=None, random_state=seed, max_epochs=100, **params
     ).fit(table)
     assert_spans_pcas_subspace(model_all, table)
     assert held_out_error(model, table) <= 1.02 * held_out_error(
@@ -378,17 +379,18 @@ def test_linear_network_with_pca_start_spans_pcas_subspace(table, seed, params):
 
 
 @pytest.mark.parametrize("params", LINEAR.values(), ids=LINEAR.keys())
-def test_linear_network_with_random_start_spans_pcas_subspace(table, seed, params):
+def test_linear_network_with_random_start_spans_pcas_subspace(params):
+    table = draw_table(0)
     model = Autoencoder(
         3,
         init="random",
-        early_stopping=False,
+        validation_fraction=None,
         batch_size=len(table),  # without the noise of batches, to the minimum
         optimizer="adam",
         learning_rate=0.03,
         learning_rate_schedule="cosine",
-        max_epochs=2000,
-        random_state=seed,
+        max_epochs=1200,
+        random_state=0,
         **params,
     ).fit(table)
     assert_spans_pcas_subspace(model, table)
@@ -414,19 +416,18 @@ TABLES = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", TABLES)
-def test_not_worse_than_pca_on_bundled_tables(name, seed):
+def test_not_worse_than_pca_on_bundled_tables(name):
     load, n_components = TABLES[name]
-    train, test = train_test_split(load().data, test_size=0.3, random_state=seed)
+    train, test = train_test_split(load().data, test_size=0.3, random_state=0)
     scaler = StandardScaler().fit(train)
     train, test = scaler.transform(train), scaler.transform(test)
-    model = Autoencoder(n_components, random_state=seed).fit(train)
+    model = Autoencoder(n_components, random_state=0).fit(train)
     pca = PCA(n_components).fit(train)
     assert held_out_error(model, test) <= 1.01 * held_out_error(pca, test)
 
 
-@pytest.mark.parametrize("n_rows", [5, 8, 12, 20, 40])
+@pytest.mark.parametrize("n_rows", [5, 12, 40])
 @pytest.mark.parametrize("kind", ["noise", "low_rank"])
 def test_not_worse_than_pca_on_tiny_tables(n_rows, kind, seed):
     rng = np.random.RandomState(seed)
@@ -439,7 +440,6 @@ def test_not_worse_than_pca_on_tiny_tables(n_rows, kind, seed):
     assert held_out_error(model, test) <= 1.02 * held_out_error(pca, test)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("correlated", [False, True], ids=["noise", "gaussian"])
 def test_not_worse_than_pca_where_pca_is_optimal(correlated, seed):
     rng = np.random.RandomState(seed)

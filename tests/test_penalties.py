@@ -5,13 +5,14 @@ import copy
 import numpy as np
 import pytest
 import torch
+from parts import objective_of, units_of
 from scipy.optimize import minimize
 from torch import nn
 
 from sklearn_ae import Autoencoder
 from sklearn_ae.networks.dense import DenseNetwork
-from sklearn_ae.objectives.losses import LOSSES
-from sklearn_ae.objectives.objective import Objective
+from sklearn_ae.objectives import L1Penalty, L2Penalty
+from sklearn_ae.objectives.losses import NAMED_LOSSES
 from sklearn_ae.objectives.penalties import half_squared_l2_norm, l1_norm
 
 PENALTIES = {"l1": l1_norm, "l2": half_squared_l2_norm}
@@ -35,8 +36,23 @@ def draw_table(seed):
 
 
 def weight_matrices(est):
-    parameters = est.module_.network.named_parameters()
-    return [p.detach().double().numpy() for n, p in parameters if n.endswith("weight")]
+    """The weights of the network in the units of the data.
+
+    Its first layers see data divided by `scale_`, its last ones are multiplied by it.
+    Where a linear code follows the input directly, the two cancel out.
+    """
+    matrices = []
+    for name, parameter in est.module_.network.named_parameters():
+        if not name.endswith("weight"):
+            continue
+        part, _, index = name.removesuffix(".weight").partition(".")
+        factor = 1.0
+        if part in ("encoder", "decoder"):
+            n_layers = len(getattr(est.module_.network, part))
+            factor /= est.scale_ if int(index) == 0 else 1
+            factor *= est.scale_ if int(index) == n_layers - 1 else 1
+        matrices.append(parameter.detach().double().numpy() * factor)
+    return matrices
 
 
 # -- the penalties ---------------------------------------------------------------------
@@ -79,8 +95,9 @@ class PassThrough(DenseNetwork):
     decode = encode
 
 
-def weight_penalties(**coefficients):
-    return {name: (name, value, {}) for name, value in coefficients.items()}
+def weight_penalties(**weights):
+    classes = {"l1": L1Penalty, "l2": L2Penalty}
+    return {name: classes[name](weight) for name, weight in weights.items()}
 
 
 def objective_parts(seed):
@@ -93,7 +110,7 @@ def objective_parts(seed):
 @pytest.mark.parametrize("name", PENALTIES)
 def test_biases_are_not_penalised(name, seed):
     module, x, y = objective_parts(seed)
-    objective = Objective("mse", weight_penalties(**{name: 0.7}))
+    objective = objective_of("mse", 4, **weight_penalties(**{name: 0.7}))
     before = objective(module, x, y, None)[0][name]
     with torch.no_grad():
         for bias in (p for n, p in module.named_parameters() if n.endswith("bias")):
@@ -110,7 +127,7 @@ def test_tied_weights_are_penalised_once():
     module = DenseNetwork(4, 2, tied_weights=True).double()
     module.reset_parameters_from(torch.Generator().manual_seed(0))
     x = torch.zeros(3, 4).double()
-    terms, _ = Objective("mse", weight_penalties(l2=2.0))(module, x, x, None)
+    terms, _ = objective_of("mse", 4, **weight_penalties(l2=2.0))(module, x, x, None)
     weight = module.encoder[0].weight.detach().numpy()
     assert terms["l2"].item() == pytest.approx((weight**2).sum())
 
@@ -118,7 +135,7 @@ def test_tied_weights_are_penalised_once():
 def test_terms_by_name(seed):
     module, x, y = objective_parts(seed)
     penalties = weight_penalties(l1=0.1, l2=0.0)
-    terms, reconstruction = Objective("mae", penalties)(module, x, y, None)
+    terms, reconstruction = objective_of("mae", 4, **penalties)(module, x, y, None)
     assert torch.equal(reconstruction, x)
     # A penalty of weight zero does not take part.
     assert list(terms) == ["reconstruction", "l1"]
@@ -129,7 +146,7 @@ def test_terms_by_name(seed):
 def test_weights_of_rows(seed):
     module, x, y = objective_parts(seed)
     weight = torch.rand(7).double()
-    terms, _ = Objective("mse", {})(module, x, y, weight)
+    terms, _ = objective_of("mse", 4)(module, x, y, weight)
     rows = 0.5 * ((x - y) ** 2).sum(1)
     assert terms["reconstruction"].item() == pytest.approx(
         (rows * weight).mean().item()
@@ -137,23 +154,23 @@ def test_weights_of_rows(seed):
 
 
 @pytest.mark.parametrize("scale", [0.01, 1.0, 25.0])
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", ["mse", "mae", "huber"])
 def test_scaled_objective_is_worth_the_same(loss, scale, seed):
     """In units of the data the terms do not depend on the network's scale."""
     module, x, y = objective_parts(seed)
-    if LOSSES[loss][1] is None:
-        x, y, scale = x.sigmoid(), y.sigmoid(), 1.0
     penalties = weight_penalties(l1=0.3, l2=0.2)
-    reference, _ = Objective(loss, penalties)(module, x, y, None)
-    objective = Objective(loss, penalties, scale=scale)
+    reference, _ = objective_of(loss, 4, **penalties)(module, x, y, None)
+    objective = objective_of(loss, 4, units=units_of(4, scale), **penalties)
     terms, _ = objective(module, x / scale, y / scale, None)
     for name in reference:
         torch.testing.assert_close(objective.unit * terms[name], reference[name])
 
 
-@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("validation_fraction", [None, 0.5])
 @pytest.mark.parametrize("scaled", [1.0, 30.0])
-def test_history_holds_the_objective_in_units_of_the_data(early_stopping, scaled, seed):
+def test_history_holds_the_objective_in_units_of_the_data(
+    validation_fraction, scaled, seed
+):
     """J = mean 1/2 ||x - xhat||^2 + l1 sum |W| + l2/2 sum W^2, by hand."""
     X = scaled * draw_table(seed)
     est = Autoencoder(
@@ -163,13 +180,12 @@ def test_history_holds_the_objective_in_units_of_the_data(early_stopping, scaled
         l2_penalty=0.3,
         learning_rate=1e-9,  # the weights stay where they are
         max_epochs=1,
-        early_stopping=early_stopping,
-        validation_fraction=0.5,
+        validation_fraction=validation_fraction,
         random_state=seed,
     ).fit(X)
     weights = weight_matrices(est)
     table = est.history_
-    sets = ["train", "valid"] if early_stopping else ["train"]
+    sets = ["train", "valid"] if validation_fraction else ["train"]
     for prefix in sets:
         assert table[f"{prefix}_l1"][0] == pytest.approx(
             0.02 * REFERENCES["l1"](weights), rel=1e-5
@@ -181,7 +197,7 @@ def test_history_holds_the_objective_in_units_of_the_data(early_stopping, scaled
         assert table[f"{prefix}_loss"][0] == pytest.approx(total, rel=1e-9)
     # All rows, in training or held out.
     rows = 0.5 * ((X - est.reconstruct(X)) ** 2).sum(axis=1)
-    sizes = {"train": 30, "valid": 30} if early_stopping else {"train": 60}
+    sizes = {"train": 30, "valid": 30} if validation_fraction else {"train": 60}
     found = sum(n * table[f"{s}_reconstruction"][0] for s, n in sizes.items())
     assert found == pytest.approx(rows.sum(), rel=1e-5)
 
@@ -192,9 +208,9 @@ def test_reported_loss_is_that_of_the_reconstructions(loss, seed):
     X = draw_table(seed)
     X = (X - X.min()) / np.ptp(X) * (1 if loss == "bce" else 40)
     est = Autoencoder(
-        2, loss=loss, learning_rate=1e-9, max_epochs=1, early_stopping=False
+        2, loss=loss, learning_rate=1e-9, max_epochs=1, validation_fraction=None
     ).fit(X)
-    reference = LOSSES[loss][0](
+    reference = NAMED_LOSSES[loss](
         torch.from_numpy(est.reconstruct(X)), torch.from_numpy(X)
     ).mean()
     assert est.loss_curve_[0] == pytest.approx(reference.item(), rel=1e-4)
@@ -211,11 +227,11 @@ def outputs(est, X):
 )
 def test_weight_zero_is_the_plain_autoencoder(zero, seed):
     X = draw_table(seed).astype(np.float32)
-    # Without early stopping, lest both should come back as the PCA start.
+    # On all rows, so that neither goes back to the PCA start.
     params = {
         "n_components": 2,
         "max_epochs": 3,
-        "early_stopping": False,
+        "validation_fraction": None,
         "random_state": seed,
     }
     plain = Autoencoder(**params).fit(X)
@@ -229,7 +245,7 @@ def test_weight_zero_is_the_plain_autoencoder(zero, seed):
 def test_weight_above_zero_is_not(params):
     """The control of the test above."""
     X = draw_table(0)
-    fixed = {"max_epochs": 3, "early_stopping": False, "random_state": 0}
+    fixed = {"max_epochs": 3, "validation_fraction": None, "random_state": 0}
     plain = Autoencoder(2, **fixed).fit(X)
     assert not np.allclose(
         plain.reconstruct(X), Autoencoder(2, **fixed, **params).fit(X).reconstruct(X)
@@ -278,7 +294,7 @@ def linear_autoencoder(X, **params):
         activation="identity",
         hidden_layer_sizes=(),
         init="random",
-        early_stopping=False,
+        validation_fraction=None,
         batch_size=len(X),
         random_state=0,
         **(KINKED if params.get("l1_penalty") else SMOOTH),
@@ -391,7 +407,7 @@ def test_penalty_reaches_a_network_of_the_users():
         l2_penalty=0.5,
         learning_rate=1e-9,
         max_epochs=1,
-        early_stopping=False,
+        validation_fraction=None,
     ).fit(X)
     expected = 0.5 * REFERENCES["l2"](weight_matrices(est))
     assert est.history_["train_l2"][0] == pytest.approx(expected, rel=1e-5)

@@ -17,8 +17,8 @@ from sklearn_ae.data import moments
 from sklearn_ae.data.batches import dense_rows
 from sklearn_ae.data.moments import principal_axes
 from sklearn_ae.networks.dense import DenseNetwork
-from sklearn_ae.training import threads
-from sklearn_ae.training.threads import suitable_threads
+from sklearn_ae.training import hardware
+from sklearn_ae.training.hardware import suitable_threads
 
 linux_only = pytest.mark.skipif(
     not Path("/proc/self/clear_refs").exists(), reason="needs Linux's /proc"
@@ -224,7 +224,7 @@ def test_a_thread_for_every_share_of_the_work(monkeypatch):
     work = 64 * sum(parameter.numel() for parameter in dense(128).parameters())
     with threadpool_limits(4, user_api="openmp"):
         for shares, expected in [(1, 1), (1.9, 1), (2, 2), (3.5, 3), (100, 4)]:
-            monkeypatch.setattr(threads, "WORK_PER_THREAD", int(work / shares))
+            monkeypatch.setattr(hardware, "WORK_PER_THREAD", int(work / shares))
             with suitable_threads(dense(128), 64):
                 assert torch.get_num_threads() == expected
 
@@ -237,7 +237,7 @@ def test_convolutions_take_all_there_are():
 
 @pytest.mark.parametrize("limit", [1, 2])
 def test_never_more_threads_than_outside(monkeypatch, limit):
-    monkeypatch.setattr(threads, "WORK_PER_THREAD", 1)
+    monkeypatch.setattr(hardware, "WORK_PER_THREAD", 1)
     with threadpool_limits(limit, user_api="openmp"):
         with suitable_threads(dense(128), 64):
             assert torch.get_num_threads() == limit

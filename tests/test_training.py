@@ -146,7 +146,7 @@ def test_held_out_rows_are_never_trained_on(table):
 
 def test_without_early_stopping_all_rows_are_trained_on(table):
     spy = BatchSpy()
-    est = autoencoder(callbacks=[spy], early_stopping=False).fit(table)
+    est = autoencoder(callbacks=[spy], validation_fraction=None).fit(table)
     for epoch in range(6):
         assert sorted(spy.rows("train", epoch, table, est)) == list(range(60))
         assert spy.valid[epoch] == []
@@ -163,12 +163,12 @@ def test_tables_of_a_few_rows(n, fraction):
     assert np.isfinite(est.loss_curve_).all()
 
 
-@pytest.mark.parametrize("early_stopping", [False, True])
-def test_rows_of_weight_are_too_few(early_stopping, table):
+@pytest.mark.parametrize("validation_fraction", [None, 0.5])
+def test_rows_of_weight_are_too_few(validation_fraction, table):
     """One row of weight is one row: scikit-learn's minimum for a first fit is two."""
     weight = np.zeros(60)
     weight[7] = 2.0
-    est = Autoencoder(1, early_stopping=early_stopping, max_epochs=2)
+    est = Autoencoder(1, validation_fraction=validation_fraction, max_epochs=2)
     with pytest.raises(ValueError, match=r"sample_weight.*1 row"):
         est.fit(table, sample_weight=weight)
     weight[8] = 1.0
@@ -183,14 +183,13 @@ def test_rows_of_weight_are_too_few(early_stopping, table):
 
 
 class Interrupt(Callback):
-    """Asks for the end in the given epoch, the first being 0."""
+    """SIGINT in the given epoch, the first being 0."""
 
     n_fits = 0
 
-    def __init__(self, event="on_epoch_end", epoch=3, how="raise"):
+    def __init__(self, event="on_epoch_end", epoch=3):
         self.event = event
         self.epoch = epoch
-        self.how = how
 
     def on_train_begin(self, net, **kwargs):
         type(self).n_fits += 1
@@ -203,9 +202,18 @@ class Interrupt(Callback):
 
     def _strike(self, event, net):
         if event == self.event and len(net.history) == self.epoch + 1:
-            if self.how == "raise":
-                raise KeyboardInterrupt
             signal.raise_signal(signal.SIGINT)
+
+
+class Stop(Callback):
+    """Stops the training as skorch's callbacks do, after the given epoch."""
+
+    def __init__(self, epoch=3):
+        self.epoch = epoch
+
+    def on_epoch_end(self, net, **kwargs):
+        if len(net.history) == self.epoch + 1:
+            raise KeyboardInterrupt
 
 
 def assert_fitted_with_the_best_so_far(est, X, n_epochs):
@@ -219,8 +227,7 @@ def assert_fitted_with_the_best_so_far(est, X, n_epochs):
     assert not est.module_.training
 
 
-@pytest.mark.parametrize("how", ["raise", "signal"])
-@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("validation_fraction", [None, 0.1])
 @pytest.mark.parametrize(
     ("event", "epoch", "n_epochs"),
     [
@@ -231,18 +238,18 @@ def assert_fitted_with_the_best_so_far(est, X, n_epochs):
     ],
 )
 def test_interrupt_comes_out_of_fit(
-    event, epoch, n_epochs, early_stopping, how, small_table
+    event, epoch, n_epochs, validation_fraction, small_table
 ):
-    interrupt = Interrupt(event, epoch, how)
+    interrupt = Interrupt(event, epoch)
     est = autoencoder(
         callbacks=[interrupt],
-        early_stopping=early_stopping,
+        validation_fraction=validation_fraction,
         learning_rate_schedule="constant",
     )
     with pytest.raises(KeyboardInterrupt):
         est.fit(small_table)
     assert_fitted_with_the_best_so_far(est, small_table, n_epochs)
-    if early_stopping:
+    if validation_fraction:
         # The rest of an epoch has no validation loss, and leaves no trace.
         whole = autoencoder(max_epochs=n_epochs, learning_rate_schedule="constant")
         whole.fit(small_table)
@@ -253,6 +260,31 @@ def test_interrupt_comes_out_of_fit(
     # Life goes on.
     est.set_params(callbacks=None)
     assert est.partial_fit(small_table).n_iter_ == n_epochs + 1
+
+
+@pytest.mark.parametrize("validation_fraction", [None, 0.1])
+def test_callback_may_stop_the_training(validation_fraction, small_table):
+    """As in skorch by a KeyboardInterrupt, after which `fit` returns."""
+    params = {
+        "validation_fraction": validation_fraction,
+        "learning_rate_schedule": "constant",
+    }
+    est = autoencoder(callbacks=[Stop()], **params).fit(small_table)
+    assert_fitted_with_the_best_so_far(est, small_table, 4)
+    whole = autoencoder(max_epochs=4, **params).fit(small_table)
+    assert est.best_loss_ == whole.best_loss_
+    np.testing.assert_array_equal(
+        est.transform(small_table), whole.transform(small_table)
+    )
+    search = GridSearchCV(
+        autoencoder(callbacks=[Stop(1)]), {"n_components": [1, 2]}, cv=2
+    ).fit(small_table)
+    assert search.best_estimator_.n_iter_ == 2
+
+
+def test_callback_may_stop_partial_fit(small_table):
+    est = autoencoder(callbacks=[Stop(0)]).partial_fit(small_table)
+    assert_fitted_with_the_best_so_far(est, small_table, 1)
 
 
 def test_interrupt_of_partial_fit(small_table):
@@ -316,10 +348,10 @@ DIVERGING = {
 REMEDY = r"epoch \d+.*learning_rate=1e\+08.*[Ll]ower"
 
 
-@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("validation_fraction", [None, 0.5])
 @pytest.mark.parametrize("init", ["pca", "random"])
-def test_diverging_loss_says_what_to_do(init, early_stopping, small_table):
-    est = autoencoder(init=init, early_stopping=early_stopping, **DIVERGING)
+def test_diverging_loss_says_what_to_do(init, validation_fraction, small_table):
+    est = autoencoder(init=init, validation_fraction=validation_fraction, **DIVERGING)
     with pytest.raises(ValueError, match=REMEDY):
         est.fit(small_table)
     assert not hasattr(est, "module_")
@@ -330,7 +362,7 @@ def test_diverging_loss_says_what_to_do(init, early_stopping, small_table):
 def test_last_step_diverges(rate, small_table):
     """No loss is computed after it, yet the weights are of no use."""
     params = {**DIVERGING, "learning_rate": rate}
-    est = autoencoder(max_epochs=1, batch_size=60, early_stopping=False, **params)
+    est = autoencoder(max_epochs=1, batch_size=60, validation_fraction=None, **params)
     try:
         est.fit(small_table)
     except ValueError as error:
@@ -424,7 +456,7 @@ def test_partial_fit_keeps_the_first_scale(table):
 
 def test_partial_fit_passes_once(table):
     spy = BatchSpy()
-    est = autoencoder(callbacks=[spy], early_stopping=True)
+    est = autoencoder(callbacks=[spy])
     for call in range(3):
         est.partial_fit(table)
         assert est.n_iter_ == call + 1
@@ -450,7 +482,7 @@ def test_partial_fit_keeps_the_state_of_the_optimizer(table):
 
 def test_partial_fit_is_an_epoch_of_fit(table):
     """Three calls are three epochs at a constant rate, up to the axes of the codes."""
-    params = {"learning_rate_schedule": "constant", "early_stopping": False}
+    params = {"learning_rate_schedule": "constant", "validation_fraction": None}
     whole = autoencoder(max_epochs=3, **params).fit(table)
     parts = autoencoder(**params)
     for _ in range(3):
@@ -511,7 +543,7 @@ def test_weighted_target_start(table):
 def test_target_is_what_is_learned(table):
     """A pair of corrupted and clean rows; the loss is that to the clean ones."""
     noisy = table + np.random.default_rng(0).normal(scale=2, size=table.shape)
-    est = autoencoder(init="pca", max_epochs=30, early_stopping=False)
+    est = autoencoder(init="pca", max_epochs=30, validation_fraction=None)
     est.fit(noisy, X_target=table)
     found = half_squared_error(est, noisy, table).mean()
     assert found == pytest.approx(est.loss_curve_[-1], rel=0.1)
@@ -588,7 +620,7 @@ def test_integer_weights_are_repeated_rows(loss, init, table):
         "loss": loss,
         "learning_rate": 1e-9,
         "max_epochs": 1,
-        "early_stopping": False,
+        "validation_fraction": None,
         "l2_penalty": 0.1,
     }
     a = autoencoder(**params).fit(table, sample_weight=counts)
@@ -617,7 +649,7 @@ def test_heavy_rows_are_fitted_better(table):
     heavy = np.where(np.arange(60) < 15, 50.0, 1.0)
     errors = [
         half_squared_error(
-            autoencoder(early_stopping=False, max_epochs=60).fit(
+            autoencoder(validation_fraction=None, max_epochs=60).fit(
                 table, sample_weight=w
             ),
             table[:15],

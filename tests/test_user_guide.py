@@ -4,9 +4,7 @@ import doctest
 import re
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import pytest
-from pages import directive_blocks
 
 from sklearn_ae.training.optimizers import OPTIMIZERS
 
@@ -44,16 +42,6 @@ def test_code_of_page(page, request):
     )
     assert attempted > 0
     assert failed == 0
-
-
-@pytest.mark.slow
-@pages_with(".. plot::")
-def test_pictures_of_page(page, close_figures):
-    names = {}
-    for block in directive_blocks(page, "plot::"):
-        exec(block, names)
-        assert plt.gcf().axes
-        plt.close("all")
 
 
 def test_optimizers_of_the_training_page():

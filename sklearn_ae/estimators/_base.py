@@ -197,6 +197,7 @@ default=None
             pca_rows = None if continues else self._start(net, parts, data, kept)
             result = self._train(net, data, kept, held_out, pca_rows is not None)
             if pca_rows is not None and not result.has_changed:
+                # No rows need to be held out any more.
                 self._start_as_pca(net, parts, data, data.rows)
             is_as_found = (continues or pca_rows is not None) and not result.has_changed
             if not (result.has_changed or is_as_found):
@@ -407,8 +408,8 @@ default=None
         settings = self._recipe.settings
         if settings.max_epochs > 0 and result.interrupt is None:
             warnings.warn(
-                "Training did not lower the loss, so that the random weights at the "
-                f"start are kept. Change learning_rate={self.learning_rate!r} or "
+                "Training did not lower the loss, so the initial random weights are "
+                f"kept. Change learning_rate={self.learning_rate!r} or "
                 f"max_epochs={self.max_epochs!r}.",
                 ConvergenceWarning,
                 stacklevel=4,
@@ -454,8 +455,8 @@ default=None
             Parameter values by name.
         """
         params = super().get_params(deep)
-        if deep:
-            for i, penalty in enumerate(self.penalties or ()):
+        if deep and isinstance(self.penalties, list | tuple):
+            for i, penalty in enumerate(self.penalties):
                 if isinstance(penalty, Penalty):
                     for name, value in penalty.get_params().items():
                         params[f"penalties__{i}__{name}"] = value

@@ -102,6 +102,10 @@ class _BatchedSearchMixin(DocLinkMixin):
         Names of features, if all of them are strings.
     """
 
+    _doc_link_template = DocLinkMixin._doc_link_template.replace(
+        "sklearn_ae.", "sklearn_ae.model_selection."
+    )
+
     def fit(self, X, y=None, **params):
         """Run fit with all sets of parameters.
 

@@ -73,7 +73,8 @@ class Network(nn.Module, Offers, ABC):
     start_linear : callable or None
         ``start_linear(encoder, decoder, input_mean, output_mean)`` makes the network
         the linear map ``x -> output_mean + decoder @ encoder @ (x - input_mean)``, with
-        tensors of shape (k, p), (q, k), (p,) and (q,). ``init="pca"`` needs it.
+        tensors of shape (k, p), (q, k), (p,) and (q,). A network from a specification
+        needs it for ``init="pca"``.
 
     transform_code : callable or None
         ``transform_code(matrix, decoder=True)`` changes the weights so that the code

@@ -131,7 +131,7 @@ class Penalty(Part):
         Weight of the penalty, at least 0.
 
     name : str
-        Name of the column in `history_`, after "train_" or "valid_".
+        Name of the column in `history_`, after ``train_`` or ``valid_``.
 
     is_rotation_invariant : bool
         Whether rotating the codes leaves the penalty unchanged. If False, the codes of
