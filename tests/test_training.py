@@ -183,14 +183,13 @@ def test_rows_of_weight_are_too_few(validation_fraction, table):
 
 
 class Interrupt(Callback):
-    """Asks for the end in the given epoch, the first being 0."""
+    """SIGINT in the given epoch, the first being 0."""
 
     n_fits = 0
 
-    def __init__(self, event="on_epoch_end", epoch=3, how="raise"):
+    def __init__(self, event="on_epoch_end", epoch=3):
         self.event = event
         self.epoch = epoch
-        self.how = how
 
     def on_train_begin(self, net, **kwargs):
         type(self).n_fits += 1
@@ -203,9 +202,18 @@ class Interrupt(Callback):
 
     def _strike(self, event, net):
         if event == self.event and len(net.history) == self.epoch + 1:
-            if self.how == "raise":
-                raise KeyboardInterrupt
             signal.raise_signal(signal.SIGINT)
+
+
+class Stop(Callback):
+    """Stops the training as skorch's callbacks do, after the given epoch."""
+
+    def __init__(self, epoch=3):
+        self.epoch = epoch
+
+    def on_epoch_end(self, net, **kwargs):
+        if len(net.history) == self.epoch + 1:
+            raise KeyboardInterrupt
 
 
 def assert_fitted_with_the_best_so_far(est, X, n_epochs):
@@ -219,8 +227,7 @@ def assert_fitted_with_the_best_so_far(est, X, n_epochs):
     assert not est.module_.training
 
 
-@pytest.mark.parametrize("how", ["raise", "signal"])
-@pytest.mark.parametrize("validation_fraction", [None, 0.5])
+@pytest.mark.parametrize("validation_fraction", [None, 0.1])
 @pytest.mark.parametrize(
     ("event", "epoch", "n_epochs"),
     [
@@ -231,9 +238,9 @@ def assert_fitted_with_the_best_so_far(est, X, n_epochs):
     ],
 )
 def test_interrupt_comes_out_of_fit(
-    event, epoch, n_epochs, validation_fraction, how, small_table
+    event, epoch, n_epochs, validation_fraction, small_table
 ):
-    interrupt = Interrupt(event, epoch, how)
+    interrupt = Interrupt(event, epoch)
     est = autoencoder(
         callbacks=[interrupt],
         validation_fraction=validation_fraction,
@@ -253,6 +260,31 @@ def test_interrupt_comes_out_of_fit(
     # Life goes on.
     est.set_params(callbacks=None)
     assert est.partial_fit(small_table).n_iter_ == n_epochs + 1
+
+
+@pytest.mark.parametrize("validation_fraction", [None, 0.1])
+def test_callback_may_stop_the_training(validation_fraction, small_table):
+    """As in skorch by a KeyboardInterrupt, after which `fit` returns."""
+    params = {
+        "validation_fraction": validation_fraction,
+        "learning_rate_schedule": "constant",
+    }
+    est = autoencoder(callbacks=[Stop()], **params).fit(small_table)
+    assert_fitted_with_the_best_so_far(est, small_table, 4)
+    whole = autoencoder(max_epochs=4, **params).fit(small_table)
+    assert est.best_loss_ == whole.best_loss_
+    np.testing.assert_array_equal(
+        est.transform(small_table), whole.transform(small_table)
+    )
+    search = GridSearchCV(
+        autoencoder(callbacks=[Stop(1)]), {"n_components": [1, 2]}, cv=2
+    ).fit(small_table)
+    assert search.best_estimator_.n_iter_ == 2
+
+
+def test_callback_may_stop_partial_fit(small_table):
+    est = autoencoder(callbacks=[Stop(0)]).partial_fit(small_table)
+    assert_fitted_with_the_best_so_far(est, small_table, 1)
 
 
 def test_interrupt_of_partial_fit(small_table):

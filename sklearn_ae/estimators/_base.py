@@ -455,8 +455,8 @@ default=None
             Parameter values by name.
         """
         params = super().get_params(deep)
-        if deep:
-            for i, penalty in enumerate(self.penalties or ()):
+        if deep and isinstance(self.penalties, list | tuple):
+            for i, penalty in enumerate(self.penalties):
                 if isinstance(penalty, Penalty):
                     for name, value in penalty.get_params().items():
                         params[f"penalties__{i}__{name}"] = value
