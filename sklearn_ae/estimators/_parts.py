@@ -12,7 +12,6 @@ from sklearn_ae.estimators._validation import TrainingData
 from sklearn_ae.networks._wrapper import around
 from sklearn_ae.networks.contract import check_network_class, is_network_class
 from sklearn_ae.networks.dense import DenseNetwork
-from sklearn_ae.objectives._part import Part
 from sklearn_ae.objectives.losses import Loss
 from sklearn_ae.objectives.objective import Objective
 from sklearn_ae.objectives.terms import Penalty
@@ -188,7 +187,7 @@ def check_parts(parts: Parts, data: TrainingData) -> None:
                     f"hidden_layer_sizes={sizes!r} must contain integers of at least 1."
                 )
     has_class = is_network_class(parts.network)
-    if has_class:
+    if has_class or isinstance(parts.network, partial):
         check_network_class(parts.network)
     if parts.tied_weights and parts.network is not None:
         raise ValueError(
@@ -200,9 +199,13 @@ def check_parts(parts: Parts, data: TrainingData) -> None:
             f"tied_weights=True needs as many outputs as inputs ({data.n_features}), "
             f"but X_target has {data.n_outputs} columns."
         )
-    for part in (parts.loss, *parts.penalties, parts.corruption):
-        if isinstance(part, Part):
-            part.check()
+    for penalty in parts.penalties:
+        suits = has_class or parts.code_activation == "sigmoid"
+        if penalty.needs_unit_codes and penalty.weight > 0 and not suits:
+            raise ValueError(
+                f"code_activation={parts.code_activation!r} gives codes outside (0, 1), "
+                f"which {penalty!r} needs; set code_activation='sigmoid'."
+            )
     if parts.loss.needs_unit_interval:
         if not has_class and parts.resolved_output_activation != "sigmoid":
             raise ValueError(

@@ -148,6 +148,13 @@ class AutoencoderNet(skorch.NeuralNet):
                 split.append({**group, **own, "params": params})
         return ([group for group in split if group["params"]],), kwargs
 
+    def initialize_optimizer(self, *args: Any, **kwargs: Any) -> "AutoencoderNet":
+        super().initialize_optimizer(*args, **kwargs)
+        # What torch's schedulers look for when they go on after earlier epochs.
+        for group in self.optimizer_.param_groups:
+            group["initial_lr"] = group["lr"]
+        return self
+
     def get_dataset(self, X: Any, y: Any = None) -> Any:
         if isinstance(X, ArrayDataset):
             return X
