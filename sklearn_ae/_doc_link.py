@@ -1,15 +1,15 @@
-"""Where the documentation is, for the link in the notebook's view of an estimator."""
+"""The link from the HTML representation of an estimator to its documentation."""
 
 DOCUMENTATION_URL = "https://sklearn-ae.readthedocs.io/en/stable/"
 
 
 class DocLinkMixin:
-    """Leads the link to the page of the class in the API reference.
+    """Links an estimator to its page in the API reference.
 
-    Stands to the left of scikit-learn's `BaseEstimator`, which reads the two names.
+    It comes before scikit-learn's `BaseEstimator`, which uses the two attributes.
     """
 
     _doc_link_module = "sklearn_ae"
     _doc_link_template = (
-        DOCUMENTATION_URL + "generated/{estimator_module}.{estimator_name}.html"
+        DOCUMENTATION_URL + "generated/sklearn_ae.{estimator_name}.html"
     )

@@ -14,8 +14,9 @@ from sklearn.base import BaseEstimator
 from torch import nn
 
 import sklearn_ae
-from sklearn_ae import model_selection, networks, objectives
+from sklearn_ae import inspection, model_selection, networks, objectives
 from sklearn_ae._doc_link import DOCUMENTATION_URL
+from sklearn_ae.objectives import corruptions, losses, penalties
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -42,21 +43,24 @@ def public_modules(package):
 
 
 def public_names():
-    for package in (sklearn_ae, *public_modules(sklearn_ae)):
-        for name in getattr(package, "__all__", ()):
-            if name != "__version__":
+    for package in (sklearn_ae, inspection, model_selection, networks, objectives):
+        for name in package.__all__:
+            if callable(getattr(package, name)):
                 yield f"{package.__name__}.{name}"
 
 
 def building_blocks():
-    """Functions and classes of the maths, and networks with an encoder."""
-    for module in (*public_modules(objectives), *public_modules(networks)):
-        for name, part in vars(module).items():
-            own = getattr(part, "__module__", "") == module.__name__
-            is_network = inspect.isclass(part) and issubclass(part, nn.Module)
-            if module.__name__.startswith(networks.__name__):
-                own = own and is_network and hasattr(part, "encode")
-            if own and not name.startswith("_"):
+    """Functions of the maths, and networks with an encoder."""
+    for module in (losses, penalties, corruptions):
+        for name, part in inspect.getmembers(module, inspect.isfunction):
+            is_own = part.__module__ == module.__name__
+            # The net calls it, to apply any corruption.
+            if is_own and name[0] != "_" and name != "corrupt_standardized":
+                yield f"{module.__name__}.{name}"
+    for module in public_modules(networks):
+        for name, part in inspect.getmembers(module, inspect.isclass):
+            is_own = part.__module__ == module.__name__ and part is not networks.Network
+            if is_own and issubclass(part, nn.Module) and hasattr(part, "encode"):
                 yield f"{module.__name__}.{name}"
 
 

@@ -57,6 +57,9 @@ from sklearn_ae.objectives.losses import SquaredError
 from sklearn_ae.persistence.state import dump_state
 from sklearn_ae.training.loop import train_alone, trained_by
 
+# Trainings are as short as their claims allow, some too short to gain anything.
+pytestmark = pytest.mark.filterwarnings("ignore:Training did not lower the loss")
+
 SEEDS = [0, 1, 42]
 DIGITS, LABELS = load_digits(return_X_y=True)
 X, Y = DIGITS[:120] / 16, LABELS[:120]
@@ -91,46 +94,46 @@ class PullToTarget(Penalty):
 
 # Name: estimator, grid, and how many networks train together at once, at most.
 CASES = {
-    "plain": (briefly(Autoencoder), {"learning_rate": [1e-3, 5e-3]}, 6),
-    "random start": (briefly(Autoencoder, init="random"), {"tol": [0, 0.1]}, 6),
+    "plain": (briefly(Autoencoder), {"learning_rate": [1e-3, 5e-3]}, 4),
+    "random start": (briefly(Autoencoder, init="random"), {"tol": [0, 0.1]}, 4),
     "weight penalties": (
         briefly(Autoencoder, init="random"),
         {"l1_penalty": [0.01, 0.1], "l2_penalty": [0.1, 1.0]},
-        12,
+        8,
     ),
-    "penalty or none": (briefly(Autoencoder), {"l2_penalty": [0.0, 0.1, 1.0]}, 6),
+    "penalty or none": (briefly(Autoencoder), {"l2_penalty": [0.0, 0.1, 1.0]}, 4),
     "tied": (
         briefly(Autoencoder, tied_weights=True),
         {"learning_rate": [1e-3, 5e-3]},
-        6,
+        4,
     ),
-    "dropout": (briefly(Autoencoder, dropout=0.2), {"random_state": [0, 1]}, 6),
+    "dropout": (briefly(Autoencoder, dropout=0.2), {"random_state": [0, 1]}, 4),
     "shapes": (
         briefly(Autoencoder),
         {"hidden_layer_sizes": [(), (9,), (12, 9)], "n_components": [2, 3]},
-        3,
+        2,
     ),
-    "batch sizes": (briefly(Autoencoder), {"batch_size": [16, 50]}, 3),
-    "epochs": (briefly(Autoencoder), {"max_epochs": [0, 1, 2, 4]}, 12),
+    "batch sizes": (briefly(Autoencoder), {"batch_size": [16, 50]}, 2),
+    "epochs": (briefly(Autoencoder), {"max_epochs": [0, 1, 2, 4]}, 8),
     "patience": (
         briefly(Autoencoder, init="random").set_params(max_epochs=8),
         {"n_iter_no_change": [1, 8], "learning_rate": [2e-3, 1e-2]},
-        12,
+        8,
     ),
     "nothing held out": (
-        briefly(Autoencoder, validation_fraction=None),
+        briefly(Autoencoder, init="random", validation_fraction=None),
         {"learning_rate": [1e-3, 5e-3]},
-        6,
+        4,
     ),
     "optimizers": (
         briefly(Autoencoder, learning_rate=1e-3),
         {"optimizer": ["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam"]},
-        18,
+        12,
     ),
     "adamw": (
         briefly(Autoencoder),
         {"optimizer_params": [{"weight_decay": 0.1}, {"weight_decay": 1.0}]},
-        6,
+        4,
     ),
     "schedules": (
         briefly(Autoencoder),
@@ -142,28 +145,28 @@ CASES = {
                 "reduce_on_plateau",
             ]
         },
-        12,
+        8,
     ),
     "huber": (briefly(Autoencoder, loss="huber"), {"learning_rate": [1e-3, 5e-3]}, 2),
-    "bce": (briefly(Autoencoder, loss="bce"), {"learning_rate": [1e-3, 5e-3]}, 6),
-    "kl": (sparsely(), {"rho": [0.05, 0.2], "lambd": [0.1, 1.0]}, 12),
-    "l1": (sparsely(sparsity="l1"), {"lambd": [0.01, 0.1]}, 6),
-    "l2": (sparsely(sparsity="l2"), {"lambd": [0.01, 0.1]}, 6),
-    "topk": (sparsely(sparsity="topk", k=4), {"learning_rate": [1e-3, 5e-3]}, 6),
+    "bce": (briefly(Autoencoder, loss="bce"), {"learning_rate": [1e-3, 5e-3]}, 4),
+    "kl": (sparsely(), {"rho": [0.05, 0.2], "lambd": [0.1, 1.0]}, 8),
+    "l1": (sparsely(sparsity="l1"), {"lambd": [0.01, 0.1]}, 4),
+    "l2": (sparsely(sparsity="l2"), {"lambd": [0.01, 0.1]}, 4),
+    "topk": (sparsely(sparsity="topk", k=4), {"learning_rate": [1e-3, 5e-3]}, 4),
     "gaussian noise": (
         briefly(DenoisingAutoencoder),
         {"corruption_level": [0.1, 0.5]},
-        6,
+        4,
     ),
     "kinds of noise": (
         briefly(DenoisingAutoencoder),
         {"corruption": ["gaussian", "masking", "salt_and_pepper"]},
-        9,
+        6,
     ),
     "contractive": (
         ContractiveAutoencoder(5, max_epochs=3, random_state=0),
         {"lambd": [0.01, 1.0]},
-        6,
+        4,
     ),
     "contractive, deep": (
         briefly(
@@ -173,20 +176,20 @@ CASES = {
             code_activation="identity",
         ),
         {"lambd": [0.01, 1.0]},
-        6,
+        4,
     ),
     "variational": (briefly(VariationalAutoencoder), {"beta": [0.5, 1.0]}, 2),
     "user-defined penalty": (
         briefly(Autoencoder, penalties=[PullToTarget()]),
         {"penalties__0__weight": [0.1, 1.0], "penalties__0__target": [0.0, 1.0]},
-        12,
+        8,
     ),
 }
 
 
 def searches(estimator, grid, **params):
     """A fitted search of scikit-learn's, and one of ours, which prints its groups."""
-    params = {"cv": KFold(3), "refit": False, **params}
+    params = {"cv": KFold(2), "refit": False, **params}
     fit_params = params.pop("fit_params", {})
     data = params.pop("data", (X,))
     own = {"n_jobs": params.pop("n_jobs", None), "verbose": 1}
@@ -199,6 +202,22 @@ def own_threads():
     """Threads that a search has started and that have not ended."""
     threads = threading.enumerate()
     return [thread for thread in threads if thread.name.startswith("sklearn_ae")]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """On which the sizes of groups depend."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def two_threads():
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)
@@ -249,7 +268,7 @@ def test_scores_are_those_of_grid_search(name, groups):
     assert_same_scores(theirs, ours)
     sizes = groups.sizes
     assert max(sizes) == n_together
-    assert sum(sizes) == 3 * len(ours.cv_results_["params"])
+    assert sum(sizes) == 2 * len(ours.cv_results_["params"])
 
 
 @pytest.mark.slow
@@ -257,7 +276,7 @@ def test_scores_are_those_of_grid_search(name, groups):
     ("estimator", "grid"),
     [
         (Autoencoder(8), {"learning_rate": [2e-3, 5e-3]}),
-        (SparseAutoencoder(50), {"rho": [0.05, 0.2], "lambd": [0.1, 1.0]}),
+        (SparseAutoencoder(50), {"rho": [0.05, 0.2]}),
         (SparseAutoencoder(50, sparsity="l1"), {"lambd": [0.01, 0.1]}),
         (SparseAutoencoder(50, sparsity="topk"), {"learning_rate": [2e-3, 5e-3]}),
         (DenoisingAutoencoder(8), {"corruption_level": [0.1, 0.4]}),
@@ -267,7 +286,7 @@ def test_scores_are_those_of_grid_search(name, groups):
 )
 def test_scores_agree_after_many_steps(estimator, grid):
     """Training multiplies rounding errors, though not without limit."""
-    estimator = clone(estimator).set_params(random_state=0, max_epochs=80)
+    estimator = clone(estimator).set_params(random_state=0, max_epochs=40)
     theirs, ours = searches(estimator, grid, data=(DIGITS[:200] / 16,), cv=2)
     assert_same_scores(theirs, ours, tolerance=1e-3)
 
@@ -329,7 +348,7 @@ def test_nets_end_as_they_would_alone(seed):
 @pytest.fixture(scope="module")
 def fitted_by_grid_search():
     estimator, grid, _ = CASES["kl"]
-    return GridSearchCV(estimator, grid, cv=KFold(3), refit=False).fit(X)
+    return GridSearchCV(estimator, grid, cv=KFold(2), refit=False).fit(X)
 
 
 @pytest.mark.parametrize(
@@ -340,18 +359,10 @@ def test_any_number_of_jobs(n_jobs, pre_dispatch, groups, fitted_by_grid_search)
     estimator, grid, _ = CASES["kl"]
     params = {"n_jobs": n_jobs, "pre_dispatch": pre_dispatch}
     ours = BatchedGridSearchCV(
-        estimator, grid, cv=KFold(3), refit=False, verbose=1, **params
+        estimator, grid, cv=KFold(2), refit=False, verbose=1, **params
     ).fit(X)
     assert_same_scores(fitted_by_grid_search, ours)
-    assert max(groups.sizes) == (pre_dispatch if pre_dispatch in (2, 7) else 12)
-
-
-@pytest.fixture
-def two_threads():
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(before)
+    assert max(groups.sizes) == (pre_dispatch if pre_dispatch in (2, 7) else 8)
 
 
 LARGE_GRID = {"rho": [0.02, 0.05, 0.1, 0.2], "lambd": [0.1, 1.0]}
@@ -393,7 +404,7 @@ def test_an_error_in_one_group_ends_the_others(two_threads, monkeypatch):
 def test_memory_budget_cuts_groups(budget, groups, monkeypatch, fitted_by_grid_search):
     estimator, grid, n_together = CASES["kl"]
     monkeypatch.setattr(fits, "MEMORY_BUDGET", budget)
-    search = BatchedGridSearchCV(estimator, grid, cv=KFold(3), refit=False, verbose=1)
+    search = BatchedGridSearchCV(estimator, grid, cv=KFold(2), refit=False, verbose=1)
     assert_same_scores(fitted_by_grid_search, search.fit(X))
     sizes = groups.sizes
     assert sum(sizes) == n_together > max(sizes)
@@ -472,29 +483,32 @@ def rank_of(name):
     return lambda results: int(results[f"rank_test_{name}"].argmin())
 
 
-@pytest.mark.parametrize("scale", [1.0, -1.0, 1e-8, -1e6])
-@pytest.mark.parametrize("refit", [True, False, "one", rank_of("one")])
+def scored(search, scores, refit=False):
+    """A search over networks that train together, whose scores are given."""
+
+    def scorer(estimator, X, y=None):
+        return scores[estimator.tol]
+
+    return search(
+        briefly(Autoencoder).set_params(max_epochs=0),
+        {"tol": range(len(scores))},
+        scoring=scorer if isinstance(refit, bool) else {"one": scorer},
+        refit=refit,
+        cv=2,
+    ).fit(X)
+
+
+@pytest.mark.parametrize(
+    ("scale", "refit"),
+    [(1.0, True), (-1.0, False), (1e-8, "one"), (-1e6, rank_of("one"))],
+)
 def test_ties_up_to_rounding_are_ties(scale, refit):
     """The first of the grid wins, as it does if scores are equal to the last bit."""
     exact = np.array([0.5, 0.7, 0.7, 0.7, 0.6, 0.7])
     exact = scale * (exact if scale > 0 else 1 - exact)
-    noisy = exact * (1 + 1e-7 * np.array([0, 1, 3, 2, 0, -1]))
-    fitted = []
-    for search, scores in ((GridSearchCV, exact), (BatchedGridSearchCV, noisy)):
-
-        def scorer(estimator, X, y=None, scores=scores):
-            return scores[estimator.tol]
-
-        scoring = scorer if isinstance(refit, bool) else {"one": scorer}
-        search = search(
-            briefly(Autoencoder).set_params(max_epochs=0),
-            {"tol": range(6)},
-            scoring=scoring,
-            refit=refit,
-            cv=2,
-        )
-        fitted.append(search.fit(X))
-    theirs, ours = fitted
+    noisy = exact * (1 + 2e-8 * np.array([0, 1, 3, 2, 0, -1]))
+    theirs = scored(GridSearchCV, exact, refit)
+    ours = scored(BatchedGridSearchCV, noisy, refit)
     (rank,) = [name for name in theirs.cv_results_ if name.startswith("rank_test")]
     expected, got = theirs.cv_results_[rank], ours.cv_results_[rank]
     np.testing.assert_array_equal(got, expected)
@@ -503,19 +517,6 @@ def test_ties_up_to_rounding_are_ties(scale, refit):
     assert ours.best_params_ == theirs.best_params_
     if not callable(refit):
         assert ours.best_score_ == noisy[1]
-
-
-class Constant(BaseEstimator):
-    """Scores what it is told to, and trains nothing."""
-
-    def __init__(self, value=0.0):
-        self.value = value
-
-    def fit(self, X, y=None):
-        return self
-
-    def score(self, X, y=None):
-        return self.value
 
 
 @pytest.mark.parametrize(
@@ -558,19 +559,16 @@ def test_candidates_of_later_steps_share_a_training():
         [np.nan, 0.5, np.nan, 0.7],
         [np.nan, np.nan],
         [-np.inf, 0.5],
-        [0.5, 0.5 + 1e-4],
+        [0.5, 0.5 + 1e-6],
         [0.0, 0.0, 1e-9],
     ],
 )
 @pytest.mark.filterwarnings("ignore:One or more of the test scores are non-finite")
+@pytest.mark.filterwarnings("ignore:invalid value encountered in subtract")
 def test_ranks_are_otherwise_those_of_grid_search(values):
-    ranks = [
-        search(Constant(), {"value": values}, cv=2, refit=False)
-        .fit(X)
-        .cv_results_["rank_test_score"]
-        for search in (GridSearchCV, BatchedGridSearchCV)
-    ]
-    np.testing.assert_array_equal(*ranks)
+    theirs, ours = (scored(one, values) for one in (GridSearchCV, BatchedGridSearchCV))
+    expected, got = (one.cv_results_["rank_test_score"] for one in (theirs, ours))
+    np.testing.assert_array_equal(got, expected)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -582,14 +580,14 @@ def test_arguments_of_fit_are_split(seed, groups):
     }
     estimator, grid, _ = CASES["plain"]
     assert_same_scores(*searches(estimator, grid, fit_params=fit_params))
-    assert groups.sizes == [6]
+    assert groups.sizes == [4]
 
 
 def test_groups_of_rows():
     fit_params = {"groups": np.arange(len(X)) // 25}
     estimator, grid, _ = CASES["plain"]
     assert_same_scores(
-        *searches(estimator, grid, cv=GroupKFold(3), fit_params=fit_params)
+        *searches(estimator, grid, cv=GroupKFold(2), fit_params=fit_params)
     )
 
 
@@ -621,7 +619,7 @@ def test_data_frames():
 def test_list_of_grids(groups):
     grid = [{"rho": [0.1, 0.2]}, {"sparsity": ["l1"], "lambd": [0.01, 0.1]}]
     assert_same_scores(*searches(sparsely(), grid))
-    assert sorted(groups.sizes) == [6, 6]
+    assert sorted(groups.sizes) == [4, 4]
 
 
 def test_estimators_as_values():
@@ -675,6 +673,7 @@ def test_documentation(search):
     fitted = search(
         make_pipeline(Autoencoder(2, max_epochs=0), LogisticRegression()),
         {"autoencoder__tol": [0, 1]},
+        cv=2,
         **({"n_iter": 2} if "n_iter" in signature else {}),
     )
     fitted.fit(X, Y)
@@ -797,6 +796,17 @@ class CountsItsCalls(TransformerMixin, BaseEstimator):
         return X * self.n_calls_
 
 
+class CannotBeCopied(TransformerMixin, BaseEstimator):
+    """Holds what is its own, such as an open file."""
+
+    def fit(self, X, y=None):
+        self.n_features_in_, self.lock_ = X.shape[1], threading.Lock()
+        return self
+
+    def transform(self, X):
+        return X - 1
+
+
 class ScalesSparseInPlace(TransformerMixin, BaseEstimator):
     def fit(self, X, y=None):
         self.n_features_in_ = X.shape[1]
@@ -818,20 +828,23 @@ STEPS = {
     "view": [FunctionTransformer(lambda X: X[:, 5:]), StandardScaler(copy=False)],
     "kept": [KeepsItsOutput(), FunctionTransformer(center_in_place)],
     "kept, scaled": [KeepsItsOutput(), StandardScaler(copy=False)],
+    "lock": [CannotBeCopied(), StandardScaler(copy=False)],
     "state": [CountsItsCalls(), StandardScaler(copy=False)],
     "sparse": [FunctionTransformer(sparse.csr_matrix), ScalesSparseInPlace()],
     "sparse array": [FunctionTransformer(sparse.csr_array), ScalesSparseInPlace()],
 }
 
 
-@pytest.mark.parametrize("n_jobs", [None, 2])
-@pytest.mark.parametrize("name", STEPS)
+@pytest.mark.parametrize(
+    ("name", "n_jobs"), [("scaler", None), *((name, 2) for name in STEPS)]
+)
 def test_candidates_do_not_see_what_others_write(name, n_jobs):
     pipeline = make_pipeline(
-        *STEPS[name], SparseAutoencoder(12, max_epochs=1, random_state=0)
+        *STEPS[name],
+        SparseAutoencoder(12, max_epochs=1, random_state=0),
     )
-    grid = {"sparseautoencoder__lambd": [0.01, 0.1, 1.0]}
-    params = {"cv": 2, "n_jobs": n_jobs, "return_train_score": True}
+    grid = {"sparseautoencoder__learning_rate": [1e-3, 1e-2, 5e-2]}
+    params = {"n_jobs": n_jobs, "return_train_score": True}
     before = X.copy()
     assert_same_scores(*searches(pipeline, grid, **params))
     np.testing.assert_array_equal(X, before)
@@ -889,6 +902,10 @@ def hide_a_half(x, generator):
 
 
 class OwnAdam(torch.optim.Adam):
+    pass
+
+
+class OwnSGD(torch.optim.SGD):
     pass
 
 
@@ -996,19 +1013,26 @@ def test_estimators_that_train_several_times(estimator, grid, groups):
 # -- when something goes wrong ---------------------------------------------------------
 
 
-def test_candidates_that_fail_take_no_others_along():
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        # The loss is still finite before the one step.
+        {"validation_fraction": None, "batch_size": 200, "max_epochs": 1},
+        {"optimizer": OwnSGD},
+    ],
+    ids=["in training", "after the last step", "alone"],
+)
+@pytest.mark.filterwarnings("ignore:One or more of the test scores are non-finite")
+def test_candidates_that_fail_take_no_others_along(params):
     estimator = briefly(Autoencoder, learning_rate_schedule="constant", optimizer="sgd")
+    estimator.set_params(**params)
     grid = {"learning_rate": [1e-3, 1e30, 5e-3]}
-    with pytest.warns(FitFailedWarning, match="3 fits failed out of a total of 9"):
-        ours = BatchedGridSearchCV(estimator, grid, cv=3).fit(X)
-    with pytest.warns(FitFailedWarning):
-        theirs = GridSearchCV(estimator, grid, cv=3).fit(X)
+    with pytest.warns(FitFailedWarning, match="2 fits failed out of a total of 6"):
+        theirs, ours = searches(estimator, grid, refit=True)
     assert_same_scores(theirs, ours)
-    assert np.isnan(ours.cv_results_["mean_test_score"]).tolist() == [
-        False,
-        True,
-        False,
-    ]
+    failed = np.isnan(ours.cv_results_["mean_test_score"])
+    assert failed.tolist() == [False, True, False]
 
 
 def test_candidates_that_cannot_begin():
@@ -1156,7 +1180,11 @@ def test_interrupts_at_any_time(delay, n_jobs, sigint_raises):
 def test_interrupts_at_any_line_of_what_waits():
     """Wherever in the waiting thread they strike, all threads end."""
     search = BatchedGridSearchCV(
-        sparsely(), {"lambd": [0.1, 1.0]}, cv=2, n_jobs=2, refit=False
+        sparsely().set_params(max_epochs=0),
+        {"lambd": [0.1]},
+        cv=2,
+        n_jobs=2,
+        refit=False,
     )
 
     def fit_interrupted_at(n):

@@ -273,9 +273,6 @@ def test_bernoulli_outputs(seed):
 @pytest.mark.parametrize(
     ("params", "words"),
     [
-        ({"code_activation": "tanh"}, ["code_activation='tanh'", "identity"]),
-        ({"code_activation": "relu", "init": "random"}, ["code_activation='relu'"]),
-        ({"tied_weights": True}, ["tied_weights=True"]),
         ({"loss": "bernoulli"}, ["loss='bernoulli'", "[0, 1]", "loss='gaussian'"]),
         (
             {"loss": "bernoulli", "output_activation": "identity"},

@@ -17,12 +17,11 @@ from typing import Any, NamedTuple
 
 import torch
 from joblib import cpu_count
-from threadpoolctl import threadpool_limits
 
 from sklearn_ae.batched.cancellation import Cancellation
 from sklearn_ae.batched.groups import TimedOutcome, train_all
 from sklearn_ae.batched.training import Outcome
-from sklearn_ae.training.hardware import limited_threads
+from sklearn_ae.training.hardware import limited_blas_threads, limited_threads
 from sklearn_ae.training.loop import Training, TrainingResult, trained_by
 
 # Bytes that the data and the networks of waiting fits may take.
@@ -192,7 +191,7 @@ class _Coordinator(threading.Thread):
         try:
             with (
                 warnings.catch_warnings(),
-                threadpool_limits(n_blas, user_api="blas"),
+                limited_blas_threads(n_blas),
                 limited_threads(self._n_threads),
             ):
                 self._run_fits()
@@ -204,14 +203,14 @@ class _Coordinator(threading.Thread):
     def _run_fits(self) -> None:
         to_start, to_go_on = deque(self.fits), deque[_FitThread]()
         waiting: list[_FitThread] = []
-        n_running = 0
+        n_running = n_bytes = 0
         try:
             while True:
                 self._cancellation.check()
                 while n_running < self._n_jobs:
                     if to_go_on:
                         fit = to_go_on.popleft()
-                    elif to_start and _bytes_of(waiting) <= MEMORY_BUDGET:
+                    elif to_start and n_bytes <= MEMORY_BUDGET:
                         fit = to_start.popleft()
                     else:
                         break
@@ -224,10 +223,12 @@ class _Coordinator(threading.Thread):
                         raise fit.error
                     if fit.training is not None:
                         waiting.append(fit)
+                        n_bytes += _bytes_of(fit.training)
                 elif waiting:
                     self._train(waiting)
                     to_go_on.extend(waiting)
                     waiting.clear()
+                    n_bytes = 0
                 else:
                     return
         finally:
@@ -288,11 +289,7 @@ def run_together(
     ]
 
 
-def _bytes_of(waiting: Sequence[_FitThread]) -> int:
-    return sum(_bytes(fit.training) for fit in waiting if fit.training is not None)
-
-
-def _bytes(training: Training) -> int:
+def _bytes_of(training: Training) -> int:
     """Bytes of a training: its data twice, since a fold is a copy, and its network."""
     n_parameters = sum(p.numel() for p in training.net.module_.parameters())
     tables = (training.train.X, training.train.target)

@@ -131,29 +131,30 @@ class BaseSupervised(
     Parameters
     ----------
     learning_rate : "auto" or float, default=0.001
-        The largest learning rate of the schedule. "auto" is a rate that suits the
+        Largest learning rate of the schedule. "auto" is a rate that suits the
         optimizer for a network that is trained from scratch.
 
     learning_rate_schedule : {"one_cycle", "constant", "cosine", \
 "reduce_on_plateau"}, default="one_cycle"
-        How the learning rate changes during fine-tuning: up in the first tenth of the
-        steps and then down to zero; not at all; down along a cosine; or down by a
-        factor of 10 after 5 epochs without an improvement.
+        How the learning rate changes during fine-tuning. "one_cycle" raises it in the
+        first tenth of the steps and then lowers it to zero, "cosine" lowers it along a
+        cosine, and "reduce_on_plateau" divides it by 10 after 5 epochs without an
+        improvement.
 
     batch_size : "auto" or int, default="auto"
-        The largest number of rows in a step. "auto" is 64, from 5,000 labelled rows
-        on 128, from 50,000 on 256.
+        Largest number of rows in a step. "auto" is 64 for less than 5,000 labelled
+        rows, 128 for less than 50,000, and 256 for more.
 
     max_epochs : "auto" or int, default="auto"
-        Passes over the labelled rows in fine-tuning. "auto" is about 100,000 divided
-        by their number, at least 10 and at most 300. 0 is the same as
+        Number of passes over the labelled rows in fine-tuning. "auto" is 100,000
+        divided by their number, but at least 10 and at most 300. 0 is the same as
         ``freeze=True``.
 
     validation_fraction : float or None, default=0.1
         Share of the labelled rows that is held out in fine-tuning, in (0, 1). The
         weights with the lowest loss on these rows are kept. If no epoch improves on
         the start, the encoder is not changed and the head is trained again on all
-        labelled rows. Small tables hold out 30 rows, or a third of them. None trains
+        labelled rows. Small tables hold out 30 rows, but at most a third. None trains
         on all rows, which is advisable if there are few labels.
 
     device : str, default="cpu"
@@ -166,7 +167,7 @@ class BaseSupervised(
     random_state : int, RandomState instance or None, default=None
         Controls the validation split, shuffling and, if the `random_state` of the
         autoencoder is None, pretraining. Pass an int for reproducible results.
-        Global generators are never touched.
+        Global generators do not change.
 
     Attributes
     ----------
@@ -199,7 +200,7 @@ class BaseSupervised(
 
     best_loss_ : float
         Loss of the weights that were kept, on the held-out rows. Without held-out
-        rows, the last training loss; without fine-tuning, infinity.
+        rows, the last training loss; without fine-tuning, that of the head.
 
     device_ : str
         Device of the network.
@@ -311,8 +312,10 @@ class BaseSupervised(
     def _fine_tune(self, net: AutoencoderNet, labelled: Labelled) -> TrainingResult:
         """Steps 2 and 3: train the head, then encoder and head together."""
         rows, settings = labelled.rows, self._recipe.settings
-        n_epochs = 0 if self.freeze else settings.max_epochs
-        held_out = self._held_out(labelled) if n_epochs > 0 else np.empty(0, int)
+        if self.freeze:
+            settings = replace(settings, max_epochs=0)
+        fine_tunes = settings.max_epochs > 0
+        held_out = self._held_out(labelled) if fine_tunes else np.empty(0, int)
         kept = np.setdiff1d(rows, held_out)
         codes = self._codes(labelled)
         self._train_head(net, codes, labelled, kept)
@@ -321,10 +324,7 @@ class BaseSupervised(
                 net,
                 self._dataset(labelled, kept),
                 self._dataset(labelled, held_out) if len(held_out) else None,
-                n_epochs=n_epochs,
-                schedule=settings.learning_rate_schedule,
-                patience=settings.patience,
-                tol=settings.tol,
+                settings,
             )
         )
         if not result.has_changed:

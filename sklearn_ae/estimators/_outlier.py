@@ -88,7 +88,7 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, BaseEstimator):
 
     random_state : int, RandomState instance or None, default=None
         Controls the splits and, if its own ``random_state`` is None, the autoencoder.
-        Pass an int for reproducible results. Global generators are never touched.
+        Pass an int for reproducible results. Global generators do not change.
 
     Attributes
     ----------

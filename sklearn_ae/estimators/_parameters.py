@@ -90,8 +90,9 @@ class TiedWeights:
     ----------
     tied_weights : bool, default=False
         Use the transposed weights of the encoder in the decoder. Dense networks only.
-        They are tied in units of the network, so that the units of `X` do not matter;
-        in units of `X` the decoder has a factor of its own.
+        The weights are equal in the units of the network, so that the scale of `X` does
+        not matter. In the units of `X`, the weights of the decoder have a constant
+        factor.
     """
 
     tied_weights: bool = False

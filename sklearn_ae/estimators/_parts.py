@@ -1,6 +1,7 @@
 """The parts of an autoencoder: what a variant passes to the base class."""
 
 from dataclasses import dataclass, field
+from functools import partial
 from numbers import Integral
 from typing import Any
 
@@ -11,6 +12,7 @@ from sklearn_ae.estimators._validation import TrainingData
 from sklearn_ae.networks._wrapper import around
 from sklearn_ae.networks.contract import check_network_class, is_network_class
 from sklearn_ae.networks.dense import DenseNetwork
+from sklearn_ae.objectives._part import Part
 from sklearn_ae.objectives.losses import Loss
 from sklearn_ae.objectives.objective import Objective
 from sklearn_ae.objectives.terms import Penalty
@@ -46,8 +48,8 @@ class Parts:
     loss : Loss
     loss_name : str or Loss
         The parameter `loss`, for error messages.
-    penalties : dict of str to Penalty
-        Penalties by the names of their columns in the history.
+    penalties : tuple of Penalty
+        The variant's own one first.
     corruption : callable or None
         Corruption of the inputs during training.
     objective, objective_params : type, dict
@@ -71,7 +73,7 @@ class Parts:
     code_bias: float | None = None
     loss: Loss
     loss_name: Any
-    penalties: dict[str, Penalty] = field(default_factory=dict)
+    penalties: tuple[Penalty, ...] = ()
     corruption: Any = None
     objective: type = Objective
     objective_params: dict[str, Any] = field(default_factory=dict)
@@ -82,7 +84,7 @@ class Parts:
         """Whether neither the variant nor a penalty depends on the axes of codes."""
         return self.orders_codes and all(
             penalty.is_rotation_invariant or penalty.weight == 0
-            for penalty in self.penalties.values()
+            for penalty in self.penalties
         )
 
     @property
@@ -108,6 +110,8 @@ class Parts:
             "n_components": n_components,
         }
         module = self.network
+        if isinstance(module, partial):
+            module, params = module.func, params | module.keywords
         if not is_network_class(module):
             params |= {
                 "n_outputs": n_outputs,
@@ -168,13 +172,13 @@ class Parts:
             objective=self.objective,
             objective_params=self.objective_params,
             loss=self.loss,
-            penalties=self.penalties,
+            penalties=_by_column(self.penalties),
             corruption=self.corruption,
             settings=settings,
         )
 
 
-def check_parts(parts: Parts, data: TrainingData, n_components: int) -> None:
+def check_parts(parts: Parts, data: TrainingData) -> None:
     """Raise a ValueError if parts contradict each other or the data."""
     sizes = parts.hidden_layer_sizes
     if not isinstance(sizes, str):
@@ -196,11 +200,9 @@ def check_parts(parts: Parts, data: TrainingData, n_components: int) -> None:
             f"tied_weights=True needs as many outputs as inputs ({data.n_features}), "
             f"but X_target has {data.n_outputs} columns."
         )
-    for i, penalty in enumerate(parts.penalties.values()):
-        if not penalty.weight >= 0:
-            raise ValueError(
-                f"penalties[{i}]={penalty!r} must have a weight of at least 0."
-            )
+    for part in (parts.loss, *parts.penalties, parts.corruption):
+        if isinstance(part, Part):
+            part.check()
     if parts.loss.needs_unit_interval:
         if not has_class and parts.resolved_output_activation != "sigmoid":
             raise ValueError(
@@ -208,8 +210,11 @@ def check_parts(parts: Parts, data: TrainingData, n_components: int) -> None:
                 f"output in [0, 1], which loss={parts.loss_name!r} needs; use "
                 "'sigmoid' or 'auto'."
             )
-        target = data.X if data.target is None else data.target
-        _check_unit_interval(target, parts.loss_name)
+        check_unit_interval(data, parts.loss_name)
+
+
+def check_pca_start(parts: Parts, data: TrainingData, n_components: int) -> None:
+    """Raise a ValueError if a new network cannot start as PCA although it should."""
     if not parts.starts_as_pca:
         return
     if parts.code_activation != "identity":
@@ -230,8 +235,10 @@ def check_parts(parts: Parts, data: TrainingData, n_components: int) -> None:
 _FOR_ANY_VALUE = {"bernoulli": "gaussian"}
 
 
-def _check_unit_interval(X: Any, loss: Any) -> None:
-    values = X if isinstance(X, np.ndarray) else X.data
+def check_unit_interval(data: TrainingData, loss: Any) -> None:
+    """Raise a ValueError if targets are not in [0, 1], as a loss needs them."""
+    target = data.X if data.target is None else data.target
+    values = target if isinstance(target, np.ndarray) else target.data
     low, high = values.min(initial=0), values.max(initial=0)
     if low < 0 or high > 1:
         instead = _FOR_ANY_VALUE.get(loss, "mse") if isinstance(loss, str) else "mse"
@@ -240,3 +247,19 @@ def _check_unit_interval(X: Any, loss: Any) -> None:
             f"{high:.4g}]. Scale them, for instance with MinMaxScaler, or choose "
             f"loss={instead!r}."
         )
+
+
+# Columns of the history that are not penalties.
+_COLUMNS = frozenset({"batch_size", "kl", "loss", "loss_best", "reconstruction"})
+
+
+def _by_column(penalties: tuple[Penalty, ...]) -> dict[str, Penalty]:
+    """Penalties by the names of their columns in the history, which are unique."""
+    named: dict[str, Penalty] = {}
+    for penalty in penalties:
+        name, n = penalty.name, 1
+        while name in named or name in _COLUMNS:
+            n += 1
+            name = f"{penalty.name}_{n}"
+        named[name] = penalty
+    return named

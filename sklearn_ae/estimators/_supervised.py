@@ -65,46 +65,47 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
 
     optimizer : str or type, default="adamw"
         "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", or a
-        subclass of `torch.optim.Optimizer`. "adamw" is Adam with a weight decay of
-        0.3, which is not part of the objective and spares the biases. With the
-        others, nothing but the objective acts on the weights.
+        subclass of `torch.optim.Optimizer`. "adamw" is Adam with a weight decay of 0.3,
+        which is not part of the objective and does not act on biases. The others have
+        no weight decay by default.
 
     optimizer_params : dict or None, default=None
         Further arguments of the optimizer, such as ``{"weight_decay": 0.1}``.
 
     learning_rate : "auto" or float, default=0.001
-        The largest learning rate of the schedule. "auto" is a rate that suits the
+        Largest learning rate of the schedule. "auto" is a rate that suits the
         optimizer for a network that is trained from scratch.
 
     learning_rate_schedule : {"one_cycle", "constant", "cosine", \
 "reduce_on_plateau"}, default="one_cycle"
-        How the learning rate changes during fine-tuning: up in the first tenth of the
-        steps and then down to zero; not at all; down along a cosine; or down by a
-        factor of 10 after 5 epochs without an improvement.
+        How the learning rate changes during fine-tuning. "one_cycle" raises it in the
+        first tenth of the steps and then lowers it to zero, "cosine" lowers it along a
+        cosine, and "reduce_on_plateau" divides it by 10 after 5 epochs without an
+        improvement.
 
     batch_size : "auto" or int, default="auto"
-        The largest number of rows in a step. "auto" is 64, from 5,000 labelled rows
-        on 128, from 50,000 on 256.
+        Largest number of rows in a step. "auto" is 64 for less than 5,000 labelled
+        rows, 128 for less than 50,000, and 256 for more.
 
     max_epochs : "auto" or int, default="auto"
-        Passes over the labelled rows in fine-tuning. "auto" is about 100,000 divided
-        by their number, at least 10 and at most 300. 0 is the same as
+        Number of passes over the labelled rows in fine-tuning. "auto" is 100,000
+        divided by their number, but at least 10 and at most 300. 0 is the same as
         ``freeze=True``.
 
     validation_fraction : float or None, default=0.1
         Share of the labelled rows that is held out in fine-tuning, in (0, 1). The
         weights with the lowest loss on these rows are kept. If no epoch improves on
         the start, the encoder is not changed and the head is trained again on all
-        labelled rows. Small tables hold out 30 rows, or a third of them. None trains
+        labelled rows. Small tables hold out 30 rows, but at most a third. None trains
         on all rows, which is advisable if there are few labels.
 
     n_iter_no_change : int or None, default=None
-        Stop when the loss on the rows held out has not improved for this many epochs.
-        None trains to the end of the schedule.
+        Number of epochs without an improvement after which training stops: of the loss
+        on the held-out rows or, without any, of the training loss. None trains to the
+        end of the schedule.
 
     tol : float, default=0.0001
-        The share of the lowest validation loss by which a loss must fall below it
-        to count as an improvement.
+        Smallest relative decrease of the lowest loss that counts as an improvement.
 
     device : str, default="cpu"
         Where to fine-tune and to predict: "cpu", "cuda", "cuda:1", "mps", or "auto"
@@ -116,7 +117,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
     random_state : int, RandomState instance or None, default=None
         Controls the validation split, shuffling and, if the `random_state` of the
         autoencoder is None, pretraining. Pass an int for reproducible results.
-        Global generators are never touched.
+        Global generators do not change.
 
     verbose : int, default=0
         1 shows a progress bar with the losses.
@@ -159,7 +160,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
 
     best_loss_ : float
         Loss of the weights that were kept, on the held-out rows. Without held-out
-        rows, the last training loss; without fine-tuning, infinity.
+        rows, the last training loss; without fine-tuning, that of the head.
 
     device_ : str
         Device of the network.
@@ -440,46 +441,47 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
 
     optimizer : str or type, default="adamw"
         "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", or a
-        subclass of `torch.optim.Optimizer`. "adamw" is Adam with a weight decay of
-        0.3, which is not part of the objective and spares the biases. With the
-        others, nothing but the objective acts on the weights.
+        subclass of `torch.optim.Optimizer`. "adamw" is Adam with a weight decay of 0.3,
+        which is not part of the objective and does not act on biases. The others have
+        no weight decay by default.
 
     optimizer_params : dict or None, default=None
         Further arguments of the optimizer, such as ``{"weight_decay": 0.1}``.
 
     learning_rate : "auto" or float, default=0.001
-        The largest learning rate of the schedule. "auto" is a rate that suits the
+        Largest learning rate of the schedule. "auto" is a rate that suits the
         optimizer for a network that is trained from scratch.
 
     learning_rate_schedule : {"one_cycle", "constant", "cosine", \
 "reduce_on_plateau"}, default="one_cycle"
-        How the learning rate changes during fine-tuning: up in the first tenth of the
-        steps and then down to zero; not at all; down along a cosine; or down by a
-        factor of 10 after 5 epochs without an improvement.
+        How the learning rate changes during fine-tuning. "one_cycle" raises it in the
+        first tenth of the steps and then lowers it to zero, "cosine" lowers it along a
+        cosine, and "reduce_on_plateau" divides it by 10 after 5 epochs without an
+        improvement.
 
     batch_size : "auto" or int, default="auto"
-        The largest number of rows in a step. "auto" is 64, from 5,000 labelled rows
-        on 128, from 50,000 on 256.
+        Largest number of rows in a step. "auto" is 64 for less than 5,000 labelled
+        rows, 128 for less than 50,000, and 256 for more.
 
     max_epochs : "auto" or int, default="auto"
-        Passes over the labelled rows in fine-tuning. "auto" is about 100,000 divided
-        by their number, at least 10 and at most 300. 0 is the same as
+        Number of passes over the labelled rows in fine-tuning. "auto" is 100,000
+        divided by their number, but at least 10 and at most 300. 0 is the same as
         ``freeze=True``.
 
     validation_fraction : float or None, default=0.1
         Share of the labelled rows that is held out in fine-tuning, in (0, 1). The
         weights with the lowest loss on these rows are kept. If no epoch improves on
         the start, the encoder is not changed and the head is trained again on all
-        labelled rows. Small tables hold out 30 rows, or a third of them. None trains
+        labelled rows. Small tables hold out 30 rows, but at most a third. None trains
         on all rows, which is advisable if there are few labels.
 
     n_iter_no_change : int or None, default=None
-        Stop when the loss on the rows held out has not improved for this many epochs.
-        None trains to the end of the schedule.
+        Number of epochs without an improvement after which training stops: of the loss
+        on the held-out rows or, without any, of the training loss. None trains to the
+        end of the schedule.
 
     tol : float, default=0.0001
-        The share of the lowest validation loss by which a loss must fall below it
-        to count as an improvement.
+        Smallest relative decrease of the lowest loss that counts as an improvement.
 
     device : str, default="cpu"
         Where to fine-tune and to predict: "cpu", "cuda", "cuda:1", "mps", or "auto"
@@ -491,7 +493,7 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
     random_state : int, RandomState instance or None, default=None
         Controls the validation split, shuffling and, if the `random_state` of the
         autoencoder is None, pretraining. Pass an int for reproducible results.
-        Global generators are never touched.
+        Global generators do not change.
 
     verbose : int, default=0
         1 shows a progress bar with the losses.
@@ -527,7 +529,7 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
 
     best_loss_ : float
         Loss of the weights that were kept, on the held-out rows. Without held-out
-        rows, the last training loss; without fine-tuning, infinity.
+        rows, the last training loss; without fine-tuning, that of the head.
 
     device_ : str
         Device of the network.

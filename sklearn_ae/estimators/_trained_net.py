@@ -26,14 +26,17 @@ class TrainedNetMixin:
     def _unchanged_on_error(self) -> Iterator[None]:
         """Restore the estimator if the block fails."""
         before = dict(vars(self))
-        state = dump_state(self.net_) if hasattr(self, "net_") else None
+        net = getattr(self, "net_", None)
+        if net is not None:
+            state, listeners = dump_state(net), (net.callbacks, net.verbose)
         try:
             yield
         except BaseException:
             vars(self).clear()
             vars(self).update(before)
-            if state is not None:
-                load_state(self.net_, state)
+            if net is not None:
+                load_state(net, state)
+                net.set_listeners(*listeners)
             raise
 
     def _make_net(self) -> AutoencoderNet:

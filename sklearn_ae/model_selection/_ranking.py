@@ -4,10 +4,9 @@ from typing import Any
 
 import numpy as np
 
-# Relative difference of scores that rounding explains: some units in the last place of
-# single precision, in which networks compute. Small effects of a parameter after a few
-# steps are larger.
-ROUNDING = 1e-6
+# Relative difference of scores that rounding explains: a unit in the last place of
+# single precision, in which networks compute. More would hide small effects.
+ROUNDING = float(np.finfo(np.float32).eps)
 
 
 def share_ranks(results: dict[str, Any]) -> None:

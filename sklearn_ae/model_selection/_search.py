@@ -102,6 +102,10 @@ class _BatchedSearchMixin(DocLinkMixin):
         Names of features, if all of them are strings.
     """
 
+    _doc_link_template = DocLinkMixin._doc_link_template.replace(
+        "sklearn_ae.", "sklearn_ae.model_selection."
+    )
+
     def fit(self, X, y=None, **params):
         """Run fit with all sets of parameters.
 
@@ -277,14 +281,17 @@ class BatchedGridSearchCV(_BatchedSearchMixin, GridSearchCV):
     group when its training ends.
 
     Scores differ from those of `GridSearchCV` by rounding only, which grows with the
-    number of steps; with ``random_state=None`` both draw anew. Mean scores that differ
-    by less than 1e-6 of their size share a rank, and the first of them in the grid
-    wins, as the first of equal scores does in `GridSearchCV`.
+    number of steps; with ``random_state=None`` both draw anew. Candidates that compute
+    the same, for instance because they differ in a stopping rule that never applies or
+    in a later step of a pipeline, are trained once and have the same weights. Where
+    networks trained together, mean scores that differ by less than 1.2e-7 of their
+    size, which is the resolution of single precision, share a rank. Of equal ranks the
+    first in the grid wins, as in `GridSearchCV`.
 
-    Convolutional and user-defined networks are trained one at a time, and so are
-    networks with callbacks or progress bars, callables for `corruption`, Jacobians by
-    random projections, user-defined optimizers, and large networks, which would gain
-    nothing.
+    Convolutional and user-defined networks are trained one at a time. So are networks
+    with callbacks or progress bars, with Jacobians by random projections, with
+    user-defined losses, corruptions or optimizers, with user-defined penalties unless
+    these declare `batchable_fields`, and large networks, which would gain nothing.
 
     In a pipeline without a `memory`, the steps before the autoencoder are fitted once
     per fold and setting; each candidate gets a copy of the result.

@@ -73,7 +73,8 @@ class Network(nn.Module, Offers, ABC):
     start_linear : callable or None
         ``start_linear(encoder, decoder, input_mean, output_mean)`` makes the network
         the linear map ``x -> output_mean + decoder @ encoder @ (x - input_mean)``, with
-        tensors of shape (k, p), (q, k), (p,) and (q,). ``init="pca"`` needs it.
+        tensors of shape (k, p), (q, k), (p,) and (q,). A network from a specification
+        needs it for ``init="pca"``.
 
     transform_code : callable or None
         ``transform_code(matrix, decoder=True)`` changes the weights so that the code
@@ -130,6 +131,14 @@ class Network(nn.Module, Offers, ABC):
     >>> autoencoder.fit_transform(X).shape
     (1797, 8)
     """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, nn.Module) and hasattr(Offers, name):
+            raise AttributeError(
+                f"{name!r} cannot be the name of a submodule: it is reserved by "
+                "sklearn_ae.networks.Network."
+            )
+        super().__setattr__(name, value)
 
     @abstractmethod
     def encode(self, x: Tensor) -> Tensor:
@@ -190,6 +199,11 @@ def is_network_class(network: Any) -> bool:
 def check_network_class(network: Any) -> None:
     """Raise a ValueError if a class is not a class of networks."""
     cls = network.func if isinstance(network, partial) else network
+    if isinstance(network, partial) and network.args:
+        raise ValueError(
+            f"network={network!r} must have keyword arguments only; n_features and "
+            "n_components come first."
+        )
     if not (isinstance(cls, type) and issubclass(cls, nn.Module)):
         raise ValueError(
             f"network={network!r} must be a subclass of torch.nn.Module that takes "

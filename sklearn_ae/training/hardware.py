@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from typing import Any
 
@@ -48,20 +48,30 @@ def limited_threads(number: int) -> Iterator[None]:
     if torch.get_num_threads() <= number:
         yield
         return
-    openmp = _openmp()
-    wider = [
-        library.filepath
-        for library in openmp.lib_controllers
-        if library.num_threads > number
-    ]
-    with openmp.select(filepath=wider).limit(limits=number):
+    with _limited("openmp", number):
         yield
 
 
+def limited_blas_threads(number: int) -> AbstractContextManager[Any]:
+    """Let linear algebra outside of torch use at most `number` threads."""
+    return _limited("blas", number)
+
+
+def _limited(user_api: str, number: int) -> AbstractContextManager[Any]:
+    libraries = _libraries(user_api)
+    # Not all of them: `limit` would also raise what is lower.
+    wider = [
+        library.filepath
+        for library in libraries.lib_controllers
+        if library.num_threads > number
+    ]
+    return libraries.select(filepath=wider).limit(limits=number)
+
+
 @cache
-def _openmp() -> Any:
+def _libraries(user_api: str) -> Any:
     # Once, since it looks through all libraries of the process; torch's is there.
-    return ThreadpoolController().select(user_api="openmp")
+    return ThreadpoolController().select(user_api=user_api)
 
 
 def is_available(device: str) -> bool:

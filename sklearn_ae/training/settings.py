@@ -5,7 +5,7 @@ and documented. `TrainingSettings` are the values of one fit, with numbers in pl
 "auto".
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -48,6 +48,10 @@ class TrainingSettings:
     tol: float
     seed: int
 
+    def of_one_epoch(self) -> "TrainingSettings":
+        """The settings of `partial_fit`: one epoch at a constant rate."""
+        return replace(self, max_epochs=1, learning_rate_schedule="constant")
+
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class TrainingParameters:
@@ -57,55 +61,57 @@ class TrainingParameters:
     ----------
     optimizer : str or type, default="adamw"
         "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", or a
-        subclass of `torch.optim.Optimizer`. "adamw" is Adam with a weight decay of
-        0.3, which is not part of the objective and spares the biases. With the
-        others, nothing but the objective acts on the weights.
+        subclass of `torch.optim.Optimizer`. "adamw" is Adam with a weight decay of 0.3,
+        which is not part of the objective and does not act on biases. The others have
+        no weight decay by default.
 
     optimizer_params : dict or None, default=None
         Further arguments of the optimizer, such as ``{"weight_decay": 0.1}``.
 
     learning_rate : "auto" or float, default="auto"
-        The largest learning rate of the schedule. "auto" is a rate that suits the
+        Largest learning rate of the schedule. "auto" is a rate that suits the
         optimizer.
 
     learning_rate_schedule : {"one_cycle", "constant", "cosine", \
 "reduce_on_plateau"}, default="one_cycle"
-        How the learning rate changes during a fit: up in the first tenth of the steps
-        and then down to zero; not at all; down along a cosine; or down by a factor of
-        10 after 5 epochs without an improvement. `partial_fit` keeps it constant.
+        How the learning rate changes during a fit. "one_cycle" raises it in the first
+        tenth of the steps and then lowers it to zero, "cosine" lowers it along a
+        cosine, and "reduce_on_plateau" divides it by 10 after 5 epochs without an
+        improvement. `partial_fit` always keeps it constant.
 
     batch_size : "auto" or int, default="auto"
-        The largest number of rows in a step. "auto" is 64, from 5,000 rows on 128,
-        from 50,000 on 256.
+        Largest number of rows in a step. "auto" is 64 for less than 5,000 rows, 128 for
+        less than 50,000, and 256 for more.
 
     max_epochs : "auto" or int, default="auto"
-        Passes over the training rows. "auto" is about 100,000 divided by their
-        number, at least 10 and at most 300. 0 leaves the network as it starts.
+        Number of passes over the training rows. "auto" is 100,000 divided by the number
+        of rows, but at least 10 and at most 300. 0 keeps the initial network.
 
     validation_fraction : float or None, default=0.1
         Share of the rows that is held out, in (0, 1). The weights with the lowest
-        loss on these rows are kept. Small tables hold out 30 rows, or a third of
-        them. None trains on all rows and keeps the last weights.
+        loss on these rows are kept. Small tables hold out 30 rows, but at most a third.
+        None trains on all rows and keeps the last weights, unless the loss was lower
+        before training.
 
     n_iter_no_change : int or None, default=None
-        Stop when the loss on the rows held out has not improved for this many epochs.
-        None trains to the end of the schedule.
+        Number of epochs without an improvement after which training stops: of the loss
+        on the held-out rows or, without any, of the training loss. None trains to the
+        end of the schedule.
 
     tol : float, default=0.0001
-        The share of the lowest validation loss by which a loss must fall below it
-        to count as an improvement.
+        Smallest relative decrease of the lowest loss that counts as an improvement.
 
     device : str, default="cpu"
         Where to compute: "cpu", "cuda", "cuda:1", "mps", or "auto" for a GPU if
         there is one.
 
     callbacks : list of skorch.callbacks.Callback or None, default=None
-        Called during training with the skorch net.
+        Called with the skorch net during training.
 
     random_state : int, RandomState instance or None, default=None
         Controls weight initialisation, shuffling, the validation split, dropout and
-        other noise. Pass an int for reproducible results. Global generators are never
-        touched.
+        other noise. Pass an int for reproducible results. Global generators do not
+        change.
 
     verbose : int, default=0
         1 shows a progress bar with the losses.
@@ -154,7 +160,7 @@ class TrainingParameters:
         """The settings of a fit to so many rows; a ValueError if they contradict."""
         self._check_training()
         rate = None if self.learning_rate == "auto" else float(self.learning_rate)
-        # For its errors; the net is built from the same values.
+        # Only to raise its errors early.
         resolve_optimizer(self.optimizer, self.optimizer_params, rate)
         batch_size, max_epochs = self.batch_size, self.max_epochs
         if batch_size == "auto":
@@ -190,7 +196,7 @@ class TrainingParameters:
             if not hasattr(named, "on_train_begin"):
                 raise ValueError(
                     f"callbacks={self.callbacks!r} must hold skorch callbacks, but "
-                    f"{named!r} is none."
+                    f"{named!r} is not one."
                 )
         if self.optimizer_params and "lr" in self.optimizer_params:
             raise ValueError(
