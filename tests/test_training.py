@@ -84,6 +84,14 @@ def test_stops_after_patience(patience, table):
     assert len(est.loss_curve_) == len(est.validation_loss_curve_) == patience
 
 
+@pytest.mark.parametrize("patience", [1, 3])
+def test_stops_after_patience_without_held_out_rows(patience, table):
+    """The training loss counts, of which the first has none before it."""
+    params = {"n_iter_no_change": patience, "tol": 0.99, "max_epochs": 50}
+    est = autoencoder(validation_fraction=None, **params).fit(table)
+    assert patience <= est.n_iter_ <= patience + 1
+
+
 def test_patience_starts_anew_with_every_improvement(table):
     est = autoencoder(n_iter_no_change=2, tol=0.0, max_epochs=60, learning_rate=0.1)
     curve = est.fit(table).validation_loss_curve_
@@ -449,6 +457,15 @@ def test_handler_of_the_user_is_called_and_restored(small_table):
     assert received == [signal.SIGINT]
     assert signal.getsignal(signal.SIGINT) is handler
     assert est.n_iter_ == 6
+
+
+def test_handler_of_the_user_that_asks_a_callback_to_stop(small_table):
+    """A handler that does not raise has dealt with the interrupt."""
+    signal.signal(signal.SIGINT, lambda signum, frame: None)
+    callbacks = [Interrupt(epoch=1), Interrupt(epoch=2, how="raise")]
+    est = autoencoder(callbacks=callbacks)
+    interrupted_fit(est, small_table, "raise")
+    assert_fitted_with_the_best_so_far(est, small_table, 3)
 
 
 def test_callback_that_stops_in_another_thread(small_table):

@@ -203,8 +203,8 @@ def check_parts(parts: Parts, data: TrainingData) -> None:
         suits = has_class or parts.code_activation == "sigmoid"
         if penalty.needs_unit_codes and penalty.weight > 0 and not suits:
             raise ValueError(
-                f"code_activation={parts.code_activation!r} gives codes outside (0, 1), "
-                f"which {penalty!r} needs; set code_activation='sigmoid'."
+                f"{penalty!r} needs codes in (0, 1), which code_activation="
+                f"{parts.code_activation!r} does not give; use 'sigmoid'."
             )
     if parts.loss.needs_unit_interval:
         if not has_class and parts.resolved_output_activation != "sigmoid":
