@@ -520,28 +520,44 @@ def test_ties_up_to_rounding_are_ties(scale, refit):
 
 
 @pytest.mark.parametrize(
-    "estimator",
+    ("estimator", "data"),
     [
-        briefly(Autoencoder, dropout=0.1),
-        sparsely(),
-        briefly(DenoisingAutoencoder),
-        briefly(VariationalAutoencoder, init="random", output_activation="sigmoid"),
+        (briefly(Autoencoder, dropout=0.1), X),
+        (sparsely(), sparse.csr_array(X)),
+        (briefly(DenoisingAutoencoder), X),
+        (
+            briefly(VariationalAutoencoder, init="random", output_activation="sigmoid"),
+            X,
+        ),
+        (
+            briefly(
+                Autoencoder,
+                learning_rate_schedule="reduce_on_plateau",
+                optimizer="sgd",
+                optimizer_params={"momentum": 0.99},
+            ).set_params(max_epochs=15),
+            X,
+        ),
     ],
-    ids=["dropout", "sparse", "denoising", "variational"],
+    ids=["dropout", "sparse", "denoising", "variational", "plateau"],
 )
-def test_candidates_that_compute_the_same_are_equal(estimator, groups, two_threads):
+def test_candidates_that_compute_the_same_are_equal(estimator, data, groups, request):
     """To the last bit on any machine, whatever trains beside them."""
     grid = [
         {"tol": [0, 1e-9], "learning_rate": [1e-3]},
         {"learning_rate": np.geomspace(1e-4, 1e-2, 6)},
         {"n_iter_no_change": [100, None], "learning_rate": [1e-3]},
     ]
-    search = BatchedGridSearchCV(estimator, grid, cv=2, refit=False, verbose=1).fit(X)
+    params = {"cv": KFold(2), "refit": False}
+    theirs = GridSearchCV(estimator, grid, **params).fit(data)
+    request.getfixturevalue("two_threads")
+    ours = BatchedGridSearchCV(estimator, grid, verbose=1, **params).fit(data)
+    assert_same_scores(theirs, ours, tolerance=1e-4)
     sizes = groups.sizes
     assert len(sizes) == 2
     assert sum(sizes) == 20
     for name in ("rank_test_score", "split0_test_score", "split1_test_score"):
-        assert len(set(search.cv_results_[name][[0, 1, 8, 9]])) == 1
+        assert len(set(ours.cv_results_[name][[0, 1, 8, 9]])) == 1
 
 
 def test_candidates_of_later_steps_share_a_training():

@@ -21,6 +21,7 @@ from sklearn_ae.batched.optimizers import (
 from sklearn_ae.networks._layered import SeededDropout
 from sklearn_ae.training.loop import Training
 from sklearn_ae.training.net import AutoencoderNet
+from sklearn_ae.training.optimizers import Schedule
 
 
 class StackedNetworks:
@@ -49,6 +50,7 @@ class StackedNetworks:
         runs = positions_by_settings(settings)
         self.slots = [list(slots[i]) for run in runs for i in run]
         first = self.slots[0][0]
+        self._idle_schedule = Schedule("constant", first.net.optimizer_, 1, 1)
         self.module = copy.deepcopy(first.net.module_)
         self.objective = copy.deepcopy(first.net.criterion_)
         for whole, part in self._wholes():
@@ -175,12 +177,15 @@ class StackedNetworks:
     def update_nets(self) -> None:
         """Let the nets know of their schedules and learning rates."""
         for optimizer in self.optimizers:
-            slots = self.slots[optimizer.where]
-            for training in (training for slot in slots for training in slot):
-                training.schedule = optimizer.schedule
-                groups = training.net.optimizer_.param_groups
-                for group, rate in zip(groups, optimizer.learning_rates, strict=True):
-                    group["lr"] = rate
+            for slot in self.slots[optimizer.where]:
+                for training in slot:
+                    # Only one of a slot reports its losses to the schedule.
+                    training.schedule = self._idle_schedule
+                    groups = training.net.optimizer_.param_groups
+                    rates = optimizer.learning_rates
+                    for group, rate in zip(groups, rates, strict=True):
+                        group["lr"] = rate
+                slot[0].schedule = optimizer.schedule
 
     def release(self, leaving: Collection[Training]) -> None:
         """Give networks what is theirs, and go on without them."""
