@@ -28,7 +28,7 @@ from sklearn_ae.estimators._parts import (
 from sklearn_ae.estimators._reconstruction import ReconstructionMixin
 from sklearn_ae.estimators._trained_net import TrainedNetMixin
 from sklearn_ae.estimators._validation import TrainingData, validate_training_data
-from sklearn_ae.networks.contract import check_network, is_network_class, offers
+from sklearn_ae.networks.contract import check_network, offers
 from sklearn_ae.objectives.losses import NAMED_LOSSES, Loss
 from sklearn_ae.objectives.terms import L1Penalty, L2Penalty, Penalty
 from sklearn_ae.persistence.state import dump_state, load_state
@@ -334,9 +334,9 @@ default=None
         settings = self._resolve_training(len(data.rows))
         affine = standardize, standardize_target
         self._recipe = parts.recipe(data, self.n_components_, settings, *affine)
-        if not is_network_class(parts.network):
-            return self._make_net()
         net = self._make_net()
+        if parts.network is None:
+            return net
         try:
             some = data.rows[:100]
             x, _, _ = self._dataset(data, some).gather(np.arange(len(some)))

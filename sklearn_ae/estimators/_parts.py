@@ -257,9 +257,11 @@ _COLUMNS = frozenset({"batch_size", "kl", "loss", "loss_best", "reconstruction"}
 
 
 def _by_column(penalties: tuple[Penalty, ...]) -> dict[str, Penalty]:
-    """Penalties by the names of their columns in the history, which are unique."""
+    """Penalties with a weight, by their columns in the history, which are unique."""
     named: dict[str, Penalty] = {}
     for penalty in penalties:
+        if penalty.weight == 0:
+            continue
         name, n = penalty.name, 1
         while name in named or name in _COLUMNS:
             n += 1

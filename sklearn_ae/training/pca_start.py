@@ -31,6 +31,12 @@ def start_as_pca(
     the mean target. A variational network becomes probabilistic PCA.
     """
     if isinstance(network, VariationalNetwork):
+        if offers(network.network).transform_code is None:
+            raise ValueError(
+                f"init='pca' cannot start a {type(network.network).__name__} as "
+                "probabilistic PCA, since it has no method transform_code; set "
+                "init='random'."
+            )
         start_as_pca(network.network, axes, data_mean, dataset, output_activation)
         start_as_probabilistic_pca(network, axes, dataset)
         return
@@ -46,8 +52,8 @@ def start_as_pca(
     start_linear = offers(network).start_linear
     if start_linear is None:
         raise ValueError(
-            f"init='pca' cannot start a {type(network).__name__}, which does not "
-            "offer start_linear; set init='random'."
+            f"init='pca' cannot start a {type(network).__name__}, since it has no "
+            "method start_linear; set init='random'."
         )
     device = next(network.parameters()).device
     start_linear(
