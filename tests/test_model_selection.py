@@ -57,6 +57,9 @@ from sklearn_ae.objectives.losses import SquaredError
 from sklearn_ae.persistence.state import dump_state
 from sklearn_ae.training.loop import train_alone, trained_by
 
+# Trainings are as short as their claims allow, some too short to gain anything.
+pytestmark = pytest.mark.filterwarnings("ignore:Training did not lower the loss")
+
 SEEDS = [0, 1, 42]
 DIGITS, LABELS = load_digits(return_X_y=True)
 X, Y = DIGITS[:120] / 16, LABELS[:120]
@@ -480,36 +483,32 @@ def rank_of(name):
     return lambda results: int(results[f"rank_test_{name}"].argmin())
 
 
+def scored(search, scores, refit=False):
+    """A search over networks that train together, whose scores are given."""
+
+    def scorer(estimator, X, y=None):
+        return scores[estimator.tol]
+
+    return search(
+        briefly(Autoencoder).set_params(max_epochs=0),
+        {"tol": range(len(scores))},
+        scoring=scorer if isinstance(refit, bool) else {"one": scorer},
+        refit=refit,
+        cv=2,
+    ).fit(X)
+
+
 @pytest.mark.parametrize(
     ("scale", "refit"),
-    [
-        (1.0, True),
-        (-1.0, False),
-        (1e-8, "one"),
-        (-1e6, rank_of("one")),
-    ],
+    [(1.0, True), (-1.0, False), (1e-8, "one"), (-1e6, rank_of("one"))],
 )
 def test_ties_up_to_rounding_are_ties(scale, refit):
     """The first of the grid wins, as it does if scores are equal to the last bit."""
     exact = np.array([0.5, 0.7, 0.7, 0.7, 0.6, 0.7])
     exact = scale * (exact if scale > 0 else 1 - exact)
     noisy = exact * (1 + 2e-8 * np.array([0, 1, 3, 2, 0, -1]))
-    fitted = []
-    for search, scores in ((GridSearchCV, exact), (BatchedGridSearchCV, noisy)):
-
-        def scorer(estimator, X, y=None, scores=scores):
-            return scores[estimator.tol]
-
-        scoring = scorer if isinstance(refit, bool) else {"one": scorer}
-        search = search(
-            briefly(Autoencoder).set_params(max_epochs=0),
-            {"tol": range(6)},
-            scoring=scoring,
-            refit=refit,
-            cv=2,
-        )
-        fitted.append(search.fit(X))
-    theirs, ours = fitted
+    theirs = scored(GridSearchCV, exact, refit)
+    ours = scored(BatchedGridSearchCV, noisy, refit)
     (rank,) = [name for name in theirs.cv_results_ if name.startswith("rank_test")]
     expected, got = theirs.cv_results_[rank], ours.cv_results_[rank]
     np.testing.assert_array_equal(got, expected)
@@ -520,42 +519,45 @@ def test_ties_up_to_rounding_are_ties(scale, refit):
         assert ours.best_score_ == noisy[1]
 
 
-class Constant(BaseEstimator):
-    """Scores what it is told to, and trains nothing."""
-
-    def __init__(self, value=0.0):
-        self.value = value
-
-    def fit(self, X, y=None):
-        return self
-
-    def score(self, X, y=None):
-        return self.value
-
-
 @pytest.mark.parametrize(
-    "estimator",
+    ("estimator", "data"),
     [
-        briefly(Autoencoder, dropout=0.1),
-        sparsely(),
-        briefly(DenoisingAutoencoder),
-        briefly(VariationalAutoencoder, init="random", output_activation="sigmoid"),
+        (briefly(Autoencoder, dropout=0.1), X),
+        (sparsely(), sparse.csr_array(X)),
+        (briefly(DenoisingAutoencoder), X),
+        (
+            briefly(VariationalAutoencoder, init="random", output_activation="sigmoid"),
+            X,
+        ),
+        (
+            briefly(
+                Autoencoder,
+                learning_rate_schedule="reduce_on_plateau",
+                optimizer="sgd",
+                optimizer_params={"momentum": 0.99},
+            ).set_params(max_epochs=15),
+            X,
+        ),
     ],
-    ids=["dropout", "sparse", "denoising", "variational"],
+    ids=["dropout", "sparse", "denoising", "variational", "plateau"],
 )
-def test_candidates_that_compute_the_same_are_equal(estimator, groups, two_threads):
+def test_candidates_that_compute_the_same_are_equal(estimator, data, groups, request):
     """To the last bit on any machine, whatever trains beside them."""
     grid = [
         {"tol": [0, 1e-9], "learning_rate": [1e-3]},
         {"learning_rate": np.geomspace(1e-4, 1e-2, 6)},
         {"n_iter_no_change": [100, None], "learning_rate": [1e-3]},
     ]
-    search = BatchedGridSearchCV(estimator, grid, cv=2, refit=False, verbose=1).fit(X)
+    params = {"cv": KFold(2), "refit": False}
+    theirs = GridSearchCV(estimator, grid, **params).fit(data)
+    request.getfixturevalue("two_threads")
+    ours = BatchedGridSearchCV(estimator, grid, verbose=1, **params).fit(data)
+    assert_same_scores(theirs, ours, tolerance=1e-4)
     sizes = groups.sizes
     assert len(sizes) == 2
     assert sum(sizes) == 20
     for name in ("rank_test_score", "split0_test_score", "split1_test_score"):
-        assert len(set(search.cv_results_[name][[0, 1, 8, 9]])) == 1
+        assert len(set(ours.cv_results_[name][[0, 1, 8, 9]])) == 1
 
 
 def test_candidates_of_later_steps_share_a_training():
@@ -578,14 +580,11 @@ def test_candidates_of_later_steps_share_a_training():
     ],
 )
 @pytest.mark.filterwarnings("ignore:One or more of the test scores are non-finite")
+@pytest.mark.filterwarnings("ignore:invalid value encountered in subtract")
 def test_ranks_are_otherwise_those_of_grid_search(values):
-    ranks = [
-        search(Constant(), {"value": values}, cv=2, refit=False)
-        .fit(X)
-        .cv_results_["rank_test_score"]
-        for search in (GridSearchCV, BatchedGridSearchCV)
-    ]
-    np.testing.assert_array_equal(*ranks)
+    theirs, ours = (scored(one, values) for one in (GridSearchCV, BatchedGridSearchCV))
+    expected, got = (one.cv_results_["rank_test_score"] for one in (theirs, ours))
+    np.testing.assert_array_equal(got, expected)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -813,6 +812,17 @@ class CountsItsCalls(TransformerMixin, BaseEstimator):
         return X * self.n_calls_
 
 
+class CannotBeCopied(TransformerMixin, BaseEstimator):
+    """Holds what is its own, such as an open file."""
+
+    def fit(self, X, y=None):
+        self.n_features_in_, self.lock_ = X.shape[1], threading.Lock()
+        return self
+
+    def transform(self, X):
+        return X - 1
+
+
 class ScalesSparseInPlace(TransformerMixin, BaseEstimator):
     def fit(self, X, y=None):
         self.n_features_in_ = X.shape[1]
@@ -834,6 +844,7 @@ STEPS = {
     "view": [FunctionTransformer(lambda X: X[:, 5:]), StandardScaler(copy=False)],
     "kept": [KeepsItsOutput(), FunctionTransformer(center_in_place)],
     "kept, scaled": [KeepsItsOutput(), StandardScaler(copy=False)],
+    "lock": [CannotBeCopied(), StandardScaler(copy=False)],
     "state": [CountsItsCalls(), StandardScaler(copy=False)],
     "sparse": [FunctionTransformer(sparse.csr_matrix), ScalesSparseInPlace()],
     "sparse array": [FunctionTransformer(sparse.csr_array), ScalesSparseInPlace()],
@@ -907,6 +918,10 @@ def hide_a_half(x, generator):
 
 
 class OwnAdam(torch.optim.Adam):
+    pass
+
+
+class OwnSGD(torch.optim.SGD):
     pass
 
 
@@ -1014,19 +1029,26 @@ def test_estimators_that_train_several_times(estimator, grid, groups):
 # -- when something goes wrong ---------------------------------------------------------
 
 
-def test_candidates_that_fail_take_no_others_along():
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        # The loss is still finite before the one step.
+        {"validation_fraction": None, "batch_size": 200, "max_epochs": 1},
+        {"optimizer": OwnSGD},
+    ],
+    ids=["in training", "after the last step", "alone"],
+)
+@pytest.mark.filterwarnings("ignore:One or more of the test scores are non-finite")
+def test_candidates_that_fail_take_no_others_along(params):
     estimator = briefly(Autoencoder, learning_rate_schedule="constant", optimizer="sgd")
+    estimator.set_params(**params)
     grid = {"learning_rate": [1e-3, 1e30, 5e-3]}
-    with pytest.warns(FitFailedWarning, match="3 fits failed out of a total of 9"):
-        ours = BatchedGridSearchCV(estimator, grid, cv=3).fit(X)
-    with pytest.warns(FitFailedWarning):
-        theirs = GridSearchCV(estimator, grid, cv=3).fit(X)
+    with pytest.warns(FitFailedWarning, match="2 fits failed out of a total of 6"):
+        theirs, ours = searches(estimator, grid, refit=True)
     assert_same_scores(theirs, ours)
-    assert np.isnan(ours.cv_results_["mean_test_score"]).tolist() == [
-        False,
-        True,
-        False,
-    ]
+    failed = np.isnan(ours.cv_results_["mean_test_score"])
+    assert failed.tolist() == [False, True, False]
 
 
 def test_candidates_that_cannot_begin():

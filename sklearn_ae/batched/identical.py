@@ -25,7 +25,7 @@ def sets_of_identical(trainings: Sequence[Training]) -> list[list[int]]:
     for i, training in enumerate(trainings):
         for positions in sets:
             first = positions[0]
-            if settings[i] == settings[first] and _are_identical(
+            if settings[i].is_like(settings[first]) and _are_identical(
                 training, trainings[first]
             ):
                 positions.append(i)

@@ -21,6 +21,7 @@ from sklearn_ae.batched.optimizers import (
 from sklearn_ae.networks._layered import SeededDropout
 from sklearn_ae.training.loop import Training
 from sklearn_ae.training.net import AutoencoderNet
+from sklearn_ae.training.optimizers import Schedule
 
 
 class StackedNetworks:
@@ -49,6 +50,7 @@ class StackedNetworks:
         runs = positions_by_settings(settings)
         self.slots = [list(slots[i]) for run in runs for i in run]
         first = self.slots[0][0]
+        self._idle_schedule = Schedule("constant", first.net.optimizer_, 1, 1)
         self.module = copy.deepcopy(first.net.module_)
         self.objective = copy.deepcopy(first.net.criterion_)
         for whole, part in self._wholes():
@@ -136,7 +138,7 @@ class StackedNetworks:
                 self._step(reduce(add, terms.values()))
             sizes.append(len(x[0]))
             values.append(torch.stack([term.detach() for term in terms.values()]))
-        # The one place where the losses are waited for.
+        # The only synchronisation with the device.
         shares = torch.tensor(sizes, dtype=torch.float64) / sum(sizes)
         means = torch.tensordot(shares, torch.stack(values).double().cpu(), 1)
         return {
@@ -175,15 +177,18 @@ class StackedNetworks:
     def update_nets(self) -> None:
         """Let the nets know of their schedules and learning rates."""
         for optimizer in self.optimizers:
-            slots = self.slots[optimizer.where]
-            for training in (training for slot in slots for training in slot):
-                training.schedule = optimizer.schedule
-                groups = training.net.optimizer_.param_groups
-                for group, rate in zip(groups, optimizer.learning_rates, strict=True):
-                    group["lr"] = rate
+            for slot in self.slots[optimizer.where]:
+                for training in slot:
+                    # Only one of a slot reports its losses to the schedule.
+                    training.schedule = self._idle_schedule
+                    groups = training.net.optimizer_.param_groups
+                    rates = optimizer.learning_rates
+                    for group, rate in zip(groups, rates, strict=True):
+                        group["lr"] = rate
+                slot[0].schedule = optimizer.schedule
 
     def release(self, leaving: Collection[Training]) -> None:
-        """Give networks what is theirs, and go on without them."""
+        """Detach networks that have finished, and go on with the rest."""
         staying = []
         for i, slot in enumerate(self.slots):
             kept = [training for training in slot if training not in leaving]
@@ -221,9 +226,9 @@ class StackedNetworks:
 def _keep_freed_memory() -> None:
     """Let the C library keep what a step has freed for the next one.
 
-    The one of GNU gives blocks back to the system, and takes them anew page by page,
-    unless a larger one has been freed before: 32 MB is the largest that counts. What is
-    not written to costs nothing.
+    glibc returns freed blocks to the system and requests them again page by page,
+    unless a larger one has been freed before: 32 MB is the largest that counts. Memory
+    that is not written to costs nothing.
     """
     torch.empty(2**25 - 2**16, dtype=torch.uint8)
 
@@ -233,7 +238,7 @@ def _tensors(part: nn.Module) -> dict[str, Tensor]:
 
 
 def _advance(net: AutoencoderNet, other: AutoencoderNet) -> None:
-    """Have a net go on drawing noise where another one is."""
+    """Set the noise generator of a net to the state of another one."""
     noise = net.generators_["noise"]
     noise.set_state(other.generators_["noise"].get_state())
 

@@ -46,6 +46,10 @@ class OptimizerSettings:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, OptimizerSettings) and vars(self) == vars(other)
 
+    def is_like(self, other: "OptimizerSettings") -> bool:
+        """Whether they are equal but for what depends on losses."""
+        return vars(self) | {"own": None} == vars(other) | {"own": None}
+
 
 class SharedOptimizer:
     """Optimizer and schedule of stacked networks that share all their settings.

@@ -162,7 +162,8 @@ class Autoencoder(BaseAutoencoder, NetworkParameters):
     explained_variance_ : ndarray of shape (n_components_,)
         Variance of each code over the training rows, with ``n - 1`` in the
         denominator. After `partial_fit`, the rows are those of all calls, each with
-        its code at the end of its call.
+        its code at the end of its call: while codes still change, this can be far from
+        the variance of `transform`.
 
     mean_ : ndarray of shape (n_features_in_,)
         Subtracted from the input before it enters the network: the mean of each

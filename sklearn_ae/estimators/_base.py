@@ -28,8 +28,8 @@ from sklearn_ae.estimators._parts import (
 from sklearn_ae.estimators._reconstruction import ReconstructionMixin
 from sklearn_ae.estimators._trained_net import TrainedNetMixin
 from sklearn_ae.estimators._validation import TrainingData, validate_training_data
-from sklearn_ae.networks.contract import check_network, is_network_class, offers
-from sklearn_ae.objectives.losses import NAMED_LOSSES
+from sklearn_ae.networks.contract import check_network, offers
+from sklearn_ae.objectives.losses import NAMED_LOSSES, Loss
 from sklearn_ae.objectives.terms import L1Penalty, L2Penalty, Penalty
 from sklearn_ae.persistence.state import dump_state, load_state
 from sklearn_ae.training.hardware import resolve_device
@@ -73,7 +73,8 @@ class BaseAutoencoder(
     explained_variance_ : ndarray of shape (n_components_,)
         Variance of each code over the training rows, with ``n - 1`` in the
         denominator. After `partial_fit`, the rows are those of all calls, each with
-        its code at the end of its call.
+        its code at the end of its call: while codes still change, this can be far from
+        the variance of `transform`.
 
     mean_ : ndarray of shape (n_features_in_,)
         Subtracted from the input before it enters the network: the mean of each
@@ -128,22 +129,27 @@ class BaseAutoencoder(
         """The network and the objective; call `super()` and `replace` fields."""
         names = {one.name for one in fields(Parts)} & {one.name for one in fields(self)}
         given = {name: getattr(self, name) for name in names - {"loss", "penalties"}}
+        # Clones, so that parameters set later do not change a fitted model.
+        penalties = [clone(penalty, safe=False) for penalty in self.penalties or ()]
         loss = NAMED_LOSSES.get(self.loss) if isinstance(self.loss, str) else self.loss
-        for i, penalty in enumerate(self.penalties or ()):
+        if isinstance(self.loss, Loss):
+            loss = clone(self.loss)
+            loss.check()
+        for i, penalty in enumerate(penalties):
             if not isinstance(penalty, Penalty):
                 raise ValueError(
                     f"penalties[{i}]={penalty!r} must be a "
                     "sklearn_ae.objectives.Penalty."
                 )
-        # Clones, so that parameters set later do not change a fitted model.
+            penalty.check()
         return Parts(
             **given,
-            loss=clone(loss, safe=False),
+            loss=loss,
             loss_name=self.loss,
             penalties=(
                 L1Penalty(float(self.l1_penalty)),
                 L2Penalty(float(self.l2_penalty)),
-                *(clone(penalty) for penalty in self.penalties or ()),
+                *penalties,
             ),
         )
 
@@ -218,6 +224,8 @@ default=None
             if is_pca and len(pca_rows) < len(data.rows):
                 # Rows need not be held out any longer.
                 self._start_as_pca(net, parts, data, data.rows)
+                loss = net.evaluate(train_set if valid_set is None else valid_set)
+                result = result._replace(best_loss=loss["loss"])
             rotates = result.has_changed or not (continues or is_pca)
             moments = self._order_codes(net, data, parts.may_rotate_codes and rotates)
             self._finish(net, moments, result)
@@ -326,9 +334,9 @@ default=None
         settings = self._resolve_training(len(data.rows))
         affine = standardize, standardize_target
         self._recipe = parts.recipe(data, self.n_components_, settings, *affine)
-        if not is_network_class(parts.network):
-            return self._make_net()
         net = self._make_net()
+        if parts.network is None:
+            return net
         try:
             some = data.rows[:100]
             x, _, _ = self._dataset(data, some).gather(np.arange(len(some)))

@@ -12,7 +12,6 @@ from sklearn_ae.estimators._validation import TrainingData
 from sklearn_ae.networks._wrapper import around
 from sklearn_ae.networks.contract import check_network_class, is_network_class
 from sklearn_ae.networks.dense import DenseNetwork
-from sklearn_ae.objectives._part import Part
 from sklearn_ae.objectives.losses import Loss
 from sklearn_ae.objectives.objective import Objective
 from sklearn_ae.objectives.terms import Penalty
@@ -188,7 +187,7 @@ def check_parts(parts: Parts, data: TrainingData) -> None:
                     f"hidden_layer_sizes={sizes!r} must contain integers of at least 1."
                 )
     has_class = is_network_class(parts.network)
-    if has_class:
+    if has_class or isinstance(parts.network, partial):
         check_network_class(parts.network)
     if parts.tied_weights and parts.network is not None:
         raise ValueError(
@@ -200,9 +199,13 @@ def check_parts(parts: Parts, data: TrainingData) -> None:
             f"tied_weights=True needs as many outputs as inputs ({data.n_features}), "
             f"but X_target has {data.n_outputs} columns."
         )
-    for part in (parts.loss, *parts.penalties, parts.corruption):
-        if isinstance(part, Part):
-            part.check()
+    for penalty in parts.penalties:
+        suits = has_class or parts.code_activation == "sigmoid"
+        if penalty.needs_unit_codes and penalty.weight > 0 and not suits:
+            raise ValueError(
+                f"{penalty!r} needs codes in (0, 1), which code_activation="
+                f"{parts.code_activation!r} does not give; use 'sigmoid'."
+            )
     if parts.loss.needs_unit_interval:
         if not has_class and parts.resolved_output_activation != "sigmoid":
             raise ValueError(
@@ -254,9 +257,11 @@ _COLUMNS = frozenset({"batch_size", "kl", "loss", "loss_best", "reconstruction"}
 
 
 def _by_column(penalties: tuple[Penalty, ...]) -> dict[str, Penalty]:
-    """Penalties by the names of their columns in the history, which are unique."""
+    """Penalties with a weight, by their columns in the history, which are unique."""
     named: dict[str, Penalty] = {}
     for penalty in penalties:
+        if penalty.weight == 0:
+            continue
         name, n = penalty.name, 1
         while name in named or name in _COLUMNS:
             n += 1

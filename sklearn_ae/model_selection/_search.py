@@ -288,10 +288,10 @@ class BatchedGridSearchCV(_BatchedSearchMixin, GridSearchCV):
     size, which is the resolution of single precision, share a rank. Of equal ranks the
     first in the grid wins, as in `GridSearchCV`.
 
-    Convolutional and user-defined networks are trained one at a time, and so are
-    networks with callbacks or progress bars, callables for `corruption`, Jacobians by
-    random projections, user-defined optimizers, and large networks, which would gain
-    nothing.
+    Convolutional and user-defined networks are trained one at a time. So are networks
+    with callbacks or progress bars, with Jacobians by random projections, with
+    user-defined losses, corruptions or optimizers, with user-defined penalties unless
+    these declare `batchable_fields`, and large networks, which would gain nothing.
 
     In a pipeline without a `memory`, the steps before the autoencoder are fitted once
     per fold and setting; each candidate gets a copy of the result.

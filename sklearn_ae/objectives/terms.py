@@ -142,6 +142,9 @@ class Penalty(Part):
     needs_mean_activation : bool
         Whether the penalty uses `Batch.mean_activation`.
 
+    needs_unit_codes : bool
+        Whether the penalty is defined for codes in (0, 1) only.
+
     uses_own_generator : bool
         Whether all random numbers come from `Batch.generator`, or none are drawn. If
         False, torch's global generator is seeded before training and restored
@@ -189,6 +192,7 @@ class Penalty(Part):
     name: ClassVar[str] = "penalty"
     is_rotation_invariant: ClassVar[bool] = False
     needs_mean_activation: ClassVar[bool] = False
+    needs_unit_codes: ClassVar[bool] = False
     batchable_fields: ClassVar[tuple[str, ...] | None] = None
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -336,6 +340,7 @@ class KLSparsity(Penalty):
     name: ClassVar[str] = "sparsity"
     uses_own_generator: ClassVar[bool] = True
     needs_mean_activation: ClassVar[bool] = True
+    needs_unit_codes: ClassVar[bool] = True
     batchable_fields: ClassVar[tuple[str, ...] | None] = ("rho",)
 
     def __call__(self, batch: Batch) -> Tensor:

@@ -192,7 +192,8 @@ class TrainingParameters:
 
     def _check_training(self) -> None:
         for callback in self.callbacks or ():
-            named = callback[1] if isinstance(callback, tuple) else callback
+            is_named = isinstance(callback, tuple) and len(callback) == 2
+            named = callback[1] if is_named else callback
             if not hasattr(named, "on_train_begin"):
                 raise ValueError(
                     f"callbacks={self.callbacks!r} must hold skorch callbacks, but "
