@@ -115,7 +115,12 @@ def test_attributes_are_documented(estimator):
     X = [[0.0, 1.0], [1.0, 0.0], [2.0, 2.0], [1.0, 2.0]]
     fitted = make_small(estimator).fit(X, [0, 1, 0, 1])
     attributes = {attribute.name for attribute in doc["Attributes"]}
-    public = {name for name in vars(fitted) if name.endswith("_") and name[0] != "_"}
+    names = set(vars(fitted)) | {
+        name
+        for name, member in inspect.getmembers(estimator)
+        if isinstance(member, property)
+    }
+    public = {name for name in names if name.endswith("_") and name[0] != "_"}
     # Names of features are there only where the input has them.
     assert attributes - {"feature_names_in_"} == public
 
