@@ -1,9 +1,9 @@
-"""Write what docstrings share into the source, so that editors show it.
+"""Copy the documentation of inherited parameters and attributes into docstrings.
 
-A public class inherits parameters and attributes, and with them their documentation:
-each entry comes from the nearest base that documents it. Parameters stand in the order
-of the signature, with the class's own default. Attributes that only the class documents
-come first.
+Docstrings in the source are complete, so that editors show all parameters. The entry of
+an inherited parameter or attribute is that of the nearest base class that documents it:
+change it there and run this script. Parameters are in the order of the signature, with
+the default of the class. A class's own attributes come before inherited ones.
 
     python scripts/docstrings.py            # rewrites the source
     python scripts/docstrings.py --check    # names docstrings that are out of date
@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import sklearn_ae
 from sklearn_ae import model_selection
 
-# What a class documents in its own words, although one of its bases documents it, too.
+# Entries that a class documents in its own words, although a base documents them, too.
 OWN_WORDS = {
     "ContractiveAutoencoder": {"n_components", "hidden_layer_sizes"},
     "DenoisingAutoencoder": {"n_components"},
@@ -44,14 +44,14 @@ INDENT = " " * 4
 
 
 def public_classes():
-    """The classes whose docstrings are kept in step, in a fixed order."""
+    """The classes whose docstrings this script keeps up to date."""
     for module in (sklearn_ae, model_selection):
         members = map(vars(module).get, module.__all__)
         yield from (member for member in members if inspect.isclass(member))
 
 
 def source_of(cls):
-    """The file of a class, and where its docstring begins and ends, as line numbers."""
+    """The file of a class, and the range of lines of its docstring."""
     path = Path(inspect.getsourcefile(cls))
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.ClassDef) and node.name == cls.__name__:
@@ -64,27 +64,19 @@ def source_of(cls):
 
 
 def section_range(lines, title):
-    """Where the entries of a section begin and end, or None without the section."""
-    for start in range(len(lines) - 1):
-        if lines[start] == INDENT + title and lines[start + 1] == INDENT + "-" * len(
-            title
-        ):
-            break
-    else:
-        return None
-    stop = start + 2
-    while stop < len(lines):
-        is_header = stop + 1 < len(lines) and re.fullmatch(
-            rf"{INDENT}-+", lines[stop + 1]
-        )
-        if is_header or lines[stop].strip() == '"""':
-            break
-        stop += 1
-    return start + 2, stop
+    """The range of lines with the entries of a section, or None without the section."""
+    underlined = [
+        i - 1 for i, line in enumerate(lines) if re.fullmatch(rf"{INDENT}-+", line)
+    ]
+    for start in underlined:
+        if lines[start] == INDENT + title:
+            # Up to the next section, or to the closing quotes.
+            return start + 2, min(i for i in [*underlined, len(lines) - 1] if i > start)
+    return None
 
 
 def entries(lines, title):
-    """The entries of a section by name, each a list of lines without blanks around."""
+    """The entries of a section by name, as lists of lines without trailing blanks."""
     found, name, continues = {}, None, False
     where = section_range(lines, title)
     for line in lines[slice(*where)] if where else ():
@@ -101,12 +93,13 @@ def entries(lines, title):
 
 
 def docstring_lines(cls):
+    """The lines of the docstring of a class in the source, with its quotes."""
     path, (start, stop) = source_of(cls)
     return path.read_text(encoding="utf-8").splitlines()[start:stop]
 
 
 def with_default(entry, default):
-    """An entry that shows another default."""
+    """The entry with the given default in its first lines."""
     shown = f'"{default}"' if isinstance(default, str) else repr(default)
     for i, line in enumerate(entry):
         changed = re.sub(r"default=.*", lambda _: f"default={shown}", line)
@@ -117,14 +110,20 @@ def with_default(entry, default):
     return entry
 
 
-def documented_entries(cls, title):
-    """The entries that a class should have, in their order."""
-    own = entries(docstring_lines(cls), title)
+def shared_entries(cls, title):
+    """The entries that a class inherits, each from its nearest base."""
     shared = {}
     for base in cls.__mro__[1:]:
         if base.__module__.startswith("sklearn_ae."):
             for name, entry in entries(docstring_lines(base), title).items():
                 shared.setdefault(name, entry)
+    return shared
+
+
+def documented_entries(cls, title):
+    """The entries that a class should have, in their order."""
+    own = entries(docstring_lines(cls), title)
+    shared = shared_entries(cls, title)
     own_words = OWN_WORDS.get(cls.__name__, set())
     chosen = {
         name: entry
@@ -153,7 +152,8 @@ def up_to_date(cls):
             section = []
             for entry in documented_entries(cls, title).values():
                 section += [*entry, ""]
-            lines[slice(*where)] = section
+            is_last = where[1] == len(lines) - 1
+            lines[slice(*where)] = section[:-1] if is_last else section
     return lines
 
 

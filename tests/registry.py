@@ -98,7 +98,7 @@ def _supervised(reason, cls, **params):
 
 # Name -> (estimator, why integer weights differ from repeated rows, or None).
 _REGISTRY = {
-    "as_it_comes": (Autoencoder(max_epochs=20, random_state=0), HELD_OUT_ROWS),
+    "as_it_comes": (Autoencoder(max_epochs=20, random_state=0), None),
     "plain": _entry(),
     "untrained": _entry(max_epochs=0),
     "untrained_2": _entry(n_components=2, max_epochs=0),
@@ -246,7 +246,13 @@ _REGISTRY = {
         **FULL_BATCH,
     ),
     "contractive_projections": _entry(
-        NOISE, ContractiveAutoencoder, n_components=4, n_projections=2, **FULL_BATCH
+        NOISE,
+        ContractiveAutoencoder,
+        n_components=4,
+        n_projections=2,
+        lambd=10.0,
+        learning_rate=0.1,
+        **FULL_BATCH,
     ),
     "contractive_convolutional": _entry(
         None,
@@ -355,6 +361,7 @@ _REGISTRY = {
 # batches, held-out rows, weights, penalties, corruptions.
 _ALL_CHECKS = (
     "as_it_comes",
+    "random_held_out",
     "share_of_variance",
     "penalties",
     "own_network",

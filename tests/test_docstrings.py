@@ -73,13 +73,26 @@ def test_shared_entries_come_from_the_nearest_base():
     assert list(parameters) == list(
         inspect.signature(sklearn_ae.AutoencoderClassifier).parameters
     )
-    assert "labelled rows" in "".join(parameters["batch_size"])
+    assert "labelled" in "".join(parameters["batch_size"])
     (first, *_) = parameters["learning_rate"]
     assert first.endswith("default=0.001")
     attributes = script.documented_entries(
         sklearn_ae.AutoencoderClassifier, "Attributes"
     )
     assert next(iter(attributes)) == "classes_"
+
+
+def test_own_words_differ_from_shared_ones():
+    script = load_script()
+    for name, own_words in script.OWN_WORDS.items():
+        cls = getattr(sklearn_ae, name)
+        for title in ("Parameters", "Attributes"):
+            own = script.entries(script.docstring_lines(cls), title)
+            shared = script.shared_entries(cls, title)
+            for entry in own_words & own.keys():
+                assert own[entry][1:] != shared[entry][1:]
+            own_words = own_words - own.keys()
+        assert not own_words
 
 
 @pytest.mark.parametrize("cls", CLASSES)

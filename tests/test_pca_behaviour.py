@@ -354,15 +354,15 @@ LINEAR = {
 }
 
 
-def assert_spans_pcas_subspace(model, X):
+def assert_spans_pcas_subspace(model, X, excess=1e-4, degrees=0.1):
     pca = PCA(model.n_components_, svd_solver="full").fit(X)
     error, least = held_out_error(model, X), held_out_error(pca, X)
-    assert least * (1 - 1e-6) <= error <= 1.001 * least
+    assert least * (1 - 1e-6) <= error <= (1 + excess) * least
     # Images of the unit vectors of the code span the decoder's subspace.
     origin = model.inverse_transform(np.zeros((1, model.n_components_)))
     axes = model.inverse_transform(np.eye(model.n_components_)) - origin
     angle = np.degrees(subspace_angles(axes.T, pca.components_.T).max())
-    assert angle < 1
+    assert angle < degrees
 
 
 @pytest.mark.parametrize("params", LINEAR.values(), ids=LINEAR.keys())
@@ -376,6 +376,25 @@ def test_linear_network_with_pca_start_spans_pcas_subspace(table, seed, params):
     assert held_out_error(model, table) <= 1.02 * held_out_error(
         PCA(3).fit(table), table
     )
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd"])
+@pytest.mark.parametrize("n_components", [2, 10, 30])
+def test_linear_network_is_not_trained_away_from_pca(
+    digits, seed, n_components, optimizer
+):
+    """Neither by weight decay nor by steps that are too long near the minimum."""
+    X = digits[0]
+    model = Autoencoder(
+        n_components,
+        activation="identity",
+        hidden_layer_sizes=(),
+        validation_fraction=None,
+        optimizer=optimizer,
+        max_epochs=5,
+        random_state=seed,
+    ).fit(X)
+    assert_spans_pcas_subspace(model, X)
 
 
 @pytest.mark.parametrize("params", LINEAR.values(), ids=LINEAR.keys())
@@ -393,7 +412,7 @@ def test_linear_network_with_random_start_spans_pcas_subspace(params):
         random_state=0,
         **params,
     ).fit(table)
-    assert_spans_pcas_subspace(model, table)
+    assert_spans_pcas_subspace(model, table, excess=1e-3, degrees=1)
 
 
 # -- quality ---------------------------------------------------------------------------

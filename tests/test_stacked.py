@@ -90,14 +90,15 @@ def test_layers_are_separately_fitted_models(seeded_table, seed, layer, params):
     model = stack(
         layer, validation_fraction=None, max_epochs=0, random_state=seed, **params
     ).fit(X)
-    output_activation = params.get("output_activation", "identity")
     codes = X
     for level, (fitted, width) in enumerate(zip(model.layers_, (6, 4, 2), strict=True)):
         single = clone(Autoencoder() if layer is None else layer).set_params(
             n_components=width,
             hidden_layer_sizes=(),
             code_activation=model.code_activation if level == 2 else model.activation,
-            output_activation=model.activation if level else output_activation,
+            output_activation=(
+                model.activation if level else params.get("output_activation", "auto")
+            ),
             init="random",
             max_epochs=3,
             random_state=fitted.random_state,
@@ -172,8 +173,11 @@ def test_hidden_layers_may_be_wider_than_the_data(table):
     assert copy.fit(table).transform(table).shape == (60, 2)
 
 
-def test_the_code_may_be_wider_than_the_data(table):
-    wide = stack(n_components=8).fit(table)
+@pytest.mark.parametrize(
+    "layer", [None, DenoisingAutoencoder()], ids=["plain", "noise"]
+)
+def test_the_code_may_be_wider_than_the_data(layer, table):
+    wide = stack(layer, n_components=8).fit(table)
     assert wide.transform(table).shape == (60, 8)
 
 
@@ -210,8 +214,8 @@ def test_untuned_estimator_is_the_layers(table, layer, params):
     codes, output = through_layers(model.layers_, table)
     np.testing.assert_allclose(model.reconstruct(table), output, rtol=1e-5, atol=1e-5)
     found = model.transform(table)
-    if model.code_activation == "identity":
-        # The rule for signs uses the data; that of the layer uses the codes below.
+    if model.code_activation == "identity" and not isinstance(layer, SparseAutoencoder):
+        # The rule of signs looks at the data, that of the layer at the codes below.
         signs = np.sign((found * codes).sum(axis=0))
         found = found * signs
     size = np.abs(codes).max()
@@ -271,12 +275,13 @@ def test_fine_tuning_lowers_the_error(digits, seed, layer):
     assert before < 0.8 * model.reconstruction_error(test).mean()
 
 
-def test_the_start_is_kept_where_training_does_harm(table):
-    # Steps are so long that every epoch increases the loss.
+def test_the_start_takes_part(table):
+    # Steps so long that every epoch makes things worse.
     long = {"learning_rate": 2.0, "learning_rate_schedule": "constant"}
     model = stack(optimizer="sgd", pretrain_epochs=30, **long)
     untuned = clone(model).set_params(max_epochs=0).fit(table)
     model.fit(table)
+    assert (model.validation_loss_curve_ > model.best_loss_).all()
     np.testing.assert_allclose(
         model.reconstruct(table), untuned.reconstruct(table), rtol=1e-4, atol=1e-4
     )
@@ -339,8 +344,17 @@ def test_partial_fit_pretrains_once(table):
 
 
 class Interrupt(Callback):
+    """The user's, after the first epoch."""
+
     def on_epoch_end(self, net, **kwargs):
         signal.raise_signal(signal.SIGINT)
+
+
+class Stop(Callback):
+    """The wish of a callback, after the first epoch."""
+
+    def on_epoch_end(self, net, **kwargs):
+        raise KeyboardInterrupt
 
 
 def test_interrupted_pretraining_leaves_no_trace(table):
@@ -365,6 +379,23 @@ def test_interrupted_fine_tuning_leaves_a_fitted_estimator(table):
         model.fit(table)
     assert len(model.layers_) == 3
     assert np.isfinite(model.reconstruct(table)).all()
+
+
+def test_callback_ends_the_training_of_its_stage(table):
+    layer = Autoencoder(callbacks=[Stop()])
+    model = stack(layer, callbacks=[Stop()], max_epochs=3).fit(table)
+    np.testing.assert_array_equal(model.history_["stage"], [0, 1, 2, 3])
+    model = stack(layer, max_epochs=3).fit(table)
+    np.testing.assert_array_equal(model.history_["stage"], [0, 1, 2, 3, 3, 3])
+
+
+@prototypes
+def test_layers_can_be_cloned_and_fitted_again(table, layer, params):
+    model = stack(layer, **params).fit(table)
+    first = clone(model.layers_[0]).fit(table)
+    assert first.transform(table).shape == (60, 6)
+    last = clone(model.layers_[-1]).fit(model.layers_[0].transform(table))
+    assert last.get_params() == model.layers_[-1].get_params()
 
 
 def test_diverging_layer_is_named(table):
@@ -454,13 +485,16 @@ WRONG = [
     ({"pretrain_epochs": 2.5}, ["pretrain_epochs", "2.5"]),
     ({"pretrain_epochs": "many"}, ["pretrain_epochs", "many"]),
     ({"pretrain_epochs": None}, ["pretrain_epochs", "None"]),
+    ({"layer": StackedAutoencoder()}, ["layer=Stacked", "cannot be stacked"]),
     ({"hidden_layer_sizes": (4, 0)}, ["hidden_layer_sizes", "0"]),
 ]
 
 
 @pytest.mark.parametrize("name", ["network", "init", "tied_weights"])
-def test_parameters_that_a_stack_does_not_have(name):
-    assert name not in StackedAutoencoder().get_params()
+def test_parameters_without_effect_do_not_exist(name):
+    assert name not in StackedAutoencoder().get_params(deep=False)
+    with pytest.raises(TypeError, match=name):
+        StackedAutoencoder(**{name: None})
 
 
 @pytest.mark.parametrize(("params", "words"), WRONG, ids=lambda case: str(case)[:60])

@@ -227,7 +227,7 @@ def test_third_step_lowers_the_loss(table, classes, numbers, estimator, penalty)
 
 
 @BOTH
-def test_early_stopping_keeps_the_best_weights(table, classes, numbers, estimator):
+def test_stopping_early_keeps_the_best_weights(table, classes, numbers, estimator):
     y = target_of(estimator, classes, numbers)
     model = make(
         estimator,
@@ -335,6 +335,34 @@ def test_every_autoencoder_serves(estimator, name, seeded_table):
     assert np.isfinite(losses).all()
     loaded = pickle.loads(pickle.dumps(model))
     np.testing.assert_array_equal(outputs(loaded, X), outputs(model, X))
+
+
+class Dithered(OwnNetwork):
+    """Uses a parameter in training only, and one that is in no forward pass at all."""
+
+    def __init__(self, n_features, n_components):
+        super().__init__(n_features, n_components)
+        self.gain = torch.nn.Parameter(torch.ones(n_components))
+        self.unused = torch.nn.Parameter(torch.ones(2, 2))
+
+    def encode(self, x):
+        z = super().encode(x)
+        return z * self.gain if self.training else z
+
+
+@BOTH
+@pytest.mark.parametrize("freeze", [False, True])
+def test_parameters_that_only_training_uses(table, classes, numbers, estimator, freeze):
+    y = target_of(estimator, classes, numbers)
+    autoencoder = clone(AUTOENCODER).set_params(network=Dithered)
+    model = make(estimator, autoencoder, freeze=freeze, l2_penalty=0.1).fit(table, y)
+    assert np.isfinite(outputs(model, table)).all()
+    loaded = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(outputs(loaded, table), outputs(model, table))
+    if not freeze:
+        gain = model.net_.module_.network.gain
+        trained = model.autoencoder_.net_.module_.gain
+        assert not torch.equal(gain, trained)
 
 
 def test_paired_targets_of_the_prototype_do_not_matter(table, classes):
@@ -665,8 +693,15 @@ def test_round_trip(table, classes, numbers, estimator, freeze, round_trip):
 
 
 class Interrupt(Callback):
+    """Strikes at the end of the third epoch: the user, or a callback that stops."""
+
+    def __init__(self, how="signal"):
+        self.how = how
+
     def on_epoch_end(self, net, **kwargs):
         if len(net.history) == 3:
+            if self.how == "raise":
+                raise KeyboardInterrupt
             signal.raise_signal(signal.SIGINT)
 
 
@@ -686,6 +721,18 @@ def test_interrupt_in_pretraining_leaves_the_estimator(table, classes):
     with pytest.raises(KeyboardInterrupt):
         model.fit(table, classes)
     assert vars(model) == before
+
+
+@BOTH
+def test_callback_ends_its_own_training_only(table, classes, numbers, estimator):
+    y = target_of(estimator, classes, numbers)
+    stop = [Interrupt("raise")]
+    prototype = clone(AUTOENCODER).set_params(callbacks=stop, max_epochs=9)
+    model = make(estimator, prototype, max_epochs=5).fit(table, y)
+    assert (model.autoencoder_.n_iter_, model.n_iter_) == (3, 5)
+    model = make(estimator, callbacks=stop, max_epochs=9).fit(table, y)
+    assert (model.autoencoder_.n_iter_, model.n_iter_) == (2, 3)
+    assert np.isfinite(outputs(model, table)).all()
 
 
 class Epochs(Callback):
@@ -747,7 +794,7 @@ WRONG = {
     "learning_rate_schedule": ["step"],
     "batch_size": [0, 2.5],
     "max_epochs": [-1, 1.5],
-    "validation_fraction": [0, 1],
+    "validation_fraction": [0, 1, "yes"],
     "n_iter_no_change": [0],
     "tol": [-1e-4],
     "device": ["gpu", 3],

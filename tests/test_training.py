@@ -1,4 +1,4 @@
-"""The course of a training: early stops, interrupts, failures, and what goes in."""
+"""The course of a training: rows held out, interrupts, failures, and what goes in."""
 
 import copy
 import os
@@ -13,7 +13,13 @@ from scipy import sparse
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import GridSearchCV
-from skorch.callbacks import Callback
+from skorch.callbacks import (
+    Callback,
+    EarlyStopping,
+    Freezer,
+    GradientNormClipping,
+    TrainEndCheckpoint,
+)
 from torch import nn
 
 from sklearn_ae import Autoencoder
@@ -67,7 +73,7 @@ class BatchSpy(Callback):
         return distances.argmin(axis=1)
 
 
-# -- early stopping --------------------------------------------------------------------
+# -- rows held out ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("patience", [1, 3])
@@ -76,6 +82,14 @@ def test_stops_after_patience(patience, table):
     est = autoencoder(n_iter_no_change=patience, tol=0.99, max_epochs=50).fit(table)
     assert est.n_iter_ == patience
     assert len(est.loss_curve_) == len(est.validation_loss_curve_) == patience
+
+
+@pytest.mark.parametrize("patience", [1, 3])
+def test_stops_after_patience_without_held_out_rows(patience, table):
+    """The training loss counts, of which the first has none before it."""
+    params = {"n_iter_no_change": patience, "tol": 0.99, "max_epochs": 50}
+    est = autoencoder(validation_fraction=None, **params).fit(table)
+    assert patience <= est.n_iter_ <= patience + 1
 
 
 def test_patience_starts_anew_with_every_improvement(table):
@@ -112,24 +126,87 @@ def test_best_weights_come_back(rate, table):
     assert est.best_loss_ == est.validation_loss_curve_.min()
 
 
+@pytest.mark.filterwarnings("ignore:Training did not lower the loss")
 @pytest.mark.parametrize("init", ["pca", "random"])
 def test_the_start_takes_part(init, table):
     """A training that only does harm leaves no trace."""
+    spy = BatchSpy()
     harmful = {"optimizer": "adam", "learning_rate": 30.0, "n_iter_no_change": 3}
-    est = autoencoder(init=init, **harmful).fit(table)
+    est = autoencoder(init=init, callbacks=[spy], **harmful).fit(table)
     start = autoencoder(init=init, max_epochs=0).fit(table)
+    held_out = table[spy.rows("valid", 0, table, est)]
     assert est.n_iter_ == 3
-    assert (est.validation_loss_curve_ > start.best_loss_).all()
-    assert est.best_loss_ == start.best_loss_
+    assert (est.validation_loss_curve_ > est.best_loss_).all()
+    loss = half_squared_error(start, held_out).mean()
+    assert est.best_loss_ == pytest.approx(loss, rel=1e-4)
     np.testing.assert_array_equal(est.reconstruct(table), start.reconstruct(table))
     np.testing.assert_array_equal(est.transform(table), start.transform(table))
 
 
+@pytest.mark.parametrize("validation_fraction", [None, 0.1])
+@pytest.mark.parametrize("init", ["pca", "random"])
+def test_best_loss_without_epochs(init, validation_fraction, table):
+    """It is the loss of the start, which is kept."""
+    params = {"init": init, "validation_fraction": validation_fraction}
+    est = autoencoder(max_epochs=0, **params).fit(table)
+    assert np.isfinite(est.best_loss_)
+
+
 @pytest.mark.parametrize("loss", ["mse", "mae", "huber"])
 def test_never_worse_than_pca_on_the_held_out_rows(loss, table):
+    spy = BatchSpy()
+    est = autoencoder(init="pca", loss=loss, max_epochs=20, callbacks=[spy]).fit(table)
+    held_out = table[spy.rows("valid", 0, table, est)]
     start = autoencoder(init="pca", loss=loss, max_epochs=0).fit(table)
-    est = autoencoder(init="pca", loss=loss, max_epochs=20).fit(table)
-    assert est.best_loss_ <= start.best_loss_
+    assert est.best_loss_ <= losses_of(loss, start.reconstruct(held_out), held_out) * (
+        1 + 1e-5
+    )
+
+
+HARMFUL = {
+    "sgd": 10.0,
+    "momentum": 1.0,
+    "nesterov": 1.0,
+    "adagrad": 30.0,
+    "rmsprop": 3.0,
+    "adam": 30.0,
+    "adamw": 30.0,
+}
+
+
+@pytest.mark.filterwarnings("ignore:Training did not lower the loss")
+@pytest.mark.parametrize("init", ["pca", "random"])
+@pytest.mark.parametrize("optimizer", HARMFUL)
+def test_never_ends_worse_than_it_began(optimizer, init, seed, table):
+    """On its own objective, which is penalised here."""
+    params = {
+        "init": init,
+        "validation_fraction": None,
+        "l2_penalty": 0.1,
+        "code_activation": "identity" if init == "pca" else "tanh",
+        "random_state": seed,
+    }
+    steps = {
+        "optimizer": optimizer,
+        "learning_rate": HARMFUL[optimizer],
+        "learning_rate_schedule": "constant",
+        "max_epochs": 3,
+    }
+    start = autoencoder(**params, max_epochs=0).fit(table)
+    before = objective_of(start, table)
+    try:
+        est = autoencoder(**params, **steps).fit(table)
+    except ValueError as error:  # it has left the range of single precision
+        assert "learning_rate" in str(error)  # noqa: PT017
+        return
+    assert est.loss_curve_[-1] > before  # the rate is too large indeed
+    assert objective_of(est, table) <= before * (1 + 1e-5)
+
+
+def objective_of(est, X):
+    """Half the squared error and the penalty on the weights, by skorch's own way."""
+    dataset = est.net_.get_dataset(X.astype(np.float32))
+    return est.net_.evaluate(dataset)["loss"]
 
 
 def test_held_out_rows_are_never_trained_on(table):
@@ -144,7 +221,7 @@ def test_held_out_rows_are_never_trained_on(table):
         assert sorted(trained) == sorted(set(range(60)) - held_out)
 
 
-def test_without_early_stopping_all_rows_are_trained_on(table):
+def test_without_held_out_rows_all_rows_are_trained_on(table):
     spy = BatchSpy()
     est = autoencoder(callbacks=[spy], validation_fraction=None).fit(table)
     for epoch in range(6):
@@ -182,38 +259,69 @@ def test_rows_of_weight_are_too_few(validation_fraction, table):
 # -- interrupts ------------------------------------------------------------------------
 
 
+EVENTS = (
+    "on_train_begin",
+    "on_epoch_begin",
+    "on_batch_begin",
+    "on_grad_computed",
+    "on_batch_end",
+    "on_epoch_end",
+    "on_train_end",
+)
+
+
 class Interrupt(Callback):
-    """SIGINT in the given epoch, the first being 0."""
+    """Asks for the end of training at an event in the given epoch, counted from 0."""
 
     n_fits = 0
 
-    def __init__(self, event="on_epoch_end", epoch=3):
+    def __init__(self, event="on_epoch_end", epoch=3, how="signal"):
         self.event = event
         self.epoch = epoch
+        self.how = how
 
     def on_train_begin(self, net, **kwargs):
         type(self).n_fits += 1
+        self._strike("on_train_begin", 0)
 
-    def on_epoch_end(self, net, **kwargs):
-        self._strike("on_epoch_end", net)
+    def on_epoch_begin(self, net, **kwargs):
+        self._strike("on_epoch_begin", len(net.history) - 1)
+
+    def on_batch_begin(self, net, **kwargs):
+        self._strike("on_batch_begin", len(net.history) - 1)
+
+    def on_grad_computed(self, net, **kwargs):
+        self._strike("on_grad_computed", len(net.history) - 1)
 
     def on_batch_end(self, net, **kwargs):
-        self._strike("on_batch_end", net)
+        self._strike("on_batch_end", len(net.history) - 1)
 
-    def _strike(self, event, net):
-        if event == self.event and len(net.history) == self.epoch + 1:
+    def on_epoch_end(self, net, **kwargs):
+        self._strike("on_epoch_end", len(net.history) - 1)
+
+    def on_train_end(self, net, **kwargs):
+        self._strike("on_train_end", len(net.history) - 1)
+
+    def _strike(self, event, epoch):
+        if event == self.event and epoch == self.epoch:
+            if self.how == "raise":
+                raise KeyboardInterrupt
             signal.raise_signal(signal.SIGINT)
 
 
-class Stop(Callback):
-    """Stops the training as skorch's callbacks do, after the given epoch."""
-
-    def __init__(self, epoch=3):
-        self.epoch = epoch
-
-    def on_epoch_end(self, net, **kwargs):
-        if len(net.history) == self.epoch + 1:
-            raise KeyboardInterrupt
+def interrupted_fit(est, X, how):
+    """Fit, and check that the user's interrupt comes out and a callback's does not."""
+    try:
+        est.fit(X)
+    except KeyboardInterrupt as error:
+        came_out = error
+    else:
+        came_out = None
+    # An assertion, since an interrupt that comes out of a test ends all tests.
+    if how == "raise":
+        assert came_out is None
+    else:
+        assert type(came_out) is KeyboardInterrupt
 
 
 def assert_fitted_with_the_best_so_far(est, X, n_epochs):
@@ -227,7 +335,9 @@ def assert_fitted_with_the_best_so_far(est, X, n_epochs):
     assert not est.module_.training
 
 
-@pytest.mark.parametrize("validation_fraction", [None, 0.1])
+@pytest.mark.filterwarnings("ignore:Training did not lower the loss")
+@pytest.mark.parametrize("how", ["raise", "signal"])
+@pytest.mark.parametrize("validation_fraction", [None, 0.5])
 @pytest.mark.parametrize(
     ("event", "epoch", "n_epochs"),
     [
@@ -237,22 +347,20 @@ def assert_fitted_with_the_best_so_far(est, X, n_epochs):
         ("on_batch_end", 3, 3),
     ],
 )
-def test_interrupt_comes_out_of_fit(
-    event, epoch, n_epochs, validation_fraction, small_table
+def test_interrupt_keeps_the_best_weights_so_far(
+    event, epoch, n_epochs, validation_fraction, how, small_table
 ):
-    interrupt = Interrupt(event, epoch)
-    est = autoencoder(
-        callbacks=[interrupt],
-        validation_fraction=validation_fraction,
-        learning_rate_schedule="constant",
-    )
-    with pytest.raises(KeyboardInterrupt):
-        est.fit(small_table)
+    """An interrupt of the user comes out of fit, the wish of a callback does not."""
+    params = {
+        "learning_rate_schedule": "constant",
+        "validation_fraction": validation_fraction,
+    }
+    est = autoencoder(callbacks=[Interrupt(event, epoch, how)], **params)
+    interrupted_fit(est, small_table, how)
     assert_fitted_with_the_best_so_far(est, small_table, n_epochs)
-    if validation_fraction:
+    if validation_fraction and n_epochs:
         # The rest of an epoch has no validation loss, and leaves no trace.
-        whole = autoencoder(max_epochs=n_epochs, learning_rate_schedule="constant")
-        whole.fit(small_table)
+        whole = autoencoder(max_epochs=n_epochs, **params).fit(small_table)
         assert est.best_loss_ == whole.best_loss_
         np.testing.assert_array_equal(
             est.transform(small_table), whole.transform(small_table)
@@ -262,35 +370,32 @@ def test_interrupt_comes_out_of_fit(
     assert est.partial_fit(small_table).n_iter_ == n_epochs + 1
 
 
-@pytest.mark.parametrize("validation_fraction", [None, 0.1])
-def test_callback_may_stop_the_training(validation_fraction, small_table):
-    """As in skorch by a KeyboardInterrupt, after which `fit` returns."""
-    params = {
-        "validation_fraction": validation_fraction,
-        "learning_rate_schedule": "constant",
-    }
-    est = autoencoder(callbacks=[Stop()], **params).fit(small_table)
-    assert_fitted_with_the_best_so_far(est, small_table, 4)
-    whole = autoencoder(max_epochs=4, **params).fit(small_table)
-    assert est.best_loss_ == whole.best_loss_
-    np.testing.assert_array_equal(
-        est.transform(small_table), whole.transform(small_table)
-    )
-    search = GridSearchCV(
-        autoencoder(callbacks=[Stop(1)]), {"n_components": [1, 2]}, cv=2
-    ).fit(small_table)
-    assert search.best_estimator_.n_iter_ == 2
+@pytest.mark.filterwarnings("ignore:Training did not lower the loss")
+@pytest.mark.parametrize("how", ["raise", "signal"])
+@pytest.mark.parametrize("event", EVENTS)
+def test_interrupt_at_every_event(event, how, small_table):
+    epoch = {"on_train_begin": 0, "on_train_end": 5}.get(event, 2)
+    est = autoencoder(callbacks=[Interrupt(event, epoch, how)])
+    handler = signal.getsignal(signal.SIGINT)
+    interrupted_fit(est, small_table, how)
+    assert signal.getsignal(signal.SIGINT) is handler
+    whole_epochs = {"on_train_begin": 0, "on_epoch_end": 3, "on_train_end": 6}
+    if how == "raise" or hasattr(est, "net_"):
+        n_epochs = whole_epochs.get(event, 2)
+        assert_fitted_with_the_best_so_far(est, small_table, n_epochs)
+    else:  # before the first step or after the last, there may be nothing to keep
+        assert event in ("on_train_begin", "on_train_end")
+        assert vars(est) == est.get_params(deep=False)
 
 
-def test_callback_may_stop_partial_fit(small_table):
-    est = autoencoder(callbacks=[Stop(0)]).partial_fit(small_table)
-    assert_fitted_with_the_best_so_far(est, small_table, 1)
-
-
-def test_interrupt_of_partial_fit(small_table):
-    est = autoencoder(callbacks=[Interrupt(epoch=0)])
-    with pytest.raises(KeyboardInterrupt):
+@pytest.mark.parametrize("how", ["raise", "signal"])
+def test_interrupt_of_partial_fit(how, small_table):
+    est = autoencoder(callbacks=[Interrupt(epoch=0, how=how)])
+    if how == "raise":
         est.partial_fit(small_table)
+    else:
+        with pytest.raises(KeyboardInterrupt):
+            est.partial_fit(small_table)
     assert_fitted_with_the_best_so_far(est, small_table, 1)
 
 
@@ -302,6 +407,14 @@ def test_interrupt_stops_a_grid_search(small_table):
     with pytest.raises(KeyboardInterrupt):
         search.fit(small_table)
     assert Interrupt.n_fits == 1
+
+
+def test_callback_that_stops_does_not_stop_a_grid_search(small_table):
+    Interrupt.n_fits = 0
+    est = autoencoder(callbacks=[Interrupt(epoch=1, how="raise")])
+    search = GridSearchCV(est, {"n_components": [1, 2]}, cv=2).fit(small_table)
+    assert Interrupt.n_fits == 5
+    assert search.best_estimator_.n_iter_ == 2
 
 
 class SignalSoon(Callback):
@@ -323,19 +436,51 @@ def test_interrupt_from_outside(small_table):
     assert_fitted_with_the_best_so_far(est, small_table, est.n_iter_)
 
 
-def test_interrupt_that_strikes_inside_of_skorch(small_table):
-    """A signal may arrive while skorch's own code runs: it still is a signal."""
-    names = {"__name__": "skorch.history", "signal": signal, "Callback": Callback}
-    exec(
-        "class Unlucky(Callback):\n"
-        "    def on_epoch_end(self, net, **kwargs):\n"
-        "        signal.raise_signal(signal.SIGINT)\n",
-        names,
-    )
-    est = autoencoder(callbacks=[names["Unlucky"]()])
-    with pytest.raises(KeyboardInterrupt):
-        est.fit(small_table)
-    assert_fitted_with_the_best_so_far(est, small_table, 1)
+@pytest.mark.parametrize("how", ["raise", "signal"])
+@pytest.mark.parametrize("handler", [signal.SIG_IGN, signal.SIG_DFL], ids=str)
+def test_handlers_that_are_not_functions_stay(handler, how, small_table):
+    """As in a job that a script starts in the background."""
+    signal.signal(signal.SIGINT, handler)
+    how = "raise" if handler == signal.SIG_DFL else how  # which ends the process
+    autoencoder(callbacks=[Interrupt(epoch=1, how=how)]).fit(small_table)
+    assert signal.getsignal(signal.SIGINT) == handler
+
+
+def test_handler_of_the_user_is_called_and_restored(small_table):
+    received = []
+
+    def handler(signum, frame):
+        received.append(signum)
+
+    signal.signal(signal.SIGINT, handler)
+    est = autoencoder(callbacks=[Interrupt(epoch=1)]).fit(small_table)
+    assert received == [signal.SIGINT]
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert est.n_iter_ == 6
+
+
+def test_handler_of_the_user_that_asks_a_callback_to_stop(small_table):
+    """A handler that does not raise has dealt with the interrupt."""
+    signal.signal(signal.SIGINT, lambda signum, frame: None)
+    callbacks = [Interrupt(epoch=1), Interrupt(epoch=2, how="raise")]
+    est = autoencoder(callbacks=callbacks)
+    interrupted_fit(est, small_table, "raise")
+    assert_fitted_with_the_best_so_far(est, small_table, 3)
+
+
+def test_callback_that_stops_in_another_thread(small_table):
+    est = autoencoder(callbacks=[Interrupt(epoch=1, how="raise")])
+    thread = threading.Thread(target=est.fit, args=(small_table,))
+    thread.start()
+    thread.join()
+    assert_fitted_with_the_best_so_far(est, small_table, 2)
+
+
+def test_handler_is_restored_after_an_error(small_table):
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(ValueError, match="learning_rate"):
+        autoencoder(**DIVERGING).fit(small_table)
+    assert signal.getsignal(signal.SIGINT) is handler
 
 
 # -- losses that blow up ---------------------------------------------------------------
@@ -510,6 +655,156 @@ def test_partial_fit_of_parts_starts_as_pca_of_the_first(table):
     pca = PCA(2).fit(table[:30])
     expected = pca.inverse_transform(pca.transform(table))
     np.testing.assert_allclose(est.reconstruct(table), expected, atol=1e-4)
+
+
+def test_partial_fit_of_a_row_keeps_the_statistics_of_all(table):
+    est = autoencoder().fit(table)
+    codes = [est.transform(table)]
+    for rows in (table[:1], table[7:9], table[3:4]):
+        est.partial_fit(rows)
+        codes.append(est.transform(rows))
+        # Each row with its code at the end of its call.
+        expected = np.vstack(codes).var(axis=0, ddof=1)
+        np.testing.assert_allclose(est.explained_variance_, expected, rtol=1e-4)
+
+
+class Described(Autoencoder):
+    """Keeps what variants are told of the codes."""
+
+    def _describe_codes(self, mean, variances):
+        self.described_ = mean, variances
+
+
+@pytest.mark.parametrize("validation_fraction", [None, 0.1])
+@pytest.mark.parametrize("init", ["pca", "random"])
+def test_moments_are_those_of_the_rotated_codes(init, validation_fraction, table):
+    params = {"init": init, "validation_fraction": validation_fraction}
+    est = Described(3, max_epochs=5, learning_rate=0.01, random_state=0, **params)
+    for method in (est.fit, est.partial_fit):
+        method(table)
+        codes = est.transform(table)
+        mean, variances = est.described_
+        if method == est.fit:
+            np.testing.assert_allclose(mean, codes.mean(axis=0), rtol=1e-3, atol=1e-3)
+            np.testing.assert_allclose(variances, codes.var(axis=0, ddof=1), rtol=1e-3)
+        np.testing.assert_array_equal(variances, est.explained_variance_)
+
+
+def missing_device():
+    return f"cuda:{torch.cuda.device_count() + 7}"
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_missing_device_leaves_the_former_state(method, small_table):
+    est = autoencoder(warm_start=True).fit(small_table)
+    before = state_of(est, small_table)
+    net = est.net_
+    est.set_params(device=missing_device())
+    with pytest.raises(ValueError, match="device"):
+        getattr(est, method)(small_table)
+    assert est.net_ is net
+    after = state_of(est, small_table)
+    assert after["rest"].pop("device") == missing_device()
+    assert before["rest"].pop("device") == "cpu"
+    assert_same(after, before)
+
+
+# -- what skorch's users expect --------------------------------------------------------
+
+
+@pytest.mark.parametrize("validation_fraction", [None, 0.5])
+def test_train_end_checkpoint(validation_fraction, small_table, tmp_path):
+    checkpoint = TrainEndCheckpoint(dirname=str(tmp_path))
+    params = {"callbacks": [checkpoint], "validation_fraction": validation_fraction}
+    est = autoencoder(code_activation="tanh", **params).fit(small_table)
+    saved = torch.load(tmp_path / "train_end_params.pt", weights_only=True)
+    # The weights that are kept, not the last ones.
+    assert_same(saved, dict(est.net_.module_.state_dict()))
+    assert (tmp_path / "train_end_history.json").exists()
+
+
+def test_early_stopping_of_skorch_brings_its_best_weights_back(small_table):
+    params = {"validation_fraction": None, "optimizer": "sgd", "learning_rate": 0.05}
+    stopper = EarlyStopping("train_loss", patience=2, load_best=True, threshold=0.5)
+    est = autoencoder(
+        callbacks=[stopper], max_epochs=50, code_activation="tanh", **params
+    ).fit(small_table)
+    assert est.n_iter_ < 50
+    assert stopper.best_epoch_ < est.n_iter_
+    best = stopper.best_model_weights_
+    assert_same(best, dict(est.net_.module_.state_dict()))
+
+
+def test_gradients_can_be_clipped(small_table):
+    params = {"optimizer": "sgd", "learning_rate_schedule": "constant", "max_epochs": 1}
+    # Codes with an activation, which are not rotated after training.
+    start = autoencoder(max_epochs=0, code_activation="tanh").fit(small_table)
+    norms = []
+    for callbacks in ([], [GradientNormClipping(1e-3)]):
+        est = autoencoder(
+            code_activation="tanh",
+            callbacks=callbacks,
+            validation_fraction=None,
+            batch_size=60,
+            **params,
+        ).fit(small_table)
+        norms.append(distance(est, start))
+    # One step of a gradient of this norm.
+    assert norms[1] == pytest.approx(0.01 * 1e-3, rel=1e-2)
+    assert norms[1] < 0.1 * norms[0]
+
+
+def distance(a, b):
+    first, second = (list(est.net_.module_.parameters()) for est in (a, b))
+    squares = [
+        (p - q).square().sum().item() for p, q in zip(first, second, strict=True)
+    ]
+    return np.sqrt(sum(squares))
+
+
+def test_freezer_keeps_weights(small_table):
+    frozen = autoencoder(callbacks=[Freezer("encoder*")], code_activation="tanh")
+    start = autoencoder(max_epochs=0, code_activation="tanh").fit(small_table)
+    frozen.fit(small_table)
+    before = start.net_.module_.state_dict()
+    n_frozen = 0
+    for name, value in frozen.net_.module_.state_dict().items():
+        is_frozen = name.startswith("encoder")
+        n_frozen += is_frozen
+        assert torch.equal(value, before[name]) == is_frozen, name
+    assert n_frozen > 0
+
+
+def test_net_goes_on_after_a_default_fit(table):
+    """Also what has been computed in double precision before is computed anew."""
+    est = Autoencoder(2, max_epochs=3, random_state=0).fit(table)
+    before = est.transform(table)
+    est.net_.partial_fit(table)
+    assert len(est.net_.history) > 3
+    after = est.transform(table)
+    assert (after != before).any()
+    with torch.no_grad():
+        codes = est.module_.encode(torch.from_numpy(table).float()).numpy()
+    np.testing.assert_allclose(after, codes, rtol=1e-4, atol=1e-4)
+
+
+def test_one_copy_in_double_precision_serves_until_weights_change(table):
+    est = autoencoder().fit(table)
+    est.transform(table[:1])
+    first = est.module_.in_double_precision()
+    est.transform(table[:1])
+    est.reconstruct(table)
+    assert est.module_.in_double_precision() is first
+    est.partial_fit(table)
+    assert est.module_.in_double_precision() is not first
+    with torch.no_grad():
+        next(est.net_.module_.parameters()).add_(1.0)
+    np.testing.assert_allclose(
+        est.transform(table),
+        est.transform(table.astype(np.float32)),
+        rtol=1e-3,
+        atol=1e-3,
+    )
 
 
 # -- targets of their own --------------------------------------------------------------
@@ -793,6 +1088,8 @@ def test_global_generators_are_left_alone(table, untouched_generators):
     est.partial_fit(table).transform(table)
     with pytest.raises(ValueError, match="loss became"):
         autoencoder(**DIVERGING).fit(table)
-    with pytest.raises(KeyboardInterrupt):
-        autoencoder(callbacks=[Interrupt()], network=Mine).fit(table)
+    for how in ("raise", "signal"):
+        interrupted_fit(
+            autoencoder(callbacks=[Interrupt(how=how)], network=Mine), table, how
+        )
     assert torch.is_grad_enabled()

@@ -44,7 +44,7 @@ assert deviations[1.0] < deviations[0.01] < deviations[0.0]
 assert deviations[1.0] < 0.1
 
 # %%
-# Histograms of the mean activations. Without the penalty the units are several times as
+# Histograms of the mean activations. Without the penalty the units are about twice as
 # active.
 import matplotlib.pyplot as plt
 

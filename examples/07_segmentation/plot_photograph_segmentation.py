@@ -68,7 +68,7 @@ y = reference.ravel()
 
 # %%
 # The encoders are trained on 8,000 patches without labels. With an L1 penalty and tied
-# weights, most of the 100 codes of a patch are zero.
+# weights, about half of the 100 codes of a patch are zero.
 from sklearn.decomposition import PCA
 
 from sklearn_ae import SparseAutoencoder

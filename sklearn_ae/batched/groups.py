@@ -7,10 +7,11 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 from sklearn_ae.batched.cancellation import Cancellation
-from sklearn_ae.batched.identical import are_equal, sets_of_identical
+from sklearn_ae.batched.identical import sets_of_identical
 from sklearn_ae.batched.training import Outcome, train_alone, train_stacked
 from sklearn_ae.networks._wrapper import Wrapper
 from sklearn_ae.networks.contract import Network
+from sklearn_ae.objectives._part import are_equal
 from sklearn_ae.objectives.losses import NAMED_LOSSES
 from sklearn_ae.objectives.objective import Objective, VariationalObjective
 from sklearn_ae.objectives.terms import Penalty

@@ -6,21 +6,13 @@ too; a stack rounds differently from place to place.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 
 from sklearn_ae.batched.batches import equal_rows, equal_states
 from sklearn_ae.batched.optimizers import OptimizerSettings
+from sklearn_ae.objectives._part import are_equal
 from sklearn_ae.training.loop import Training
-
-
-def are_equal(a: Any, b: Any) -> bool:
-    """Whether ``a == b``; False where that is not a question of yes or no."""
-    try:
-        return bool(a == b)
-    except (ValueError, TypeError, RuntimeError):
-        return False  # such as arrays
 
 
 def sets_of_identical(trainings: Sequence[Training]) -> list[list[int]]:

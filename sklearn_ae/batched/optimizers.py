@@ -37,7 +37,7 @@ class OptimizerSettings:
             for group in net.optimizer_.param_groups
         ]
         self.optimizer = type(net.optimizer_)
-        self.schedule = training.schedule_name
+        self.schedule = training.settings.learning_rate_schedule
         self.n_epochs = training.n_epochs
         self.n_batches = len(net.get_iterator(training.train, training=True))
         # Not shared, since it depends on the network's losses.

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_ae._doc_link import DocLinkMixin
@@ -19,12 +19,17 @@ from sklearn_ae.data.codes import (
 )
 from sklearn_ae.data.moments import mean_and_scale, principal_axes
 from sklearn_ae.estimators._parameters import MergedConstraints, ObjectiveParameters
-from sklearn_ae.estimators._parts import Parts, check_parts
+from sklearn_ae.estimators._parts import (
+    Parts,
+    check_parts,
+    check_pca_start,
+    check_unit_interval,
+)
 from sklearn_ae.estimators._reconstruction import ReconstructionMixin
 from sklearn_ae.estimators._trained_net import TrainedNetMixin
 from sklearn_ae.estimators._validation import TrainingData, validate_training_data
-from sklearn_ae.networks.contract import check_network, is_network_class, offers
-from sklearn_ae.objectives.losses import NAMED_LOSSES
+from sklearn_ae.networks.contract import check_network, offers
+from sklearn_ae.objectives.losses import NAMED_LOSSES, Loss
 from sklearn_ae.objectives.terms import L1Penalty, L2Penalty, Penalty
 from sklearn_ae.persistence.state import dump_state, load_state
 from sklearn_ae.training.hardware import resolve_device
@@ -68,7 +73,8 @@ class BaseAutoencoder(
     explained_variance_ : ndarray of shape (n_components_,)
         Variance of each code over the training rows, with ``n - 1`` in the
         denominator. After `partial_fit`, the rows are those of all calls, each with
-        its code at the end of its call.
+        its code at the end of its call: while codes still change, this can be far from
+        the variance of `transform`.
 
     mean_ : ndarray of shape (n_features_in_,)
         Subtracted from the input before it enters the network: the mean of each
@@ -123,15 +129,27 @@ class BaseAutoencoder(
         """The network and the objective; call `super()` and `replace` fields."""
         names = {one.name for one in fields(Parts)} & {one.name for one in fields(self)}
         given = {name: getattr(self, name) for name in names - {"loss", "penalties"}}
+        # Clones, so that parameters set later do not change a fitted model.
+        penalties = [clone(penalty, safe=False) for penalty in self.penalties or ()]
         loss = NAMED_LOSSES.get(self.loss) if isinstance(self.loss, str) else self.loss
+        if isinstance(self.loss, Loss):
+            loss = clone(self.loss)
+            loss.check()
+        for i, penalty in enumerate(penalties):
+            if not isinstance(penalty, Penalty):
+                raise ValueError(
+                    f"penalties[{i}]={penalty!r} must be a "
+                    "sklearn_ae.objectives.Penalty."
+                )
+            penalty.check()
         return Parts(
             **given,
             loss=loss,
             loss_name=self.loss,
-            penalties=_by_column(
+            penalties=(
                 L1Penalty(float(self.l1_penalty)),
                 L2Penalty(float(self.l2_penalty)),
-                *(self.penalties or ()),
+                *penalties,
             ),
         )
 
@@ -195,15 +213,24 @@ default=None
             net = self._continue(parts, data) if continues else self._build(parts, data)
             kept, held_out = self._split(data)
             pca_rows = None if continues else self._start(net, parts, data, kept)
-            result = self._train(net, data, kept, held_out, pca_rows is not None)
-            if pca_rows is not None and not result.has_changed:
-                # No rows need to be held out any more.
+            is_accepted = None if pca_rows is None else is_certain_gain
+            train_set = self._dataset(data, kept)
+            valid_set = self._dataset(data, held_out) if len(held_out) else None
+            settings = self._recipe.settings
+            result = train(
+                Training(net, train_set, valid_set, settings, is_accepted=is_accepted)
+            )
+            is_pca = pca_rows is not None and not result.has_changed
+            if is_pca and len(pca_rows) < len(data.rows):
+                # Rows need not be held out any longer.
                 self._start_as_pca(net, parts, data, data.rows)
-            is_as_found = (continues or pca_rows is not None) and not result.has_changed
-            if not (result.has_changed or is_as_found):
-                self._warn_of_no_progress(result)
-            rotates = parts.may_rotate_codes and not is_as_found
-            self._finish(net, self._order_codes(net, data, rotates), result)
+                loss = net.evaluate(train_set if valid_set is None else valid_set)
+                result = result._replace(best_loss=loss["loss"])
+            rotates = result.has_changed or not (continues or is_pca)
+            moments = self._order_codes(net, data, parts.may_rotate_codes and rotates)
+            self._finish(net, moments, result)
+        if not (result.has_changed or continues or is_pca or result.interrupt):
+            self._warn_of_no_progress()
         if result.interrupt is not None:
             raise result.interrupt
         return self
@@ -212,9 +239,10 @@ default=None
     def partial_fit(self, X, y=None, *, X_target=None, sample_weight=None):
         """Train for one epoch on `X`, at a constant learning rate.
 
-        The first call determines the mean, the scale, the number of components and,
-        if the network starts as PCA, the starting point. No rows are held out, and
-        codes are not rotated.
+        The first call determines the network, the objective, the optimizer, the mean,
+        the scale and, if the network starts as PCA, the starting point. Of the
+        parameters, `callbacks`, `device` and `verbose` may change between calls. No
+        rows are held out, and codes are not rotated.
 
         Parameters
         ----------
@@ -241,16 +269,18 @@ default=None
             data = validate_training_data(
                 self, X, X_target, sample_weight, reset=not continues
             )
-            parts = self._resolve(data, continues)
             if continues:
+                self._check_more(data)
                 net = self._on_device(self.net_)
             else:
+                parts = self._resolve(data, continues)
                 net = self._build(parts, data)
                 self._start(net, parts, data, data.rows)
             net.set_listeners(self.callbacks, self.verbose)
             dataset = self._dataset(data, data.rows)
+            settings = self._recipe.settings.of_one_epoch()
             result = train_alone(
-                Training(net, dataset, None, n_epochs=1, keeps_best=False)
+                Training(net, dataset, None, settings, keeps_best=False)
             )
             moments = code_moments(net.module_, dataset)
             if continues:
@@ -270,18 +300,27 @@ default=None
             if n_components < 1:
                 axes = principal_axes(*table, self._feature_mean, n_components)
                 n_components = len(axes.components)
-        elif n_components < 1:
-            n_components = self.n_components_
+        else:
+            self._check_more(data)
+            if n_components < 1:
+                n_components = self.n_components_
+        self.n_components_ = int(n_components)
+        self._check(data)
+        parts = self._parts(data, self.n_components_)
+        check_parts(parts, data)
+        if not continues:
+            check_pca_start(parts, data, self.n_components_)
+        return parts
+
+    def _check_more(self, data: TrainingData) -> None:
+        """Check data that a fitted network goes on with."""
         if data.n_outputs != self._n_outputs:
             raise ValueError(
                 f"The target has {data.n_outputs} columns, but the fitted network has "
                 f"{self._n_outputs} outputs."
             )
-        self.n_components_ = int(n_components)
-        self._check(data)
-        parts = self._parts(data, self.n_components_)
-        check_parts(parts, data, self.n_components_)
-        return parts
+        if self._recipe.loss.needs_unit_interval:
+            check_unit_interval(data, self.loss)
 
     def _build(self, parts: Parts, data: TrainingData) -> AutoencoderNet:
         """A new net for the data, with its initial weights."""
@@ -295,10 +334,10 @@ default=None
         settings = self._resolve_training(len(data.rows))
         affine = standardize, standardize_target
         self._recipe = parts.recipe(data, self.n_components_, settings, *affine)
-        if not is_network_class(parts.network):
-            return self._make_net()
+        net = self._make_net()
+        if parts.network is None:
+            return net
         try:
-            net = self._make_net()
             some = data.rows[:100]
             x, _, _ = self._dataset(data, some).gather(np.arange(len(some)))
             codes = check_network(net.module_, x, self.n_components_, data.n_outputs)
@@ -382,34 +421,11 @@ default=None
         activation = parts.resolved_output_activation
         start_as_pca(net.module_, axes, mean, self._dataset(data, rows), activation)
 
-    def _train(
-        self,
-        net: AutoencoderNet,
-        data: TrainingData,
-        kept: np.ndarray,
-        held_out: np.ndarray,
-        is_pca: bool,
-    ) -> TrainingResult:
-        settings = self._recipe.settings
-        return train(
-            Training(
-                net,
-                self._dataset(data, kept),
-                self._dataset(data, held_out) if len(held_out) else None,
-                n_epochs=settings.max_epochs,
-                schedule=settings.learning_rate_schedule,
-                patience=settings.patience,
-                tol=settings.tol,
-                accepts=is_certain_gain if is_pca else None,
-            )
-        )
-
-    def _warn_of_no_progress(self, result: TrainingResult) -> None:
-        settings = self._recipe.settings
-        if settings.max_epochs > 0 and result.interrupt is None:
+    def _warn_of_no_progress(self) -> None:
+        if self._recipe.settings.max_epochs > 0:
             warnings.warn(
-                "Training did not lower the loss, so the initial random weights are "
-                f"kept. Change learning_rate={self.learning_rate!r} or "
+                "Training did not lower the loss, so that the random weights at the "
+                f"start are kept. Change learning_rate={self.learning_rate!r} or "
                 f"max_epochs={self.max_epochs!r}.",
                 ConvergenceWarning,
                 stacklevel=4,
@@ -479,31 +495,13 @@ default=None
         prefix = "penalties__"
         own = {k: v for k, v in params.items() if not k.startswith(prefix)}
         super().set_params(**own)
-        for key, value in params.items():
-            if key.startswith(prefix):
-                index, _, name = key.removeprefix(prefix).partition("__")
-                penalties = list(self.penalties or ())
-                if not (index.isdigit() and int(index) < len(penalties)):
-                    raise ValueError(
-                        f"Invalid parameter {key!r}: there are {len(penalties)} "
-                        f"penalties in {self}."
-                    )
-                penalties[int(index)].set_params(**{name: value})
+        penalties = self.penalties if isinstance(self.penalties, list | tuple) else ()
+        for key in params.keys() - own.keys():
+            index, _, name = key.removeprefix(prefix).partition("__")
+            if not (index.isdigit() and int(index) < len(penalties)):
+                raise ValueError(
+                    f"Invalid parameter {key!r}: there are {len(penalties)} penalties "
+                    f"in {self}."
+                )
+            penalties[int(index)].set_params(**{name: params[key]})
         return self
-
-
-def _by_column(*penalties: Penalty) -> dict[str, Penalty]:
-    """The penalties by unique names, which name their columns in the history."""
-    named: dict[str, Penalty] = {}
-    for penalty in penalties:
-        if not isinstance(penalty, Penalty):
-            raise ValueError(
-                f"penalties must contain sklearn_ae.objectives.Penalty objects, but "
-                f"{penalty!r} is not one."
-            )
-        name, n = penalty.name, 1
-        while name in named:
-            n += 1
-            name = f"{penalty.name}_{n}"
-        named[name] = penalty
-    return named

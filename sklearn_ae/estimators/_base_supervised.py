@@ -200,7 +200,7 @@ class BaseSupervised(
 
     best_loss_ : float
         Loss of the weights that were kept, on the held-out rows. Without held-out
-        rows, the last training loss; without fine-tuning, infinity.
+        rows, the last training loss; without fine-tuning, that of the head.
 
     device_ : str
         Device of the network.
@@ -312,8 +312,10 @@ class BaseSupervised(
     def _fine_tune(self, net: AutoencoderNet, labelled: Labelled) -> TrainingResult:
         """Steps 2 and 3: train the head, then encoder and head together."""
         rows, settings = labelled.rows, self._recipe.settings
-        n_epochs = 0 if self.freeze else settings.max_epochs
-        held_out = self._held_out(labelled) if n_epochs > 0 else np.empty(0, int)
+        if self.freeze:
+            settings = replace(settings, max_epochs=0)
+        fine_tunes = settings.max_epochs > 0
+        held_out = self._held_out(labelled) if fine_tunes else np.empty(0, int)
         kept = np.setdiff1d(rows, held_out)
         codes = self._codes(labelled)
         self._train_head(net, codes, labelled, kept)
@@ -322,10 +324,7 @@ class BaseSupervised(
                 net,
                 self._dataset(labelled, kept),
                 self._dataset(labelled, held_out) if len(held_out) else None,
-                n_epochs=n_epochs,
-                schedule=settings.learning_rate_schedule,
-                patience=settings.patience,
-                tol=settings.tol,
+                settings,
             )
         )
         if not result.has_changed:

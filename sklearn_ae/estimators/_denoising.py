@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 from numbers import Real
 from typing import ClassVar
 
+from sklearn.base import clone
+
 from sklearn_ae._sklearn_compat import Interval, StrOptions
 from sklearn_ae.data.moments import blocks
 from sklearn_ae.estimators._base import BaseAutoencoder
@@ -12,6 +14,7 @@ from sklearn_ae.estimators._parameters import NetworkParameters
 from sklearn_ae.estimators._parts import Parts
 from sklearn_ae.estimators._validation import TrainingData
 from sklearn_ae.objectives.corruptions import (
+    Corruption,
     GaussianNoise,
     MaskingNoise,
     SaltAndPepper,
@@ -132,11 +135,13 @@ class DenoisingAutoencoder(BaseAutoencoder, NetworkParameters):
     validation_fraction : float or None, default=0.1
         Share of the rows that is held out, in (0, 1). The weights with the lowest
         loss on these rows are kept. Small tables hold out 30 rows, but at most a third.
-        None trains on all rows and keeps the last weights.
+        None trains on all rows and keeps the last weights, unless the loss was lower
+        before training.
 
     n_iter_no_change : int or None, default=None
-        Number of epochs without an improvement of the loss on the held-out rows after
-        which training stops. None trains to the end of the schedule.
+        Number of epochs without an improvement after which training stops: of the loss
+        on the held-out rows or, without any, of the training loss. None trains to the
+        end of the schedule.
 
     tol : float, default=0.0001
         Smallest relative decrease of the lowest loss that counts as an improvement.
@@ -184,7 +189,8 @@ default="gaussian"
     explained_variance_ : ndarray of shape (n_components_,)
         Variance of each code over the training rows, with ``n - 1`` in the
         denominator. After `partial_fit`, the rows are those of all calls, each with
-        its code at the end of its call.
+        its code at the end of its call: while codes still change, this can be far from
+        the variance of `transform`.
 
     mean_ : ndarray of shape (n_features_in_,)
         Subtracted from the input before it enters the network: the mean of each
@@ -279,6 +285,11 @@ default="gaussian"
     }
 
     def _check(self, data: TrainingData) -> None:
+        if isinstance(self.corruption, type):
+            raise ValueError(
+                f"corruption={self.corruption!r} must be an object, not a class; call "
+                "the class, for instance with its level."
+            )
         # The comparison of a callable with a string may fail.
         is_share = isinstance(self.corruption, str) and self.corruption != "gaussian"
         if is_share and self.corruption_level > 1:
@@ -295,6 +306,10 @@ default="gaussian"
         level = float(self.corruption_level)
         if data.target is not None:
             return None
+        if isinstance(self.corruption, Corruption):
+            corruption = clone(self.corruption)
+            corruption.check()
+            return corruption
         if callable(self.corruption):
             return self.corruption
         if level == 0:

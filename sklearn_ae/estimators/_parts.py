@@ -1,6 +1,7 @@
 """The parts of an autoencoder: what a variant passes to the base class."""
 
 from dataclasses import dataclass, field
+from functools import partial
 from numbers import Integral
 from typing import Any
 
@@ -46,8 +47,8 @@ class Parts:
     loss : Loss
     loss_name : str or Loss
         The parameter `loss`, for error messages.
-    penalties : dict of str to Penalty
-        Penalties by the names of their columns in the history.
+    penalties : tuple of Penalty
+        The variant's own one first.
     corruption : callable or None
         Corruption of the inputs during training.
     objective, objective_params : type, dict
@@ -71,7 +72,7 @@ class Parts:
     code_bias: float | None = None
     loss: Loss
     loss_name: Any
-    penalties: dict[str, Penalty] = field(default_factory=dict)
+    penalties: tuple[Penalty, ...] = ()
     corruption: Any = None
     objective: type = Objective
     objective_params: dict[str, Any] = field(default_factory=dict)
@@ -82,7 +83,7 @@ class Parts:
         """Whether neither the variant nor a penalty depends on the axes of codes."""
         return self.orders_codes and all(
             penalty.is_rotation_invariant or penalty.weight == 0
-            for penalty in self.penalties.values()
+            for penalty in self.penalties
         )
 
     @property
@@ -108,6 +109,8 @@ class Parts:
             "n_components": n_components,
         }
         module = self.network
+        if isinstance(module, partial):
+            module, params = module.func, params | module.keywords
         if not is_network_class(module):
             params |= {
                 "n_outputs": n_outputs,
@@ -168,13 +171,13 @@ class Parts:
             objective=self.objective,
             objective_params=self.objective_params,
             loss=self.loss,
-            penalties=self.penalties,
+            penalties=_by_column(self.penalties),
             corruption=self.corruption,
             settings=settings,
         )
 
 
-def check_parts(parts: Parts, data: TrainingData, n_components: int) -> None:
+def check_parts(parts: Parts, data: TrainingData) -> None:
     """Raise a ValueError if parts contradict each other or the data."""
     sizes = parts.hidden_layer_sizes
     if not isinstance(sizes, str):
@@ -184,7 +187,7 @@ def check_parts(parts: Parts, data: TrainingData, n_components: int) -> None:
                     f"hidden_layer_sizes={sizes!r} must contain integers of at least 1."
                 )
     has_class = is_network_class(parts.network)
-    if has_class:
+    if has_class or isinstance(parts.network, partial):
         check_network_class(parts.network)
     if parts.tied_weights and parts.network is not None:
         raise ValueError(
@@ -196,10 +199,12 @@ def check_parts(parts: Parts, data: TrainingData, n_components: int) -> None:
             f"tied_weights=True needs as many outputs as inputs ({data.n_features}), "
             f"but X_target has {data.n_outputs} columns."
         )
-    for i, penalty in enumerate(parts.penalties.values()):
-        if not penalty.weight >= 0:
+    for penalty in parts.penalties:
+        suits = has_class or parts.code_activation == "sigmoid"
+        if penalty.needs_unit_codes and penalty.weight > 0 and not suits:
             raise ValueError(
-                f"penalties[{i}]={penalty!r} must have a weight of at least 0."
+                f"{penalty!r} needs codes in (0, 1), which code_activation="
+                f"{parts.code_activation!r} does not give; use 'sigmoid'."
             )
     if parts.loss.needs_unit_interval:
         if not has_class and parts.resolved_output_activation != "sigmoid":
@@ -208,8 +213,11 @@ def check_parts(parts: Parts, data: TrainingData, n_components: int) -> None:
                 f"output in [0, 1], which loss={parts.loss_name!r} needs; use "
                 "'sigmoid' or 'auto'."
             )
-        target = data.X if data.target is None else data.target
-        _check_unit_interval(target, parts.loss_name)
+        check_unit_interval(data, parts.loss_name)
+
+
+def check_pca_start(parts: Parts, data: TrainingData, n_components: int) -> None:
+    """Raise a ValueError if a new network cannot start as PCA although it should."""
     if not parts.starts_as_pca:
         return
     if parts.code_activation != "identity":
@@ -230,8 +238,10 @@ def check_parts(parts: Parts, data: TrainingData, n_components: int) -> None:
 _FOR_ANY_VALUE = {"bernoulli": "gaussian"}
 
 
-def _check_unit_interval(X: Any, loss: Any) -> None:
-    values = X if isinstance(X, np.ndarray) else X.data
+def check_unit_interval(data: TrainingData, loss: Any) -> None:
+    """Raise a ValueError if targets are not in [0, 1], as a loss needs them."""
+    target = data.X if data.target is None else data.target
+    values = target if isinstance(target, np.ndarray) else target.data
     low, high = values.min(initial=0), values.max(initial=0)
     if low < 0 or high > 1:
         instead = _FOR_ANY_VALUE.get(loss, "mse") if isinstance(loss, str) else "mse"
@@ -240,3 +250,21 @@ def _check_unit_interval(X: Any, loss: Any) -> None:
             f"{high:.4g}]. Scale them, for instance with MinMaxScaler, or choose "
             f"loss={instead!r}."
         )
+
+
+# Columns of the history that are not penalties.
+_COLUMNS = frozenset({"batch_size", "kl", "loss", "loss_best", "reconstruction"})
+
+
+def _by_column(penalties: tuple[Penalty, ...]) -> dict[str, Penalty]:
+    """Penalties with a weight, by their columns in the history, which are unique."""
+    named: dict[str, Penalty] = {}
+    for penalty in penalties:
+        if penalty.weight == 0:
+            continue
+        name, n = penalty.name, 1
+        while name in named or name in _COLUMNS:
+            n += 1
+            name = f"{penalty.name}_{n}"
+        named[name] = penalty
+    return named

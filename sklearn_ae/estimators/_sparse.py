@@ -144,11 +144,13 @@ class SparseAutoencoder(BaseAutoencoder, NetworkParameters):
     validation_fraction : float or None, default=0.1
         Share of the rows that is held out, in (0, 1). The weights with the lowest
         loss on these rows are kept. Small tables hold out 30 rows, but at most a third.
-        None trains on all rows and keeps the last weights.
+        None trains on all rows and keeps the last weights, unless the loss was lower
+        before training.
 
     n_iter_no_change : int or None, default=None
-        Number of epochs without an improvement of the loss on the held-out rows after
-        which training stops. None trains to the end of the schedule.
+        Number of epochs without an improvement after which training stops: of the loss
+        on the held-out rows or, without any, of the training loss. None trains to the
+        end of the schedule.
 
     tol : float, default=0.0001
         Smallest relative decrease of the lowest loss that counts as an improvement.
@@ -202,7 +204,8 @@ class SparseAutoencoder(BaseAutoencoder, NetworkParameters):
     explained_variance_ : ndarray of shape (n_components_,)
         Variance of each code over the training rows, with ``n - 1`` in the
         denominator. After `partial_fit`, the rows are those of all calls, each with
-        its code at the end of its call.
+        its code at the end of its call: while codes still change, this can be far from
+        the variance of `transform`.
 
     mean_ : ndarray of shape (n_features_in_,)
         Subtracted from the input before it enters the network: the mean of each
@@ -329,26 +332,21 @@ class SparseAutoencoder(BaseAutoencoder, NetworkParameters):
 
     def _parts(self, data: TrainingData, n_components: int) -> Parts:
         parts = super()._parts(data, n_components)
-        penalties, lambd, rho = (
-            dict(parts.penalties),
-            float(self.lambd),
-            float(self.rho),
-        )
+        lambd, rho, penalty = float(self.lambd), float(self.rho), None
         changes = {
             "code_activation": self._resolved_code_activation(),
             "orders_codes": False,
             "data_rms": DATA_RMS,
-            "penalties": penalties,
         }
         if self.sparsity == "kl":
-            penalties["sparsity"] = KLSparsity(lambd, rho)
+            penalty = KLSparsity(lambd, rho)
             # Units start with about the target activation. From one half, large
             # batches would give the biases too few steps to get there.
             changes["code_bias"] = float(logit(rho))
         elif self.sparsity == "l1":
-            penalties["sparsity"] = ActivationL1(lambd)
+            penalty = ActivationL1(lambd)
         elif self.sparsity == "l2":
-            penalties["sparsity"] = ActivationL2(lambd)
+            penalty = ActivationL2(lambd)
         else:
             k = max(1, round(rho * n_components)) if self.k is None else int(self.k)
             if k > n_components:
@@ -356,6 +354,8 @@ class SparseAutoencoder(BaseAutoencoder, NetworkParameters):
                     f"k={self.k!r} must be at most n_components={n_components}."
                 )
             changes |= {"wrapper": TopKNetwork, "wrapper_params": {"k": k}}
+        if penalty is not None:
+            changes["penalties"] = (penalty, *parts.penalties)
         return replace(parts, **changes)
 
     def _resolved_code_activation(self) -> str:

@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from sklearn.base import clone
 
-from sklearn_ae._sklearn_compat import Interval, StrOptions
+from sklearn_ae._sklearn_compat import Interval, StrOptions, validate_params
 from sklearn_ae.estimators._autoencoder import Autoencoder
 from sklearn_ae.estimators._base import BaseAutoencoder
 from sklearn_ae.estimators._contractive import ContractiveAutoencoder
 from sklearn_ae.estimators._denoising import DenoisingAutoencoder
 from sklearn_ae.estimators._parameters import CodeActivation, HiddenLayers
-from sklearn_ae.estimators._parts import Parts, check_parts
+from sklearn_ae.estimators._parts import Parts, check_parts, check_pca_start
 from sklearn_ae.estimators._sparse import SparseAutoencoder
 from sklearn_ae.estimators._validation import TrainingData
 from sklearn_ae.networks.dense import DenseNetwork
@@ -124,11 +124,13 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
     validation_fraction : float or None, default=0.1
         Share of the rows that is held out, in (0, 1). The weights with the lowest
         loss on these rows are kept. Small tables hold out 30 rows, but at most a third.
-        None trains on all rows and keeps the last weights.
+        None trains on all rows and keeps the last weights, unless the loss was lower
+        before training.
 
     n_iter_no_change : int or None, default=None
-        Number of epochs without an improvement of the loss on the held-out rows after
-        which training stops. None trains to the end of the schedule.
+        Number of epochs without an improvement after which training stops: of the loss
+        on the held-out rows or, without any, of the training loss. None trains to the
+        end of the schedule.
 
     tol : float, default=0.0001
         Smallest relative decrease of the lowest loss that counts as an improvement.
@@ -195,7 +197,8 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
     explained_variance_ : ndarray of shape (n_components_,)
         Variance of each code over the training rows, with ``n - 1`` in the
         denominator. After `partial_fit`, the rows are those of all calls, each with
-        its code at the end of its call.
+        its code at the end of its call: while codes still change, this can be far from
+        the variance of `transform`.
 
     mean_ : ndarray of shape (n_features_in_,)
         Subtracted from the input before it enters the network: the mean of each
@@ -346,8 +349,9 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
                 f"{names} or {_LAYERS[-1].__name__}."
             )
         # Nested estimators are not validated by themselves.
-        prototype._validate_params()
+        validate_params(prototype)
         own = super()._parts(data, self.n_components_)
+        check_parts(own, data)
         _, params = own.module_and_params(
             data.n_features, self.n_components_, data.n_outputs
         )
@@ -364,7 +368,8 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
             try:
                 layer._check(data)
                 parts = layer._parts(data, n_components)
-                check_parts(parts, data, n_components)
+                check_parts(parts, data)
+                check_pca_start(parts, data, n_components)
                 module, _ = parts.module_and_params(width, n_components, data.n_outputs)
             except ValueError as error:
                 raise ValueError(

@@ -100,8 +100,9 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
         on all rows, which is advisable if there are few labels.
 
     n_iter_no_change : int or None, default=None
-        Number of epochs without an improvement of the loss on the held-out rows after
-        which training stops. None trains to the end of the schedule.
+        Number of epochs without an improvement after which training stops: of the loss
+        on the held-out rows or, without any, of the training loss. None trains to the
+        end of the schedule.
 
     tol : float, default=0.0001
         Smallest relative decrease of the lowest loss that counts as an improvement.
@@ -159,7 +160,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
 
     best_loss_ : float
         Loss of the weights that were kept, on the held-out rows. Without held-out
-        rows, the last training loss; without fine-tuning, infinity.
+        rows, the last training loss; without fine-tuning, that of the head.
 
     device_ : str
         Device of the network.
@@ -475,8 +476,9 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
         on all rows, which is advisable if there are few labels.
 
     n_iter_no_change : int or None, default=None
-        Number of epochs without an improvement of the loss on the held-out rows after
-        which training stops. None trains to the end of the schedule.
+        Number of epochs without an improvement after which training stops: of the loss
+        on the held-out rows or, without any, of the training loss. None trains to the
+        end of the schedule.
 
     tol : float, default=0.0001
         Smallest relative decrease of the lowest loss that counts as an improvement.
@@ -527,7 +529,7 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
 
     best_loss_ : float
         Loss of the weights that were kept, on the held-out rows. Without held-out
-        rows, the last training loss; without fine-tuning, infinity.
+        rows, the last training loss; without fine-tuning, that of the head.
 
     device_ : str
         Device of the network.

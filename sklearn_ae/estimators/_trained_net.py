@@ -26,14 +26,17 @@ class TrainedNetMixin:
     def _unchanged_on_error(self) -> Iterator[None]:
         """Restore the estimator if the block fails."""
         before = dict(vars(self))
-        state = dump_state(self.net_) if hasattr(self, "net_") else None
+        net = getattr(self, "net_", None)
+        if net is not None:
+            state, listeners = dump_state(net), (net.callbacks, net.verbose)
         try:
             yield
         except BaseException:
             vars(self).clear()
             vars(self).update(before)
-            if state is not None:
-                load_state(self.net_, state)
+            if net is not None:
+                load_state(net, state)
+                net.set_listeners(*listeners)
             raise
 
     def _make_net(self) -> AutoencoderNet:
@@ -66,17 +69,22 @@ class TrainedNetMixin:
         self.loss_curve_ = self.history_.get("train_loss", np.empty(0))
         self.validation_loss_curve_ = self.history_.get("valid_loss")
         self.best_loss_ = result.best_loss
-        self._set_net(net)
+        self.net_, self._module = net, None
 
-    def _set_net(self, net: AutoencoderNet) -> None:
-        self.net_ = net
-        self.module_ = Standardized(net.module_, net.units_)
-        self.module_.to(self.device_).eval()
+    @property
+    def module_(self) -> Standardized:
+        """The network in the units of the data."""
+        net, module = self.net_, self._module
+        # A method of the net may have made it a new one.
+        if module is None or module.network is not net.module_:
+            module = Standardized(net.module_, net.units_).to(self.device_)
+            self._module = module
+        return module.eval()
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__().copy()
         net = state.pop("net_", None)
-        state.pop("module_", None)
+        state.pop("_module", None)
         if net is not None:
             state["_recipe"] = self._recipe.to_plain()
             state["_net_state"] = dump_state(net)
@@ -102,7 +110,7 @@ class TrainedNetMixin:
         self._recipe = Recipe.from_plain(self._recipe)
         net = self._make_net()
         load_state(net, net_state)
-        self._set_net(net)
+        self.net_, self._module = net, None
 
 
 def _package_version() -> str:

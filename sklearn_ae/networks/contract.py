@@ -132,6 +132,14 @@ class Network(nn.Module, Offers, ABC):
     (1797, 8)
     """
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, nn.Module) and hasattr(Offers, name):
+            raise AttributeError(
+                f"{name!r} cannot be the name of a submodule: it is reserved by "
+                "sklearn_ae.networks.Network."
+            )
+        super().__setattr__(name, value)
+
     @abstractmethod
     def encode(self, x: Tensor) -> Tensor:
         """Compute the codes of rows.
@@ -191,6 +199,11 @@ def is_network_class(network: Any) -> bool:
 def check_network_class(network: Any) -> None:
     """Raise a ValueError if a class is not a class of networks."""
     cls = network.func if isinstance(network, partial) else network
+    if isinstance(network, partial) and network.args:
+        raise ValueError(
+            f"network={network!r} must have keyword arguments only; n_features and "
+            "n_components come first."
+        )
     if not (isinstance(cls, type) and issubclass(cls, nn.Module)):
         raise ValueError(
             f"network={network!r} must be a subclass of torch.nn.Module that takes "

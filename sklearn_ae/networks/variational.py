@@ -31,7 +31,8 @@ class VariationalNetwork(Wrapper):
 
     def __init__(self, n_features: int, n_components: int, **params: Any) -> None:
         super().__init__(n_features, n_components, **params)
-        self._has_hidden = offers(self.network).n_hidden is not None
+        offered = offers(self.network)
+        self._has_hidden = None not in (offered.hidden, offered.code, offered.n_hidden)
         n_hidden = self.network.n_hidden if self._has_hidden else n_features
         self.log_variance_layer = nn.utils.skip_init(Linear, n_hidden, n_components)
         self.log_noise_variance = nn.Parameter(torch.zeros(()))

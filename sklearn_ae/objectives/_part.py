@@ -2,7 +2,20 @@
 
 from typing import Any, ClassVar
 
+import numpy as np
 from sklearn.base import BaseEstimator
+
+from sklearn_ae._sklearn_compat import validate_params
+
+
+def are_equal(a: Any, b: Any) -> bool:
+    """Whether two values are equal; arrays if all entries are."""
+    if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
+        return np.array_equal(a, b)
+    try:
+        return bool(a == b)
+    except (ValueError, TypeError, RuntimeError):
+        return False
 
 
 class Part(BaseEstimator):
@@ -15,9 +28,16 @@ class Part(BaseEstimator):
     # torch's global generator is seeded before training and restored afterwards.
     uses_own_generator: ClassVar[bool] = False
 
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {}
+
+    def check(self) -> None:
+        """Raise a ValueError if a field is invalid."""
+        validate_params(self)
+
     def __eq__(self, other: object) -> Any:
         if type(self) is not type(other):
             return NotImplemented
-        return self.get_params(deep=False) == other.get_params(deep=False)
+        ours, theirs = self.get_params(deep=False), other.get_params(deep=False)
+        return all(are_equal(value, theirs[name]) for name, value in ours.items())
 
     __hash__ = None  # type: ignore[assignment]

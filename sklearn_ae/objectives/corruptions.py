@@ -11,13 +11,17 @@ References
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from numbers import Real
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
+from sklearn_ae._sklearn_compat import Interval
 from sklearn_ae._units import Affine
 from sklearn_ae.objectives._part import Part
+
+SHARE = [Interval(Real, 0, 1, closed="both")]
 
 
 def gaussian(x: Tensor, generator: torch.Generator | None, *, level: float) -> Tensor:
@@ -159,6 +163,9 @@ class GaussianNoise(Corruption):
     """
 
     level: float = 0.3
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "level": [Interval(Real, 0, None, closed="left")]
+    }
     uses_own_generator: ClassVar[bool] = True
 
     def __call__(self, x: Tensor, generator: torch.Generator | None) -> Tensor:
@@ -181,6 +188,7 @@ class MaskingNoise(Corruption):
     """
 
     level: float = 0.3
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {"level": SHARE}
     uses_own_generator: ClassVar[bool] = True
 
     def __call__(self, x: Tensor, generator: torch.Generator | None) -> Tensor:
@@ -211,6 +219,7 @@ class SaltAndPepper(Corruption):
     level: float = 0.3
     low: float = 0.0
     high: float = 1.0
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {"level": SHARE}
     uses_own_generator: ClassVar[bool] = True
 
     def __call__(self, x: Tensor, generator: torch.Generator | None) -> Tensor:

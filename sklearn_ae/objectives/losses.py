@@ -10,11 +10,14 @@ features, not averaged, published weights of penalties carry over.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from numbers import Real
+from typing import Any, ClassVar
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from sklearn_ae._sklearn_compat import Interval
 from sklearn_ae.objectives._part import Part
 
 
@@ -249,6 +252,24 @@ class Loss(Part):
 
     __call__: Callable[..., Tensor]
 
+    def check(self) -> None:
+        """Raise a ValueError if a field or what a call returns is invalid."""
+        super().check()
+        values = torch.full((2, 3), 0.5)
+        try:
+            shapes = self(values, values).shape, self(values, values, total=True).shape
+        except (AttributeError, TypeError, ValueError, RuntimeError) as error:
+            raise ValueError(
+                f"loss={self!r} must be callable as loss(reconstruction, target, "
+                f"total=False): {error}"
+            ) from error
+        if shapes != ((2,), ()):
+            raise ValueError(
+                f"loss={self!r} must return one value for each row, and their sum with "
+                f"total=True. For 2 rows it returns the shapes {tuple(shapes[0])} and "
+                f"{tuple(shapes[1])}, not (2,) and ()."
+            )
+
     def for_scaled_data(self, scale: float) -> "Loss":
         """Return the equivalent loss for data divided by `scale`.
 
@@ -331,6 +352,9 @@ class Huber(Loss):
     """
 
     delta: float = 1.0
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "delta": [Interval(Real, 0, None, closed="neither")]
+    }
     degree: ClassVar[int | None] = 2
     uses_own_generator: ClassVar[bool] = True
 

@@ -138,10 +138,15 @@ class Objective(nn.Module):
         if self.mean_activation is not None:
             mean = self.mean_activation(batch.code, weight)
             batch = batch._replace(mean_activation=mean)
-        return {
-            name: penalty(batch) * (penalty.weight / self.unit)
-            for name, penalty in self.penalties.items()
-        }
+        terms = {}
+        for name, penalty in self.penalties.items():
+            value = penalty(batch)
+            if not isinstance(value, Tensor) or value.ndim != x.ndim - 2:
+                raise ValueError(
+                    f"{penalty!r} must return a tensor without axes, not {value!r}."
+                )
+            terms[name] = value * (penalty.weight / self.unit)
+        return terms
 
     def take_fields_of(
         self, objectives: Sequence["Objective"], device: torch.device

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
 from sklearn_ae._draws import Generators
+from sklearn_ae._sklearn_compat import Interval
 from sklearn_ae._units import Units
 from sklearn_ae.networks.contract import offers
 from sklearn_ae.objectives._part import Part
@@ -140,6 +142,9 @@ class Penalty(Part):
     needs_mean_activation : bool
         Whether the penalty uses `Batch.mean_activation`.
 
+    needs_unit_codes : bool
+        Whether the penalty is defined for codes in (0, 1) only.
+
     uses_own_generator : bool
         Whether all random numbers come from `Batch.generator`, or none are drawn. If
         False, torch's global generator is seeded before training and restored
@@ -187,7 +192,18 @@ class Penalty(Part):
     name: ClassVar[str] = "penalty"
     is_rotation_invariant: ClassVar[bool] = False
     needs_mean_activation: ClassVar[bool] = False
+    needs_unit_codes: ClassVar[bool] = False
     batchable_fields: ClassVar[tuple[str, ...] | None] = None
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "weight": [Interval(Real, 0, None, closed="left")]
+    }
+
+    def check(self) -> None:
+        """Raise a ValueError if a field is invalid."""
+        if "weight" not in self.get_params(deep=False):
+            raise ValueError(f"{self!r} must have a parameter 'weight'.")
+        super().check()
 
     def __call__(self, batch: Batch) -> Tensor:
         raise TypeError(
@@ -317,9 +333,14 @@ class KLSparsity(Penalty):
 
     weight: float
     rho: float = 0.05
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **Penalty._parameter_constraints,
+        "rho": [Interval(Real, 0, 1, closed="neither")],
+    }
     name: ClassVar[str] = "sparsity"
     uses_own_generator: ClassVar[bool] = True
     needs_mean_activation: ClassVar[bool] = True
+    needs_unit_codes: ClassVar[bool] = True
     batchable_fields: ClassVar[tuple[str, ...] | None] = ("rho",)
 
     def __call__(self, batch: Batch) -> Tensor:
@@ -352,6 +373,10 @@ class JacobianPenalty(Penalty):
 
     weight: float
     n_projections: int | None = None
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **Penalty._parameter_constraints,
+        "n_projections": [Interval(Integral, 1, None, closed="left"), None],
+    }
     name: ClassVar[str] = "contraction"
     is_rotation_invariant: ClassVar[bool] = True
     uses_own_generator: ClassVar[bool] = True

@@ -13,7 +13,7 @@ class CallbackStop(KeyboardInterrupt):
 
 
 class Interrupts:
-    """Whether SIGINT has been received since training began."""
+    """Whether a SIGINT has interrupted since training began."""
 
     received = False
 
@@ -26,7 +26,7 @@ class Interrupts:
 
 @contextmanager
 def watched_interrupts() -> Iterator[Interrupts]:
-    """Note every SIGINT, and handle it as before.
+    """Note every SIGINT that interrupts, and handle it as before.
 
     Python delivers signals to the main thread only. Where another handler than a
     function of Python is in place, for instance one that ignores the signal, there is
@@ -41,8 +41,11 @@ def watched_interrupts() -> Iterator[Interrupts]:
     handle: Callable[[int, FrameType | None], Any] = handler
 
     def note(signum: int, frame: FrameType | None) -> Any:
-        interrupts.received = True
-        return handle(signum, frame)
+        try:
+            return handle(signum, frame)
+        except KeyboardInterrupt:
+            interrupts.received = True
+            raise
 
     signal.signal(signal.SIGINT, note)
     try:

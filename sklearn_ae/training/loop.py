@@ -13,8 +13,9 @@ from sklearn_ae.training.hardware import suitable_threads
 from sklearn_ae.training.interrupts import watched_interrupts
 from sklearn_ae.training.net import AutoencoderNet
 from sklearn_ae.training.optimizers import Schedule
+from sklearn_ae.training.settings import TrainingSettings
 
-# Where no rows are held out, start and end are compared on this many training rows.
+# Without held-out rows, losses before and after training are compared on so many rows.
 COMPARED_ROWS = 2**14
 
 
@@ -24,12 +25,12 @@ class BestWeights:
     Parameters
     ----------
     module : torch.nn.Module
-        Whose weights are kept, as they are now to begin with.
+        Module whose weights are kept; the current weights count as the initial ones.
     loss : float
-        Its loss now.
+        Its current loss.
     tol : float
-        A loss counts as an improvement if it falls below the lowest by this share of
-        it. Relative, since losses come in the units of the data.
+        Relative improvement over the lowest loss that counts as one. Relative, since
+        losses come in the units of the data.
 
     Attributes
     ----------
@@ -39,50 +40,54 @@ class BestWeights:
 
     def __init__(self, module: Any, loss: float, tol: float) -> None:
         self.module, self.tol = module, tol
-        self.first_loss = self.loss = loss
-        self.first = self.weights = copy.deepcopy(module.state_dict())
+        self.initial_loss = self.loss = self._reference = loss
+        self.initial = self.weights = copy.deepcopy(module.state_dict())
         self.n_without_improvement = 0
 
-    def update(self, loss: float) -> None:
-        """Compare the weights as they are now."""
-        improved = loss < self.loss - self.tol * abs(self.loss)
+    def count(self, loss: float) -> None:
+        """Count an epoch that ends with a loss."""
+        improved = loss < self._reference - self.tol * abs(self._reference)
         self.n_without_improvement = 0 if improved else self.n_without_improvement + 1
+        self._reference = min(loss, self._reference)
+
+    def compare(self, loss: float) -> None:
+        """Keep the current weights if their loss is the lowest."""
         if loss < self.loss:
             self.loss = loss
             self.weights = copy.deepcopy(self.module.state_dict())
 
     def restore(
         self,
-        accepts: Callable[[float, np.ndarray], bool] | None,
+        is_accepted: Callable[[float, np.ndarray], bool] | None,
         row_losses: Callable[[], np.ndarray],
     ) -> bool:
-        """Give the module the weights to keep; whether they are not the first.
+        """Load the weights to keep; whether they differ from the initial ones.
 
-        The first ones are kept unless the gain over them is accepted.
+        The initial ones are kept unless the gain over them is accepted.
         """
-        if accepts is not None and self.weights is not self.first:
+        if is_accepted is not None and self.weights is not self.initial:
             rows = []
-            for weights in (self.first, self.weights):
+            for weights in (self.initial, self.weights):
                 self.module.load_state_dict(weights)
                 rows.append(row_losses())
-            if not accepts(self.first_loss - self.loss, rows[0] - rows[1]):
-                self.weights, self.loss = self.first, self.first_loss
+            if not is_accepted(self.initial_loss - self.loss, rows[0] - rows[1]):
+                self.weights, self.loss = self.initial, self.initial_loss
         self.module.load_state_dict(self.weights)
-        return self.weights is not self.first
+        return self.weights is not self.initial
 
 
 class TrainingResult(NamedTuple):
-    """What came of a training.
+    """Result of a training.
 
     Parameters
     ----------
     has_changed : bool
-        Whether the weights kept are others than those that training began with.
+        Whether the kept weights differ from the initial ones.
     best_loss : float
-        Loss of the weights kept: on the rows held out or, without any, the last
+        Loss of the kept weights: on the held-out rows or, without any, the last
         training loss.
     interrupt : KeyboardInterrupt or None
-        What the user ended the training with.
+        The interrupt by the user that ended training, if any.
     """
 
     has_changed: bool
@@ -91,27 +96,22 @@ class TrainingResult(NamedTuple):
 
 
 class Training:
-    """A net, the data and the length of its training, and how far it has come.
+    """A net with the data and the settings of its training, and its progress.
 
     Parameters
     ----------
     net : AutoencoderNet
     train : ArrayDataset
     valid : ArrayDataset or None
-        Rows held out; None compares the losses on training rows before and after.
-    n_epochs : int
-    schedule : str
-        One of `SCHEDULES`.
-    patience : int or None
-        Epochs without an improvement after which training stops.
-    tol : float
-        Relative improvement of the validation loss that counts as one.
+        Held-out rows; None compares the losses on training rows before and after.
+    settings : TrainingSettings
+        Of these, the number of epochs, the schedule, the patience and the tolerance.
     keeps_best : bool
-        Keep the weights at the start unless the training finds better ones; False keeps
-        the last weights.
-    accepts : callable or None
-        Whether a gain on the rows held out is enough to depart from the weights at the
-        start, by the gain and the gains of the rows; None accepts every gain.
+        Keep the initial weights unless training finds better ones; False keeps the
+        last weights.
+    is_accepted : callable or None
+        Decides from the gain on the held-out rows and the gains of the single rows
+        whether to leave the initial weights; None accepts every gain.
     """
 
     def __init__(
@@ -119,37 +119,39 @@ class Training:
         net: AutoencoderNet,
         train: ArrayDataset,
         valid: ArrayDataset | None,
+        settings: TrainingSettings,
         *,
-        n_epochs: int,
-        schedule: str = "constant",
-        patience: int | None = None,
-        tol: float = 0.0,
         keeps_best: bool = True,
-        accepts: Callable[[float, np.ndarray], bool] | None = None,
+        is_accepted: Callable[[float, np.ndarray], bool] | None = None,
     ) -> None:
-        self.net, self.train, self.valid = net, train, valid
-        self.n_epochs, self.schedule_name = n_epochs, schedule
-        self.patience, self.tol = patience, tol
-        self.keeps_best, self.accepts = keeps_best, accepts
-        # Weights are compared on the rows held out or, without any, on training rows.
+        self.net, self.train, self.valid, self.settings = net, train, valid, settings
+        self.n_epochs = settings.max_epochs
+        self.keeps_best, self.is_accepted = keeps_best, is_accepted
+        # Weights are compared on held-out rows or, without any, on training rows.
         self.compared = train.thinned(COMPARED_ROWS) if valid is None else valid
         self.datasets = {"dataset_train": train, "dataset_valid": valid}
         self.n_epochs_begun = 0
-        self._n_rows_before = len(net.history)
         self.best: BestWeights | None = None
+        self._n_rows_done = len(net.history)
+        self._max_epochs = net.max_epochs
+        self._is_closed = False
 
     def begin(self) -> None:
-        """Tell the callbacks, and remember the weights as they are."""
+        """Notify callbacks, and save the initial weights."""
         net = self.net
         self.train_batches = net.get_iterator(self.train, training=True)
         self.schedule = Schedule(
-            self.schedule_name, net.optimizer_, self.n_epochs, len(self.train_batches)
+            self.settings.learning_rate_schedule,
+            net.optimizer_,
+            self.n_epochs,
+            len(self.train_batches),
         )
+        # For callbacks that show how far a training has come.
         net.max_epochs = self.n_epochs
         net.notify("on_train_begin", X=self.train, y=None)
         if self.n_epochs > 0 and self.keeps_best:
             loss = net.evaluate(self.compared)["loss"]
-            self.best = BestWeights(net.module_, loss, self.tol)
+            self.best = BestWeights(net.module_, loss, self.settings.tol)
 
     def step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
         """One step of the optimizer, and of the learning rate."""
@@ -158,59 +160,74 @@ class Training:
         return step
 
     def begin_epoch(self) -> None:
-        """Tell the callbacks."""
+        """Notify callbacks."""
         self.n_epochs_begun += 1
         self.net.notify("on_epoch_begin", **self.datasets)
 
     def end_epoch(self) -> bool:
-        """Look at the losses in the history; whether there is to be another epoch."""
-        row = self.net.history[-1]
+        """Take the losses from the history; whether training continues."""
+        row, best, patience = self.net.history[-1], self.best, self.settings.patience
         loss = row.get("valid_loss", row["train_loss"])
-        if self.valid is not None and self.best is not None:
-            self.best.update(loss)
+        if best is not None:
+            best.count(loss)
+            if self.valid is not None:
+                best.compare(loss)
         self.schedule.after_epoch(loss)
-        self._n_rows_before = len(self.net.history)
+        self._n_rows_done = len(self.net.history)
         self.net.notify("on_epoch_end", **self.datasets)
-        is_out_of_patience = (
-            self.patience is not None
-            and self.best is not None
-            and self.best.n_without_improvement >= self.patience
+        has_patience = (
+            best is None or patience is None or best.n_without_improvement < patience
         )
-        return self.n_epochs_begun < self.n_epochs and not is_out_of_patience
+        return self.n_epochs_begun < self.n_epochs and has_patience
 
     def finish(self, interrupt: BaseException | None = None) -> TrainingResult:
-        """Choose the weights to keep, and tell the callbacks."""
+        """Load the weights to keep, and notify callbacks.
+
+        May be called again after an interrupt.
+        """
         best, net = self.best, self.net
         has_changed = self.n_epochs_begun > 0
         # Without an epoch that was broken off.
-        del net.history[self._n_rows_before :]
-        best_loss = net.history[-1].get("train_loss", np.inf) if net.history else np.inf
+        del net.history[self._n_rows_done :]
+        if self.valid is not None and best is not None:
+            best_loss = best.loss
+        elif has_changed and net.history:
+            best_loss = net.history[-1]["train_loss"]
+        else:
+            best_loss = net.evaluate(self.compared)["loss"]
         if has_changed and self.valid is None:
-            # After the last step no training loss has been computed yet.
+            # No training loss has been computed since the last step.
             loss = net.evaluate(self.compared)["loss"]
             if not np.isfinite(loss):
                 raise net.diverged(loss)
             if best is not None:
-                best.update(loss)
+                best.compare(loss)
         if has_changed and best is not None:
-            accepts = None if self.valid is None else self.accepts
-            has_changed = best.restore(accepts, lambda: net.row_losses(self.compared))
+            is_accepted = None if self.valid is None else self.is_accepted
+            has_changed = best.restore(
+                is_accepted, lambda: net.row_losses(self.compared)
+            )
             if self.valid is not None or not has_changed:
                 best_loss = best.loss
         self.close()
         return TrainingResult(has_changed, float(best_loss), interrupt)
 
     def close(self) -> None:
-        """Tell the callbacks that it has ended; all there is to do after an error."""
-        del self.net.history[self._n_rows_before :]
-        self.net.notify("on_train_end", X=self.train, y=None)
-        self.net.switch_training(False)
+        """Notify callbacks, once, that training has ended.
+
+        After an error nothing else is needed.
+        """
+        del self.net.history[self._n_rows_done :]
+        if not self._is_closed:
+            self._is_closed = True
+            self.net.max_epochs = self._max_epochs
+            self.net.notify("on_train_end", X=self.train, y=None)
 
 
 def train_alone(training: Training) -> TrainingResult:
     """Train a net; the best weights are kept, also when the user interrupts.
 
-    An interrupt is part of the result: the caller puts things in order and raises it.
+    An interrupt is part of the result; the caller raises it after cleaning up.
     A callback that raises `KeyboardInterrupt` ends the training, as in skorch.
     """
     net, interrupt = training.net, None
@@ -236,7 +253,14 @@ def train_alone(training: Training) -> TrainingResult:
         except BaseException:
             training.close()
             raise
-        return training.finish(interrupt)
+        while True:
+            try:
+                return training.finish(interrupt)
+            except KeyboardInterrupt as error:
+                interrupt = interrupts.of_user(error) or interrupt
+            except BaseException:
+                training.close()
+                raise
 
 
 _trainer: ContextVar[Callable[[Training], TrainingResult]] = ContextVar(
@@ -245,7 +269,7 @@ _trainer: ContextVar[Callable[[Training], TrainingResult]] = ContextVar(
 
 
 def train(training: Training) -> TrainingResult:
-    """Train a net, alone or by whatever `trained_by` is in force."""
+    """Train a net, by the trainer that `trained_by` has set or alone."""
     return _trainer.get()(training)
 
 

@@ -22,6 +22,7 @@ from sklearn_ae.data.batches import (
 )
 from sklearn_ae.networks._layered import SeededDropout
 from sklearn_ae.networks.contract import offers
+from sklearn_ae.objectives._part import Part
 from sklearn_ae.objectives.corruptions import corrupt_standardized
 from sklearn_ae.training.interrupts import CallbackStop
 from sklearn_ae.training.progress import ProgressBar
@@ -94,7 +95,7 @@ class AutoencoderNet(skorch.NeuralNet):
             parts.append(self.corruption)
         self.needs_isolation_ = not (
             offers(self.module_).uses_own_generator
-            and all(getattr(part, "uses_own_generator", False) for part in parts)
+            and all(isinstance(p, Part) and p.uses_own_generator for p in parts)
         )
         return self
 
@@ -102,7 +103,13 @@ class AutoencoderNet(skorch.NeuralNet):
         params = self.get_params_for("module")
         # By position, since user-defined networks may name their two widths freely.
         widths = params.pop("n_features"), params.pop("n_components")
-        self.module_ = self.module(*widths, **params)
+        try:
+            self.module_ = self.module(*widths, **params)
+        except Exception as error:
+            raise ValueError(
+                f"network={self.module!r} cannot be made with n_features={widths[0]}, "
+                f"n_components={widths[1]} and {params}: {error}"
+            ) from error
         reset = offers(self.module_).reset_parameters_from
         if reset is not None:
             reset(self.generators_["weights"])
@@ -141,6 +148,13 @@ class AutoencoderNet(skorch.NeuralNet):
                 split.append({**group, **own, "params": params})
         return ([group for group in split if group["params"]],), kwargs
 
+    def initialize_optimizer(self, *args: Any, **kwargs: Any) -> "AutoencoderNet":
+        super().initialize_optimizer(*args, **kwargs)
+        # What torch's schedulers look for when they go on after earlier epochs.
+        for group in self.optimizer_.param_groups:
+            group["initial_lr"] = group["lr"]
+        return self
+
     def get_dataset(self, X: Any, y: Any = None) -> Any:
         if isinstance(X, ArrayDataset):
             return X
@@ -166,6 +180,9 @@ class AutoencoderNet(skorch.NeuralNet):
             super().notify(method_name, **cb_kwargs)
         except KeyboardInterrupt as error:
             raise CallbackStop from error
+
+    def on_train_end(self, net: Any, X: Any = None, y: Any = None, **kw: Any) -> None:
+        self.switch_training(False)
 
     def set_listeners(self, callbacks: Any, verbose: int) -> None:
         """Change which callbacks are called from now on."""

@@ -31,6 +31,12 @@ def start_as_pca(
     the mean target. A variational network becomes probabilistic PCA.
     """
     if isinstance(network, VariationalNetwork):
+        if offers(network.network).transform_code is None:
+            raise ValueError(
+                f"init='pca' cannot start a {type(network.network).__name__} as "
+                "probabilistic PCA, since it has no method transform_code; set "
+                "init='random'."
+            )
         start_as_pca(network.network, axes, data_mean, dataset, output_activation)
         start_as_probabilistic_pca(network, axes, dataset)
         return
@@ -46,8 +52,8 @@ def start_as_pca(
     start_linear = offers(network).start_linear
     if start_linear is None:
         raise ValueError(
-            f"init='pca' cannot start a {type(network).__name__}, which does not "
-            "offer start_linear; set init='random'."
+            f"init='pca' cannot start a {type(network).__name__}, since it has no "
+            "method start_linear; set init='random'."
         )
     device = next(network.parameters()).device
     start_linear(
@@ -133,33 +139,34 @@ def start_as_probabilistic_pca(
 
 def _residual_variance(network: Any, dataset: ArrayDataset) -> float:
     """Mean square of all entries of target minus reconstruction, weighted."""
-    total = 0.0
+    total = mass = 0.0
     with torch.no_grad():
         for batch in TensorBatches(dataset, batch_size=1024):
             x, target, weight = unpack_batch(batch)
             squares = (target - network.decode(network.encode(x))).square().sum(1)
             total += float(squares.sum() if weight is None else squares @ weight)
-    return total / (len(dataset) * dataset.n_outputs)
+            mass += len(x) if weight is None else float(weight.sum())
+    return total / (mass * dataset.n_outputs)
 
 
 def _regression(
     encoder: np.ndarray, mean_in: np.ndarray, dataset: ArrayDataset
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Coefficients and mean of the targets regressed on the projected inputs."""
+    """Least squares of the targets on the codes: coefficients, and value at code 0.
+
+    The codes have mean zero over all training rows, but not over those of a part.
+    """
     n_components, n_outputs = len(encoder), dataset.n_outputs
-    code_code = np.zeros((n_components, n_components))
-    code_target = np.zeros((n_components, n_outputs))
-    target_sum = np.zeros(n_outputs)
+    products = np.zeros((n_components + 1, n_components + 1))
+    target_products = np.zeros((n_components + 1, n_outputs))
     for start in range(0, len(dataset), 1024):
         index = np.arange(start, min(start + 1024, len(dataset)))
         x, target, weight = dataset.gather(index)
         codes = (x.cpu().double().numpy() - mean_in) @ encoder.T
-        targets = target.cpu().double().numpy()
+        codes = np.column_stack([codes, np.ones(len(codes))])
         weights = np.ones(len(x)) if weight is None else weight.cpu().double().numpy()
         weighted = codes * weights[:, np.newaxis]
-        code_code += weighted.T @ codes
-        code_target += weighted.T @ targets
-        target_sum += weights @ targets
-    # The codes have mean zero, so that the targets need no centring.
-    coefficients = np.linalg.lstsq(code_code, code_target, rcond=None)[0]
-    return coefficients.T, target_sum / len(dataset)
+        products += weighted.T @ codes
+        target_products += weighted.T @ target.cpu().double().numpy()
+    coefficients = np.linalg.lstsq(products, target_products, rcond=None)[0]
+    return coefficients[:-1].T, coefficients[-1]

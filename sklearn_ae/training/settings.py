@@ -5,7 +5,7 @@ and documented. `TrainingSettings` are the values of one fit, with numbers in pl
 "auto".
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -48,6 +48,10 @@ class TrainingSettings:
     tol: float
     seed: int
 
+    def of_one_epoch(self) -> "TrainingSettings":
+        """The settings of `partial_fit`: one epoch at a constant rate."""
+        return replace(self, max_epochs=1, learning_rate_schedule="constant")
+
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class TrainingParameters:
@@ -86,11 +90,13 @@ class TrainingParameters:
     validation_fraction : float or None, default=0.1
         Share of the rows that is held out, in (0, 1). The weights with the lowest
         loss on these rows are kept. Small tables hold out 30 rows, but at most a third.
-        None trains on all rows and keeps the last weights.
+        None trains on all rows and keeps the last weights, unless the loss was lower
+        before training.
 
     n_iter_no_change : int or None, default=None
-        Number of epochs without an improvement of the loss on the held-out rows after
-        which training stops. None trains to the end of the schedule.
+        Number of epochs without an improvement after which training stops: of the loss
+        on the held-out rows or, without any, of the training loss. None trains to the
+        end of the schedule.
 
     tol : float, default=0.0001
         Smallest relative decrease of the lowest loss that counts as an improvement.
@@ -154,7 +160,7 @@ class TrainingParameters:
         """The settings of a fit to so many rows; a ValueError if they contradict."""
         self._check_training()
         rate = None if self.learning_rate == "auto" else float(self.learning_rate)
-        # For its errors; the net is built from the same values.
+        # Only to raise its errors early.
         resolve_optimizer(self.optimizer, self.optimizer_params, rate)
         batch_size, max_epochs = self.batch_size, self.max_epochs
         if batch_size == "auto":
@@ -186,11 +192,12 @@ class TrainingParameters:
 
     def _check_training(self) -> None:
         for callback in self.callbacks or ():
-            named = callback[1] if isinstance(callback, tuple) else callback
+            is_named = isinstance(callback, tuple) and len(callback) == 2
+            named = callback[1] if is_named else callback
             if not hasattr(named, "on_train_begin"):
                 raise ValueError(
                     f"callbacks={self.callbacks!r} must hold skorch callbacks, but "
-                    f"{named!r} is none."
+                    f"{named!r} is not one."
                 )
         if self.optimizer_params and "lr" in self.optimizer_params:
             raise ValueError(
