@@ -35,7 +35,7 @@ _of_this_thread = threading.local()
 
 
 class Fit(NamedTuple):
-    """What came of a function.
+    """Result of a function.
 
     Attributes
     ----------

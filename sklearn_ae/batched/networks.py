@@ -138,7 +138,7 @@ class StackedNetworks:
                 self._step(reduce(add, terms.values()))
             sizes.append(len(x[0]))
             values.append(torch.stack([term.detach() for term in terms.values()]))
-        # The one place where the losses are waited for.
+        # The only synchronisation with the device.
         shares = torch.tensor(sizes, dtype=torch.float64) / sum(sizes)
         means = torch.tensordot(shares, torch.stack(values).double().cpu(), 1)
         return {
@@ -188,7 +188,7 @@ class StackedNetworks:
                 slot[0].schedule = optimizer.schedule
 
     def release(self, leaving: Collection[Training]) -> None:
-        """Give networks what is theirs, and go on without them."""
+        """Detach networks that have finished, and go on with the rest."""
         staying = []
         for i, slot in enumerate(self.slots):
             kept = [training for training in slot if training not in leaving]
@@ -226,9 +226,9 @@ class StackedNetworks:
 def _keep_freed_memory() -> None:
     """Let the C library keep what a step has freed for the next one.
 
-    The one of GNU gives blocks back to the system, and takes them anew page by page,
-    unless a larger one has been freed before: 32 MB is the largest that counts. What is
-    not written to costs nothing.
+    glibc returns freed blocks to the system and requests them again page by page,
+    unless a larger one has been freed before: 32 MB is the largest that counts. Memory
+    that is not written to costs nothing.
     """
     torch.empty(2**25 - 2**16, dtype=torch.uint8)
 
@@ -238,7 +238,7 @@ def _tensors(part: nn.Module) -> dict[str, Tensor]:
 
 
 def _advance(net: AutoencoderNet, other: AutoencoderNet) -> None:
-    """Have a net go on drawing noise where another one is."""
+    """Set the noise generator of a net to the state of another one."""
     noise = net.generators_["noise"]
     noise.set_state(other.generators_["noise"].get_state())
 

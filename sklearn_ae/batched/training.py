@@ -7,7 +7,7 @@ from sklearn_ae.batched.networks import StackedNetworks
 from sklearn_ae.training import loop
 from sklearn_ae.training.loop import Training, TrainingResult
 
-# What came of a training, or what went wrong.
+# Result of a training, or the error that ended it.
 Outcome = TrainingResult | Exception
 
 
@@ -29,7 +29,7 @@ def train_stacked(
 ) -> dict[Training, Outcome]:
     """Train networks that agree in all that must, those of a slot as one.
 
-    After a cancellation the networks are of no use.
+    After a cancellation the networks must be discarded.
     """
     outcomes: dict[Training, Outcome] = {}
     stack = StackedNetworks(slots, cancellation)

@@ -124,7 +124,7 @@ class TensorBatches:
     batch_size : int
         The largest number of rows in a batch.
     generator : torch.Generator or None
-        Draws a new order for every pass; None keeps the rows in theirs.
+        Shuffles before every pass; None keeps the order of the rows.
 
     Yields
     ------

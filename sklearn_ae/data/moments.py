@@ -202,13 +202,13 @@ def _from_decomposition(
     components = np.empty((n_features, vectors.shape[1]), order="F")
     for part in columns:
         components[part] = centred(part).T @ vectors
-    # Also where the variance is nothing but rounding axes are to be orthonormal.
+    # Axes must be orthonormal even where the variance is only rounding error.
     components, _ = qr(components, mode="economic", overwrite_a=True)
     return components.T, variances / n_rows
 
 
 def _spectrum(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Eigenvalues and eigenvectors in columns, largest first; `matrix` is lost."""
+    """Eigenvalues and eigenvectors in columns, largest first; overwrites `matrix`."""
     # Transposed it is in the order that needs no copy.
     values, vectors = eigh(matrix.T, overwrite_a=True)
     return np.maximum(values[::-1], 0.0), vectors[:, ::-1]

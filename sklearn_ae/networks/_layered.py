@@ -145,7 +145,7 @@ class LayeredNetwork(Network):
         return int(self.encoder[-1].in_features) if len(self.encoder) > 1 else None
 
     def hidden(self, x: Tensor) -> Tensor:
-        """What the code's layer sees: the last hidden layer, or the input itself."""
+        """Input of the code layer: the last hidden layer, or `x` itself."""
         # Not a slice, which would be a new nn.Sequential in every pass.
         *layers, _ = self.encoder
         for layer in layers:
@@ -234,7 +234,7 @@ class LayeredNetwork(Network):
     def weight_scales(
         self, input: Affine, output: Affine, code_scale: float
     ) -> dict[str, float]:
-        """By name of weight, what the layer's units are worth in units of the data."""
+        """Factors by parameter name that convert weights to units of the data."""
         factors: dict[int, float] = {}
         for layer, factor in (
             (self.encoder[self.input_layer], 1 / input.scale),

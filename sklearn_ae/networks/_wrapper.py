@@ -52,7 +52,7 @@ class Wrapper(Network):
     def weight_scales(
         self, input: Affine, output: Affine, code_scale: float
     ) -> dict[str, float]:
-        """Those of the inner network."""
+        """Weight scales of the inner network."""
         scales = offers(self.network).weight_scales
         if scales is None:
             return {}

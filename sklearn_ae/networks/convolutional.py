@@ -29,7 +29,7 @@ class Convolutions(LayeredNetwork):
     """Strided convolutions down to a code, and the mirrored decoder.
 
     Each layer halves height and width, rounding up; the transposed convolutions of
-    the decoder give back the very sizes that the encoder saw.
+    the decoder restore the sizes that the encoder saw.
 
     Parameters
     ----------

@@ -70,7 +70,7 @@ class HeadedNetwork(Wrapper):
     Parameters
     ----------
     n_features, n_components, network, network_params
-        As `Wrapper` takes them. Of the network the encoder is kept.
+        As `Wrapper` takes them. Only the encoder of the network is kept.
 
     n_outputs : int
         Width of the output.
@@ -99,7 +99,7 @@ class HeadedNetwork(Wrapper):
         return {}
 
     def reset_parameters_from(self, generator: torch.Generator) -> None:
-        """Nothing is drawn: `start_from` and `set_head` bring all weights."""
+        """Draws nothing; `start_from` and `set_head` set all weights."""
 
     def start_from(self, weights: Mapping[str, Tensor]) -> None:
         """Take the encoder's weights from the state of a whole network."""

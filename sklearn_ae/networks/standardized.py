@@ -10,7 +10,7 @@ from sklearn_ae._units import Units
 
 
 class Standardized(nn.Module):
-    """Shift and scale what goes into `network` and undo it for what comes out.
+    """Standardise the input of `network`, and undo the scaling on its output.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class Standardized(nn.Module):
         self._copy: tuple[Any, Standardized] | None = None
 
     def standardize(self, x: Tensor) -> Tensor:
-        """What the network sees of `x`."""
+        """Convert `x` to units of the network."""
         return (x - self.input_mean.to(x.dtype)) / self.input_scale
 
     def encode(self, x: Tensor) -> Tensor:

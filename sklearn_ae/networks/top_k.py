@@ -37,7 +37,7 @@ class TopKNetwork(Wrapper):
     def __init__(self, *args: Any, k: int, **params: Any) -> None:
         super().__init__(*args, **params)
         self.k = k
-        # Positive factors pass through.
+        # Scaling by a positive factor commutes with the choice of the largest.
         self.has_linear_code = offers(self.network).has_linear_code
 
     def encode(self, x: Tensor) -> Tensor:

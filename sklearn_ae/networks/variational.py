@@ -65,7 +65,7 @@ class VariationalNetwork(Wrapper):
     def weight_scales(
         self, input: Affine, output: Affine, code_scale: float
     ) -> dict[str, float]:
-        """Those of the inner network, and that of the variances' layer."""
+        """Weight scales of the inner network, and of the layer of the variances."""
         scales = super().weight_scales(input, output, code_scale)
         if not self._has_hidden:
             scales["log_variance_layer.weight"] = 1 / input.scale

@@ -1,4 +1,4 @@
-"""What is minimised: losses, penalties, corruptions, and how they are put together."""
+"""Objectives: losses, penalties, corruptions, and how they are put together."""
 
 from sklearn_ae.objectives.corruptions import (
     Corruption,

@@ -1,4 +1,4 @@
-"""What is minimised: a reconstruction loss plus weighted penalties, term by term."""
+"""The objective: a reconstruction loss plus weighted penalties, term by term."""
 
 from collections.abc import Mapping, Sequence
 from math import exp
@@ -25,11 +25,10 @@ MEMORY = 1000
 class MeanActivation(nn.Module):
     """The mean activations over the training set, as training goes along.
 
-    A batch knows its own mean only. Of a divergence at that mean, expectation and
-    gradient would be too large by terms that grow as batches shrink. In training the
-    value is a running mean, which forgets with a time constant of `MEMORY` rows, and
-    its gradient is that of the mean of the batch. Outside training it is the mean of
-    the batch.
+    A batch has only its own mean, and the divergence at that mean is biased upwards,
+    the more so the smaller the batch. In training the value is a running mean, which
+    forgets with a time constant of `MEMORY` rows, and its gradient is that of the mean
+    of the batch. Outside training it is the mean of the batch.
     """
 
     weighted_sum: Tensor
@@ -78,10 +77,9 @@ class Objective(nn.Module):
     Attributes
     ----------
     unit : float
-        What one unit of the optimised objective is worth in units of the data. The
-        penalties are divided by it, not the loss multiplied: a constant factor moves
-        no minimum, and the optimizer meets losses of order one whatever the units of
-        the data are.
+        Factor from the optimised objective to units of the data. Penalties are divided
+        by it instead of multiplying the loss, so that the optimizer sees losses of
+        order one whatever the units of the data are.
     """
 
     def __init__(

@@ -80,7 +80,7 @@ def kl_sparsity(mean_activation: Tensor, rho: float | Tensor) -> Tensor:
     .. [1] Ng (2011). "Sparse autoencoder". CS294A lecture notes, Stanford.
     """
     bounded = mean_activation.clamp(MARGIN, 1 - MARGIN)
-    # Bounded in value only: a unit beyond the margin is to be drawn back.
+    # Clamp the value but not the gradient, which pulls units beyond the margin back.
     r = mean_activation + (bounded - mean_activation).detach()
     off = (1 - rho) * ((1 - rho) / (1 - r)).log()
     return (rho * (rho / r).log() + off).sum(-1)

@@ -29,7 +29,7 @@ class Recipe:
     penalties : dict of str to Penalty
         By column in the history, in units of the data.
     corruption : callable or None
-        What is done to the inputs in training, in units of the data.
+        Corruption of the inputs during training, in units of the data.
     settings : TrainingSettings
     """
 

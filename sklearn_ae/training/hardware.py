@@ -1,4 +1,4 @@
-"""Where torch computes, and with how many threads."""
+"""Devices, and the number of threads."""
 
 import math
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from threadpoolctl import ThreadpoolController
 
-# Multiplications in one step that are worth a thread. With this many for each of two
+# Multiplications in a step that justify another thread. With this many for each of two
 # threads a step takes about 0.7 of its time on one thread; with a tenth of them it
 # takes the same time at twice the cost. Where other processes use the same cores,
 # threads that wait for each other can make a step a hundred times slower.

@@ -1,4 +1,4 @@
-"""The skorch net: network and objective, trained without per-row or per-batch waste."""
+"""The skorch net: a network and its objective, trained without work for every row."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -54,7 +54,7 @@ class AutoencoderNet(skorch.NeuralNet):
     Attributes
     ----------
     units_ : Units
-        What the units of the module are worth in units of the data.
+        Conversion from the units of the module to those of the data.
     """
 
     callbacks: Any
@@ -196,18 +196,18 @@ class AutoencoderNet(skorch.NeuralNet):
         """Restore torch's global generator after the block, if it is needed there."""
         if not needed:
             return nullcontext()
-        seed = torch.randint(2**62, (), generator=self.generators_["foreign"])
+        seed = torch.randint(2**62, (), generator=self.generators_["global"])
         return isolated_global_generator(int(seed), torch.device(self.device))
 
     def evaluation_noise(self) -> torch.Generator:
-        """The same noise in every pass over rows held out, so losses compare."""
+        """The same noise in every pass over held-out rows, so that losses compare."""
         generator = torch.Generator(torch.device(self.device))
         return generator.manual_seed(self.seed)
 
     # -- one step ------------------------------------------------------------------
 
     def corrupted(self, x: Tensor) -> Tensor:
-        """A batch as the encoder gets it."""
+        """The batch after corruption."""
         if self.corruption is None:
             return x
         return corrupt_standardized(self.corruption, x, self.noise_, self.standardize)
@@ -299,7 +299,7 @@ class AutoencoderNet(skorch.NeuralNet):
                 self.history.record_batch(f"{prefix}_loss", loss)
                 self.history.record_batch(f"{prefix}_batch_size", sizes[-1])
                 self.notify("on_batch_end", batch=batch, training=training, **step)
-        # The one place where the losses are waited for.
+        # The only synchronisation with the device.
         table = torch.stack(values).view(len(sizes), -1).double().cpu().numpy()
         means = np.array(sizes) @ table * (self.criterion_.unit / sum(sizes))
         named = dict(zip(step["terms"], means.tolist(), strict=True))

@@ -84,8 +84,8 @@ def is_certain_gain(gain: float, row_gains: np.ndarray) -> bool:
 def compares_fairly(n_rows: int, n_features: int) -> bool:
     """Whether PCA of the rows not held out is nearly as good as PCA of all.
 
-    If so, PCA is kept unless training beats it where it has not seen the rows held
-    out. On fewer rows that would be asking too much.
+    If so, PCA is kept unless training beats it on the held-out rows. With fewer rows
+    that test is too strict.
     """
     return n_rows >= max(200, 4 * n_features)
 

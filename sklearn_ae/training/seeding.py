@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 # One stream for each purpose, so that drawing more of one changes no other.
-STREAMS = ("weights", "order", "noise", "foreign")
+STREAMS = ("weights", "order", "noise", "global")
 
 _global_generator_lock = threading.RLock()
 
@@ -28,7 +28,7 @@ def spawn_generators(seed: int, device: torch.device) -> dict[str, torch.Generat
 def isolated_global_generator(seed: int, device: torch.device) -> Iterator[None]:
     """Seed torch's global generators inside the block and restore them after it.
 
-    For foreign modules, which draw from the global generators. They are shared by
+    For user-defined modules, which draw from the global generators. They are shared by
     all threads: blocks in several threads run one after the other.
     """
     devices = [device] if device.type == "cuda" else []
