@@ -213,11 +213,11 @@ class StackedNetworks:
         start, optimizers = 0, []
         for optimizer in self.optimizers:
             first, last = optimizer.where.start, optimizer.where.stop
-            kept = [i - first for i in staying if first <= i < last]
-            if kept:
-                optimizer.keep(kept, start, self._parameters)
+            own = [i - first for i in staying if first <= i < last]
+            if own:
+                optimizer.keep(own, start, self._parameters)
                 optimizers.append(optimizer)
-            start += len(kept)
+            start += len(own)
         self.optimizers = optimizers
         for batches in filter(None, (self._train_batches, self._valid_batches)):
             batches.keep(staying)

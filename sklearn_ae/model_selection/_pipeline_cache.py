@@ -40,10 +40,10 @@ class PipelineCache:
             # The estimator among them changes as it is fitted.
             data = {name: v for name, v in named.items() if not hasattr(v, "fit")}
             rest = {name: v for name, v in named.items() if name not in data}
-            before = _hash(data)
-            key = _hash(rest), before
-            if None in key:
+            before, settings = _hash(data), _hash(rest)
+            if before is None or settings is None:
                 return function(*args, **kwargs)
+            key = settings, before
             if key in self._results:
                 return copy.deepcopy(self._results[key])
             result = function(*args, **kwargs)
