@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from sklearn_ae.data.batches import ArrayDataset
-from sklearn_ae.networks.standardized import Standardized
 from sklearn_ae.persistence.recipe import Recipe
 from sklearn_ae.persistence.state import dump_state, load_state
 from sklearn_ae.training.hardware import is_available
@@ -69,22 +68,16 @@ class TrainedNetMixin:
         self.loss_curve_ = self.history_.get("train_loss", np.empty(0))
         self.validation_loss_curve_ = self.history_.get("valid_loss")
         self.best_loss_ = result.best_loss
-        self.net_, self._module = net, None
+        self.net_ = net
 
     @property
-    def module_(self) -> Standardized:
+    def module_(self) -> Any:
         """The network in the units of the data."""
-        net, module = self.net_, self._module
-        # A method of the net may have made it a new one.
-        if module is None or module.network is not net.module_:
-            module = Standardized(net.module_, net.units_).to(self.device_)
-            self._module = module
-        return module.eval()
+        return self.net_.in_data_units()
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__().copy()
         net = state.pop("net_", None)
-        state.pop("_module", None)
         if net is not None:
             state["_recipe"] = self._recipe.to_plain()
             state["_net_state"] = dump_state(net)
@@ -110,7 +103,7 @@ class TrainedNetMixin:
         self._recipe = Recipe.from_plain(self._recipe)
         net = self._make_net()
         load_state(net, net_state)
-        self.net_, self._module = net, None
+        self.net_ = net
 
 
 def _package_version() -> str:

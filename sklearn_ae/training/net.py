@@ -22,6 +22,7 @@ from sklearn_ae.data.batches import (
 )
 from sklearn_ae.networks._layered import SeededDropout
 from sklearn_ae.networks.contract import offers
+from sklearn_ae.networks.standardized import Standardized
 from sklearn_ae.objectives._part import Part
 from sklearn_ae.objectives.corruptions import corrupt_standardized
 from sklearn_ae.training.interrupts import CallbackStop
@@ -88,6 +89,7 @@ class AutoencoderNet(skorch.NeuralNet):
     def initialize(self) -> "AutoencoderNet":
         self.generators_ = spawn_generators(self.seed, torch.device(self.device))
         self.noise_ = self.generators_["noise"]
+        self._in_data_units: Standardized | None = None
         with self.isolated(True):
             super().initialize()
         parts = [self.criterion_.loss, *self.criterion_.penalties.values()]
@@ -129,6 +131,16 @@ class AutoencoderNet(skorch.NeuralNet):
         params = self.get_params_for("criterion")
         self.criterion_ = self.criterion(units=self.units_, **params)
         return self
+
+    def in_data_units(self) -> Standardized:
+        """The module in units of the data, made anew if the module is another one."""
+        if (
+            self._in_data_units is None
+            or self._in_data_units.network is not self.module_
+        ):
+            standardized = Standardized(self.module_, self.units_)
+            self._in_data_units = standardized.to(self.device).eval()
+        return self._in_data_units
 
     def get_params_for_optimizer(
         self, prefix: str, named_parameters: Any
