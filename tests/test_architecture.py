@@ -3,11 +3,11 @@
 Imports run one way only, from a later entry of `LAYERS` to an earlier one:
 
 - packages of one layer do not import each other;
-- files of one package may import each other, but not in a circle; those of the
-  estimators have an order, `ESTIMATORS`, and variants do not import each other;
+- files of one package may import each other, but not in a circle; estimators have an
+  order, `ESTIMATORS`, and variants do not import each other;
 - a package's ``__init__`` gathers what its files define, and they do not import it;
-- nothing imports the names that ``sklearn_ae/__init__.py`` gathers, save its version;
-  `inspection` may, for it stands beside the layers and takes only public names.
+- nothing imports the names that ``sklearn_ae/__init__.py`` gathers, except for its
+  version; `inspection` may, as it is outside the layers and uses public names only.
 
 A new package must be put in `LAYERS`, a new variant in `ESTIMATORS`.
 """
@@ -62,7 +62,7 @@ MATHS = {
 # Names of distributions that differ from what is imported.
 DISTRIBUTIONS = {"sklearn": "scikit-learn"}
 SKLEARN_COMPAT = f"{ROOT}._sklearn_compat"
-# A user's own module can only be seeded globally; this file does it and undoes it.
+# User-defined modules can only be seeded globally; this file does it and undoes it.
 SEEDING = f"{ROOT}.training.seeding"
 GLOBAL_STATE = {
     "numpy.random.seed",
@@ -77,7 +77,7 @@ GLOBAL_STATE = {
     "torch.cuda.manual_seed",
     "torch.cuda.manual_seed_all",
 }
-# With `verbose` the searches print what they do, as those of scikit-learn.
+# With `verbose` the searches print their progress, as scikit-learn's do.
 REPORTING = {f"{ROOT}.batched", f"{ROOT}.model_selection"}
 THREADS = {"torch.set_num_threads", "torch.set_num_interop_threads"}
 

@@ -1,4 +1,4 @@
-"""Bad parameters and bad data: the error says what is wrong, the estimator stays."""
+"""Bad parameters and data: errors name the fault and leave the estimator unchanged."""
 
 import copy
 import math
@@ -36,14 +36,14 @@ class NoArguments(nn.Module):
 
 
 class WrongWidth(OwnNetwork):
-    """Its codes are one column too wide."""
+    """Codes have one column too many."""
 
     def __init__(self, n_features, n_components):
         super().__init__(n_features, n_components + 1)
 
 
 class LayersAsMethods(nn.Module):
-    """`encode` and `decode` are there once it is made, not in the class."""
+    """`encode` and `decode` are attributes of instances, not methods of the class."""
 
     def __init__(self, n_features, n_components):
         super().__init__()
@@ -106,8 +106,8 @@ WRONG_RANGE = {
     "verbose": [-1],
     "init": ["svd", "PCA", ""],
 }
-# Right by themselves, wrong together or for a table of shape (60, 7): parameters,
-# and the words that must be in the message.
+# Values that are valid alone but not together, or not for a table of shape (60, 7),
+# and words that the message must contain.
 WRONG_COMBINATION = [
     ({"n_components": 8}, ["n_components=8", "7"]),
     ({"code_activation": "sigmoid"}, ["code_activation='sigmoid'", "init='random'"]),
@@ -147,7 +147,7 @@ def X():
 
 
 def assert_error_leaves_estimator(model, X, errors, patterns):
-    """`fit` and `partial_fit` raise, and neither leaves a trace."""
+    """`fit` and `partial_fit` raise and change nothing."""
     before = dict(vars(model))
     for method in ("fit", "partial_fit"):
         with pytest.raises(errors) as caught:
@@ -162,7 +162,7 @@ def assert_error_leaves_estimator(model, X, errors, patterns):
 
 
 def named_value(value):
-    """How the value may show in a message: as in Python, or its name."""
+    """Pattern of how a message may show the value: its repr, or its name."""
     name = getattr(value, "__name__", None)
     shown = [re.escape(repr(value))] + ([re.escape(name)] if name else [])
     if isinstance(value, list | tuple | dict) and len(value):
@@ -195,7 +195,7 @@ def test_wrong_parameter_of_an_unfitted_estimator(X, name, value):
 
 
 def assert_error_leaves_fitted(model, X, name, value):
-    """`fit` raises, and the estimator goes on as it was fitted."""
+    """`fit` raises, and the fitted estimator still works as before."""
     codes, error = model.transform(X), model.reconstruction_error(X)
     model.set_params(**{name: value})
     before = dict(vars(model))
@@ -262,13 +262,13 @@ def test_wrong_weight_of_a_penalty(X, weight):
 def test_every_parameter_is_in_the_table():
     names = Autoencoder().get_params().keys()
     assert WRONG_TYPE.keys() == names
-    # Of these any value of the right type will do.
+    # Any value of the right type is valid.
     free = {"penalties", "warm_start", "callbacks", "tied_weights"}
     assert WRONG_RANGE.keys() == names - free
 
 
 def test_every_listed_value_is_wrong_by_itself():
-    # Otherwise a test would pass for an error that has nothing to do with it.
+    # Otherwise the tests above might pass because of an unrelated error.
     Autoencoder(**CHEAP).fit(unit_table())
 
 
@@ -372,7 +372,7 @@ def test_cross_entropy_names_the_range_it_was_given(value, make):
         Autoencoder(2, loss="bce").fit(make(X))
     with pytest.raises(ValueError, match=re.escape(f"{value:g}")):
         Autoencoder(2, loss="bce").fit(np.clip(X, 0, 1), X_target=make(X))
-    # Only what is to be reconstructed has to be in [0, 1].
+    # Only targets of the reconstruction must be in [0, 1].
     target = make(np.clip(X, 0, 1))
     Autoencoder(2, loss="bce", max_epochs=1).fit(make(X), X_target=target)
 

@@ -21,7 +21,7 @@ def identity(p):
 
 
 def numbered(n, p=3):
-    """A table whose first column is the number of the row."""
+    """A table whose first column is the index of the row."""
     X = np.zeros((n, p))
     X[:, 0] = np.arange(n)
     X[:, -1] = -np.arange(n)
@@ -36,7 +36,7 @@ def dataset(X, rows=None, **params):
 
 
 def numbers(iterator):
-    """The numbers of the rows in each batch of a pass."""
+    """Indices of the rows in each batch of a pass."""
     return [x[:, 0].int().tolist() for x, _ in iterator]
 
 
@@ -106,7 +106,7 @@ def test_block_size_does_not_change_the_batches(monkeypatch):
 
 @pytest.mark.parametrize("make", [np.asarray, sparse.csr_array], ids=["dense", "csr"])
 def test_blocks_are_bounded(make, monkeypatch):
-    """What is gathered at once fits in BLOCK_BYTES, or is a single batch."""
+    """Rows gathered at once fit in BLOCK_BYTES, or are a single batch."""
     gathered = []
     original = ArrayDataset.gather
 

@@ -1,4 +1,4 @@
-"""When trained weights take the place of the untrained ones."""
+"""When trained weights replace the initial ones."""
 
 import numpy as np
 import pytest

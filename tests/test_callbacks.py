@@ -1,4 +1,4 @@
-"""What callbacks, the history and the net give: what skorch gives."""
+"""Callbacks, history and net behave as in skorch."""
 
 import io
 import json
@@ -26,14 +26,14 @@ from sklearn_ae import Autoencoder
 
 @pytest.fixture
 def table():
-    """60 rows of 7 columns; one seed will do here."""
+    """60 rows of 7 columns."""
     rng = np.random.default_rng(0)
     latent = rng.standard_normal((60, 3))
     return np.hstack([latent, latent**2, np.sin(latent[:, :1])]) * 3 + 5
 
 
 def autoencoder(**params):
-    # Patience for more than all epochs, and a random start, which any epoch betters.
+    # More patience than epochs, and a random start, which every epoch improves.
     defaults = {
         "init": "random",
         "hidden_layer_sizes": 8,
@@ -47,7 +47,7 @@ def autoencoder(**params):
 
 
 class Recorder(Callback):
-    """Notes every event and what came with it."""
+    """Records every event and its arguments."""
 
     def initialize(self):
         self.events = []
@@ -76,7 +76,7 @@ class Recorder(Callback):
 
 
 class EpochCounter(Callback):
-    """Listens to epochs only."""
+    """Counts epochs."""
 
     def initialize(self):
         self.begun = self.ended = 0
@@ -147,7 +147,7 @@ def test_listening_does_not_change_the_result(table):
 
 
 def test_every_epoch_ends_also_the_last_of_an_early_stop(table):
-    """Whoever stops the training must not keep the others from their turn."""
+    """A callback that stops the training does not keep the others from being called."""
     counter = EpochCounter()
     est = autoencoder(
         callbacks=[counter], n_iter_no_change=1, tol=0.9, max_epochs=50

@@ -1,4 +1,4 @@
-"""The contractive autoencoder: its Jacobian, against others' and by differences."""
+"""The contractive autoencoder: its Jacobian against autograd and differences."""
 
 import pickle
 
@@ -26,7 +26,7 @@ from sklearn_ae.objectives.penalties import (
 from sklearn_ae.objectives.terms import exact_contraction
 
 DEPTHS = [(), (6,), (6, 4), (6, 4, 5)]
-# One batch of all rows, none held out, weights that stay where they are.
+# One batch of all rows, none held out, and weights that hardly change.
 AT_START = {
     "validation_fraction": None,
     "batch_size": 1000,

@@ -1,4 +1,4 @@
-"""Input of all kinds, seeds, state, and everything else a scikit-learn user expects."""
+"""Kinds of input, seeds, state and other conventions of scikit-learn."""
 
 import copy
 import gc
@@ -41,7 +41,7 @@ AUTOENCODERS = sorted(
     key=str,
 )
 
-# Everything random takes part: weights, order, hidden units dropped, rows held out.
+# Everything random: weights, order of rows, dropout, held-out rows.
 RANDOM = {"init": "random", "dropout": 0.2, "max_epochs": 3, "batch_size": 16}
 OWN = {"network": OwnNetwork, "max_epochs": 3, "batch_size": 16}
 
@@ -213,7 +213,7 @@ def test_memory_does_not_grow_with_the_dense_size(
 
 
 class CountingMatrix(sparse.csr_array):
-    """Knows how many rows were ever made dense at a time."""
+    """Records the largest number of rows that were made dense at once."""
 
     most = 0
 
@@ -284,7 +284,7 @@ def test_set_output_polars(table):
     codes = model.fit(table).transform(table)
     assert isinstance(codes, pl.DataFrame)
     assert codes.columns == ["autoencoder0", "autoencoder1"]
-    # What comes back may go in again.
+    # Its output is valid input.
     assert model.inverse_transform(codes).shape == table.shape
 
 
@@ -364,7 +364,7 @@ def test_random_state_instance(table, seed, params):
     first, second = fit_twice()
     for once, again in zip((first, second), fit_twice(), strict=True):
         np.testing.assert_array_equal(once, again)
-    # The generator moves on, as everywhere in scikit-learn.
+    # The generator advances, as everywhere in scikit-learn.
     assert (first != second).any()
 
 
@@ -551,7 +551,7 @@ def test_copies_are_independent(trained, table):
 
 
 def _leaves(value, where="state"):
-    """All that a state is made of, with the way to it."""
+    """All leaves of a state, with their paths."""
     if isinstance(value, dict):
         for key, item in value.items():
             assert isinstance(key, str | int), f"{where} has the key {key!r}"
@@ -594,7 +594,7 @@ def test_state_of_a_fit_does_not_hold_the_data(seed):
     params = {"max_epochs": 1, "hidden_layer_sizes": (8,), "random_state": seed}
     sizes = [len(pickle.dumps(Autoencoder(2, **params).fit(X))) for X in (few, many)]
     assert sizes[1] < sizes[0] + 500
-    # A few hundred weights, the optimizer's moments of them, three generators.
+    # A few hundred weights, the optimizer's moments, three generators.
     assert sizes[1] < 40_000
 
 

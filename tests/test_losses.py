@@ -27,7 +27,7 @@ REFERENCES = {
 def draw(name, shape, seed):
     """A reconstruction and a target in the domain of the loss."""
     rng = np.random.default_rng(seed)
-    # Wide enough that huber meets both of its branches.
+    # Wide enough for both branches of huber.
     x, y = 2 * rng.standard_normal((2, *shape))
     return (expit(x), expit(y)) if name == "bce" else (x, y)
 

@@ -197,7 +197,7 @@ def test_constant_data_has_axes(solver):
 
 
 def test_fewer_dimensions_than_axes(solver, untouched_generators):
-    """Further axes carry no variance; they are the same every time all the same."""
+    """Further axes carry no variance, but are deterministic."""
     X = np.outer(np.arange(50.0), np.ones(12))
     X[:, 3] = 0
     k = components_for(solver)

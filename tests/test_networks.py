@@ -147,7 +147,7 @@ def test_tied_weights_are_one_parameter(hidden, linear_path):
     weights = sum(a * b for a, b in pairwise(widths))
     weights += 7 * 3 if linear_path and hidden else 0
     assert parameter_count(free) - parameter_count(tied) == weights
-    # Biases stay free, those of encoder and decoder alike.
+    # Biases stay free, in the encoder and in the decoder.
     assert sum(p.ndim == 1 for p in tied.parameters()) == 2 * (len(hidden) + 1)
 
 
@@ -175,7 +175,7 @@ def test_tied_weights_stay_tied_in_copies(hidden):
         with torch.no_grad():
             twin.encoder[-1].weight.fill_(2.0)
         assert_tied(twin)
-    # The original did not notice.
+    # The original is unchanged.
     assert not (module.encoder[-1].weight == 2).any()
 
 
@@ -245,7 +245,7 @@ def test_transform_code(hidden, tied, linear_path, seed):
     x = rows(seed)
     code, output = module.encode(x), module(x)
     matrix = orthogonal(3, seed)
-    if not tied:  # then any invertible matrix will do
+    if not tied:  # any invertible matrix is allowed
         matrix = matrix @ torch.diag(torch.tensor([3.0, 0.5, -1.0]).double())
     module.transform_code(matrix)
     torch.testing.assert_close(module.encode(x), code @ matrix.T)

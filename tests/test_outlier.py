@@ -1,4 +1,4 @@
-"""The outlier detector: its numbers, its threshold, what trimming buys."""
+"""The outlier detector: scores, threshold and trimming."""
 
 import pickle
 import warnings
@@ -32,7 +32,7 @@ def draw(seed, n_usual=150, n_outliers=0, n_features=8, size=2):
 
 
 def detector(autoencoder=None, **params):
-    """One that is quickly fitted, with PCA unless told otherwise."""
+    """A detector that is fitted quickly, with PCA by default."""
     params = {"random_state": 0} | params
     return AutoencoderOutlierDetector(
         PCA(2) if autoencoder is None else autoencoder, **params

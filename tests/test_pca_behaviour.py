@@ -1,4 +1,4 @@
-"""What PCA does, Autoencoder does: scikit-learn's own PCA behaviours, and quality."""
+"""Autoencoder behaves as scikit-learn's PCA does; quality of its results."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The code of the README runs, its links lead somewhere."""
+"""The code of the README runs, and its links are valid."""
 
 import re
 from pathlib import Path

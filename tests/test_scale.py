@@ -1,4 +1,4 @@
-"""What size costs: memory beyond the data, threads, and the import of the package."""
+"""Memory beyond the data, threads, and what importing the package imports."""
 
 import json
 import os

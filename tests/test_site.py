@@ -111,7 +111,7 @@ def failed_requests(log, url):
                 yield params["response"]
         elif event["method"] == "Network.requestWillBeSent":
             asked = params["request"]["url"]
-            # The site is to be whole without the rest of the net.
+            # The site must work without network access.
             if asked.startswith("http") and not asked.startswith(origin):
                 yield asked
 
@@ -142,7 +142,7 @@ def test_search_finds(browser, address):
 
 
 def pages():
-    """All pages but those of source code."""
+    """All pages except for source code."""
     site = [path.relative_to(SITE).as_posix() for path in sorted(SITE.rglob("*.html"))]
     return [page for page in site if not page.startswith(("_modules/", "_static/"))]
 

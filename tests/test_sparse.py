@@ -1,4 +1,4 @@
-"""The sparse autoencoder: penalties on its codes, and what they do to them."""
+"""The sparse autoencoder: penalties on codes, and their effect."""
 
 import pickle
 from itertools import pairwise
@@ -23,7 +23,7 @@ from sklearn_ae.objectives.penalties import activation_l1, activation_l2, kl_spa
 from sklearn_ae.persistence.state import dump_state
 
 RHOS = [0.01, 0.05, 0.5, 0.9]
-# One batch of all rows, none held out, weights that stay where they are.
+# One batch of all rows, none held out, and weights that hardly change.
 AT_START = {
     "validation_fraction": None,
     "batch_size": 1000,

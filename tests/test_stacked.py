@@ -1,4 +1,4 @@
-"""The stacked autoencoder: its layers, what they unfold to, and the fine-tuning."""
+"""The stacked autoencoder: layers, the unfolded network, and fine-tuning."""
 
 import pickle
 import signal
@@ -23,7 +23,7 @@ from sklearn_ae import (
 )
 
 SIGMOID = {"activation": "sigmoid", "code_activation": "sigmoid"}
-# Name -> prototype, and what it needs of the stack.
+# Name -> prototype, and further parameters of the stack.
 PROTOTYPES = {
     "default": (None, {}),
     "plain": (Autoencoder(loss="huber", optimizer="sgd"), {}),
@@ -70,7 +70,7 @@ def through_layers(layers, X):
 
 
 class Start(Callback):
-    """Notes what the network is when training begins, and on which rows."""
+    """Records the network's outputs when training begins, and the training rows."""
 
     def on_train_begin(self, net, X=None, y=None, **kwargs):
         module = net.module_.eval()

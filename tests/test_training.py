@@ -26,7 +26,7 @@ from sklearn_ae import Autoencoder
 
 
 def autoencoder(**params):
-    """Small and quick; trained ones leave the start behind on all that is drawn."""
+    """Small and fast; training improves on the random start."""
     defaults = {
         "hidden_layer_sizes": 16,
         "init": "random",
@@ -40,7 +40,7 @@ def autoencoder(**params):
 
 @pytest.fixture
 def small_table():
-    """60 rows of 7 columns, for what does not depend on the numbers in it."""
+    """60 rows of 7 columns, for tests that do not depend on the values."""
     rng = np.random.default_rng(0)
     latent = rng.standard_normal((60, 3))
     return np.hstack([latent, latent**2, np.sin(latent[:, :1])]) * 3 + 5
@@ -52,7 +52,7 @@ def half_squared_error(est, X, target=None):
 
 
 class BatchSpy(Callback):
-    """Keeps the inputs of all batches, epoch by epoch."""
+    """Records the inputs of all batches, epoch by epoch."""
 
     def initialize(self):
         self.train, self.valid = [], []
@@ -66,7 +66,7 @@ class BatchSpy(Callback):
         (self.train if training else self.valid)[-1].append(batch[0].numpy())
 
     def rows(self, which, epoch, X, est):
-        """The numbers of the rows of `X` that went by."""
+        """Indices of the rows of `X` that were seen."""
         seen = np.concatenate(getattr(self, which)[epoch]) * est.scale_ + est.mean_
         distances = np.abs(seen[:, np.newaxis] - X[np.newaxis]).max(axis=2)
         assert distances.min(axis=1).max() < 1e-4
@@ -78,7 +78,7 @@ class BatchSpy(Callback):
 
 @pytest.mark.parametrize("patience", [1, 3])
 def test_stops_after_patience(patience, table):
-    """No epoch betters the loss by 99 %, so that none counts."""
+    """No epoch lowers the loss by 99 %, so none counts as an improvement."""
     est = autoencoder(n_iter_no_change=patience, tol=0.99, max_epochs=50).fit(table)
     assert est.n_iter_ == patience
     assert len(est.loss_curve_) == len(est.validation_loss_curve_) == patience
@@ -129,7 +129,7 @@ def test_best_weights_come_back(rate, table):
 @pytest.mark.filterwarnings("ignore:Training did not lower the loss")
 @pytest.mark.parametrize("init", ["pca", "random"])
 def test_the_start_takes_part(init, table):
-    """A training that only does harm leaves no trace."""
+    """Training that only increases the loss leaves the initial weights."""
     spy = BatchSpy()
     harmful = {"optimizer": "adam", "learning_rate": 30.0, "n_iter_no_change": 3}
     est = autoencoder(init=init, callbacks=[spy], **harmful).fit(table)
@@ -233,7 +233,7 @@ def test_without_held_out_rows_all_rows_are_trained_on(table):
 @pytest.mark.parametrize("n", [2, 3, 5, 11])
 @pytest.mark.parametrize("fraction", [0.01, 0.5, 0.99])
 def test_tables_of_a_few_rows(n, fraction):
-    """However the share is rounded, there are rows on both sides."""
+    """Training and validation rows are never empty, however the share is rounded."""
     X = np.random.default_rng(0).standard_normal((n, 4))
     est = Autoencoder(1, validation_fraction=fraction, max_epochs=2).fit(X)
     assert np.isfinite(est.transform(X)).all()
@@ -365,7 +365,7 @@ def test_interrupt_keeps_the_best_weights_so_far(
         np.testing.assert_array_equal(
             est.transform(small_table), whole.transform(small_table)
         )
-    # Life goes on.
+    # The estimator can still be trained.
     est.set_params(callbacks=None)
     assert est.partial_fit(small_table).n_iter_ == n_epochs + 1
 
@@ -505,7 +505,7 @@ def test_diverging_loss_says_what_to_do(init, validation_fraction, small_table):
 
 @pytest.mark.parametrize("rate", [1e8, 1e30, 1e38])
 def test_last_step_diverges(rate, small_table):
-    """No loss is computed after it, yet the weights are of no use."""
+    """No loss is computed after it, but the weights are useless."""
     params = {**DIVERGING, "learning_rate": rate}
     est = autoencoder(max_epochs=1, batch_size=60, validation_fraction=None, **params)
     try:
@@ -518,7 +518,7 @@ def test_last_step_diverges(rate, small_table):
 
 
 def state_of(est, X):
-    """All that a user can see, as copies."""
+    """Copies of everything a user can see."""
     return copy.deepcopy(
         {
             "codes": est.transform(X),
@@ -560,7 +560,7 @@ def test_failed_fit_leaves_the_former_state(warm_start, small_table):
 
 
 def test_failed_partial_fit_leaves_the_former_state(small_table):
-    """Also what the next call goes on from."""
+    """Including the state from which the next call continues."""
     est, twin = autoencoder().fit(small_table), autoencoder().fit(small_table)
     before = state_of(est, small_table)
     with pytest.raises(ValueError, match="loss became"):
@@ -807,7 +807,7 @@ def test_one_copy_in_double_precision_serves_until_weights_change(table):
     )
 
 
-# -- targets of their own --------------------------------------------------------------
+# -- separate targets ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("make", [np.asarray, sparse.csr_array])
@@ -821,7 +821,7 @@ def test_target_start_is_the_regression_on_pca(n_outputs, make, table):
 
 
 def test_weighted_target_start(table):
-    """Weights count as rows that are repeated."""
+    """Integer weights are equivalent to repeated rows."""
     target = np.cos(table[:, :3])
     counts = np.random.default_rng(0).integers(1, 4, 60)
     weighted = autoencoder(init="pca", max_epochs=0)
@@ -954,7 +954,7 @@ def test_heavy_rows_are_fitted_better(table):
     assert errors[1] < 0.98 * errors[0]
 
 
-# -- a network of the user's -----------------------------------------------------------
+# -- user-defined networks -------------------------------------------------------------
 
 
 class Mine(nn.Module):
@@ -1003,7 +1003,7 @@ def test_own_network_is_reproducible(table, untouched_generators):
 
 
 def test_own_network_with_a_target(table):
-    """It has as many outputs as it says."""
+    """The network determines the number of outputs."""
 
     class Narrow(Mine):
         def __init__(self, n_features, n_components):
@@ -1078,7 +1078,7 @@ def test_bce_outside_of_the_unit_interval(value, make, digits):
         Autoencoder(2, loss="bce").fit(make(X))
     with pytest.raises(ValueError, match=r"bce.*\[0, 1\]"):
         Autoencoder(2, loss="bce").fit(digits[0], X_target=make(X))
-    # It is the target that has to be in there, not the input.
+    # The target must be in [0, 1], not the input.
     est = Autoencoder(2, loss="bce", max_epochs=1).fit(make(X), X_target=digits[0])
     assert np.isfinite(est.loss_curve_).all()
 
