@@ -401,6 +401,26 @@ def test_standardized_formula(seed):
     assert torch.equal(outer(x), outer.decode(outer.encode(x)))
 
 
+@pytest.mark.parametrize("linear_path", [False, True])
+@pytest.mark.parametrize("hidden", [(), (5,), (6, 4)], ids=str)
+def test_weights_in_units_of_the_data(hidden, linear_path, seed):
+    """A network with scaled weights does on data what this one does in its units."""
+    module = network(seed, hidden_layer_sizes=hidden, linear_path=linear_path)
+    input_, output, code_scale = Affine(np.zeros(7), 2.0), Affine(np.zeros(7), 5.0), 0.5
+    units = Units(input_, output, code_scale)
+    scales = module.weight_scales(input_, output, code_scale)
+    twin = copy.deepcopy(module)
+    with torch.no_grad():
+        for name, parameter in twin.named_parameters():
+            parameter.mul_(scales.get(name, 1.0))
+        # The biases of the hidden layers are added before the activation.
+        twin.encoder[-1].bias.mul_(code_scale)
+        twin.decoder[-1].bias.mul_(output.scale)
+    x, outer = rows(seed), Standardized(module, units)
+    torch.testing.assert_close(twin.encode(x), outer.encode(x))
+    torch.testing.assert_close(twin(x), outer(x))
+
+
 def test_standardized_keeps_precision_far_from_the_origin():
     """Differences of 1e-6 at an offset of 1e6 survive in double precision."""
     module = network(n_features=3, n_components=3)

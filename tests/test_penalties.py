@@ -7,11 +7,12 @@ import pytest
 import torch
 from parts import objective_of, units_of
 from scipy.optimize import minimize
+from sklearn.base import clone
 from torch import nn
 
-from sklearn_ae import Autoencoder
+from sklearn_ae import Autoencoder, ContractiveAutoencoder, SparseAutoencoder
 from sklearn_ae.networks.dense import DenseNetwork
-from sklearn_ae.objectives import L1Penalty, L2Penalty
+from sklearn_ae.objectives import ActivationL1, L1Penalty, L2Penalty
 from sklearn_ae.objectives.losses import NAMED_LOSSES
 from sklearn_ae.objectives.penalties import half_squared_l2_norm, l1_norm
 
@@ -265,6 +266,58 @@ def test_units_of_the_data(factor, loss, degree, seed):
     np.testing.assert_allclose(b.loss_curve_ / factor**degree, a.loss_curve_, rtol=1e-3)
     assert b.scale_ == pytest.approx(factor * a.scale_)
     np.testing.assert_allclose(b.mean_, factor * a.mean_)
+
+
+# -- from no penalty to a small one ----------------------------------------------------
+
+WALKS = {
+    "l1": (Autoencoder(2, init="random"), "l1_penalty"),
+    "l2": (Autoencoder(2, init="random"), "l2_penalty"),
+    "l2_tied": (Autoencoder(2, init="random", tied_weights=True), "l2_penalty"),
+    "l2_pca_start": (Autoencoder(2, loss="mae"), "l2_penalty"),
+    "activation": (
+        Autoencoder(2, init="random", penalties=[ActivationL1(0.0)]),
+        "penalties__0__weight",
+    ),
+    "sparse_kl": (SparseAutoencoder(8), "lambd"),
+    "sparse_l1": (SparseAutoencoder(8, sparsity="l1"), "lambd"),
+    "sparse_l2": (SparseAutoencoder(8, sparsity="l2"), "lambd"),
+    "contractive": (ContractiveAutoencoder(2), "lambd"),
+    "contractive_linear": (
+        ContractiveAutoencoder(2, code_activation="identity"),
+        "lambd",
+    ),
+}
+
+
+@pytest.mark.parametrize("unit", [1e-3, 1.0, 1e3])
+@pytest.mark.parametrize("name", WALKS)
+def test_a_tiny_penalty_is_nearly_none(name, unit):
+    """Nothing jumps where a penalty becomes positive, whatever the units."""
+    prototype, parameter = WALKS[name]
+    X = unit * draw_table(0)
+    spread = np.sqrt(X.var(axis=0).mean())
+
+    def outputs(weight):
+        # Steps as long as the gradient, of all rows, so that rounding does not grow.
+        model = clone(prototype).set_params(
+            max_epochs=3,
+            batch_size=60,
+            validation_fraction=None,
+            optimizer="sgd",
+            learning_rate=0.01,
+            random_state=0,
+            **{parameter: weight},
+        )
+        return model.fit(X).reconstruct(X)
+
+    none = outputs(0.0)
+    # Relative to the loss, which is in squares of the unit at most.
+    smallest = min(unit**2, 1.0)
+    for share in (1e-30, 1e-12, 1e-9):
+        np.testing.assert_allclose(
+            outputs(share * smallest), none, rtol=0, atol=1e-5 * spread
+        )
 
 
 # -- minimisers ------------------------------------------------------------------------
