@@ -339,9 +339,9 @@ def test_nets_end_as_they_would_alone(seed):
             assert theirs.keys() == ours.keys()
             for name in theirs.keys() - {"batches"}:
                 np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-4)
-        # Nobody else's memory is held on to.
-        for weight in other.net.module_.parameters():
-            assert weight.is_contiguous()
+        # No memory of the other networks is kept alive.
+        assert all(weight.is_contiguous() for weight in other.net.module_.parameters())
+        for weight in (*other.net.module_.parameters(), *other.best.weights.values()):
             assert weight.untyped_storage().nbytes() == 4 * weight.numel()
 
 

@@ -1,12 +1,12 @@
 """One training from its first epoch to the weights that are kept."""
 
-import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 import numpy as np
+from torch import Tensor
 
 from sklearn_ae.data.batches import ArrayDataset
 from sklearn_ae.training.hardware import suitable_threads
@@ -41,7 +41,7 @@ class BestWeights:
     def __init__(self, module: Any, loss: float, tol: float) -> None:
         self.module, self.tol = module, tol
         self.initial_loss = self.loss = self._reference = loss
-        self.initial = self.weights = copy.deepcopy(module.state_dict())
+        self.initial = self.weights = _copied(module.state_dict())
         self.n_without_improvement = 0
 
     def count(self, loss: float) -> None:
@@ -54,7 +54,7 @@ class BestWeights:
         """Keep the current weights if their loss is the lowest."""
         if loss < self.loss:
             self.loss = loss
-            self.weights = copy.deepcopy(self.module.state_dict())
+            self.weights = _copied(self.module.state_dict())
 
     def restore(
         self,
@@ -74,6 +74,11 @@ class BestWeights:
                 self.weights, self.loss = self.initial, self.initial_loss
         self.module.load_state_dict(self.weights)
         return self.weights is not self.initial
+
+
+def _copied(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    # Not `deepcopy`, which copies all memory that a view is part of.
+    return {name: weight.clone() for name, weight in weights.items()}
 
 
 class TrainingResult(NamedTuple):

@@ -89,7 +89,8 @@ class AutoencoderNet(skorch.NeuralNet):
     def initialize(self) -> "AutoencoderNet":
         self.generators_ = spawn_generators(self.seed, torch.device(self.device))
         self.noise_ = self.generators_["noise"]
-        self._in_data_units: Standardized | None = None
+        # In a list, since skorch trains every module that it holds by name.
+        self._kept: list[Standardized] = []
         with self.isolated(True):
             super().initialize()
         parts = [self.criterion_.loss, *self.criterion_.penalties.values()]
@@ -134,13 +135,11 @@ class AutoencoderNet(skorch.NeuralNet):
 
     def in_data_units(self) -> Standardized:
         """The module in units of the data, made anew if the module is another one."""
-        if (
-            self._in_data_units is None
-            or self._in_data_units.network is not self.module_
-        ):
-            standardized = Standardized(self.module_, self.units_)
-            self._in_data_units = standardized.to(self.device).eval()
-        return self._in_data_units
+        kept = self._kept
+        if not kept or kept[0].network is not self.module_:
+            standardized = Standardized(self.module_, self.units_).to(self.device)
+            kept[:] = [standardized.eval()]
+        return kept[0]
 
     def get_params_for_optimizer(
         self, prefix: str, named_parameters: Any
