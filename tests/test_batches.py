@@ -104,26 +104,6 @@ def test_block_size_does_not_change_the_batches(monkeypatch):
     assert found[0] == found[1] == found[2]
 
 
-@pytest.mark.parametrize("make", [np.asarray, sparse.csr_array], ids=["dense", "csr"])
-def test_blocks_are_bounded(make, monkeypatch):
-    """Rows gathered at once fit in BLOCK_BYTES, or are a single batch."""
-    gathered = []
-    original = ArrayDataset.gather
-
-    def gather(self, index):
-        gathered.append(len(index))
-        return original(self, index)
-
-    monkeypatch.setattr(ArrayDataset, "gather", gather)
-    X = make(numbered(1000, p=5))
-    for n_bytes, most in [(5 * 4 * 100, 100), (1, 10)]:
-        monkeypatch.setattr(batches, "BLOCK_BYTES", n_bytes)
-        gathered.clear()
-        list(TensorBatches(dataset(X), 10))
-        assert sum(gathered) == 1000
-        assert max(gathered) <= most
-
-
 @pytest.mark.parametrize("kind", [sparse.csr_array, sparse.csr_matrix])
 def test_sparse_rows(kind, seed):
     X = np.random.default_rng(seed).standard_normal((40, 6))

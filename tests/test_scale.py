@@ -1,6 +1,7 @@
 """Memory beyond the data, threads, and what importing the package imports."""
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -17,8 +18,7 @@ from sklearn_ae.data import moments
 from sklearn_ae.data.batches import dense_rows
 from sklearn_ae.data.moments import principal_axes
 from sklearn_ae.networks.dense import DenseNetwork
-from sklearn_ae.training import hardware
-from sklearn_ae.training.hardware import suitable_threads
+from sklearn_ae.training.hardware import WORK_PER_THREAD, suitable_threads
 
 linux_only = pytest.mark.skipif(
     not Path("/proc/self/clear_refs").exists(), reason="needs Linux's /proc"
@@ -205,7 +205,7 @@ print(json.dumps([name for name in found if "/sklearn/" not in files[name]]))
 
 @pytest.fixture(autouse=True)
 def torch_has_set_up_this_thread():
-    """Torch's first look in a thread sets the number to that of the cores at most."""
+    """Torch limits its threads to the number of cores when it is first asked."""
     torch.get_num_threads()
 
 
@@ -220,12 +220,17 @@ def test_one_thread_for_a_small_net():
         assert torch.get_num_threads() == 4
 
 
-def test_a_thread_for_every_share_of_the_work(monkeypatch):
-    work = 64 * sum(parameter.numel() for parameter in dense(128).parameters())
+def batch_size_for(module, n_threads):
+    """The batch size whose steps are worth that many threads."""
+    n_parameters = sum(parameter.numel() for parameter in module.parameters())
+    return math.ceil(n_threads * WORK_PER_THREAD / n_parameters)
+
+
+def test_a_thread_for_every_share_of_the_work():
+    module = dense(128)
     with threadpool_limits(4, user_api="openmp"):
         for shares, expected in [(1, 1), (1.9, 1), (2, 2), (3.5, 3), (100, 4)]:
-            monkeypatch.setattr(hardware, "WORK_PER_THREAD", int(work / shares))
-            with suitable_threads(dense(128), 64):
+            with suitable_threads(module, batch_size_for(module, shares)):
                 assert torch.get_num_threads() == expected
 
 
@@ -236,10 +241,10 @@ def test_convolutions_take_all_there_are():
 
 
 @pytest.mark.parametrize("limit", [1, 2])
-def test_never_more_threads_than_outside(monkeypatch, limit):
-    monkeypatch.setattr(hardware, "WORK_PER_THREAD", 1)
+def test_never_more_threads_than_outside(limit):
+    module = dense(128)
     with threadpool_limits(limit, user_api="openmp"):
-        with suitable_threads(dense(128), 64):
+        with suitable_threads(module, batch_size_for(module, 100)):
             assert torch.get_num_threads() == limit
         assert torch.get_num_threads() == limit
 
