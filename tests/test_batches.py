@@ -182,3 +182,15 @@ def test_read_only_tables(order, recwarn):
 def test_single_rows_as_torch_asks_for_them():
     x, target = dataset(numbered(5))[3]
     assert x.tolist() == target.tolist() == [3, 0, -3]
+
+
+def test_thinned_datasets_are_evenly_spaced():
+    data = dataset(numbered(100))
+    assert data.shape == (100, 3)
+    assert data.thinned(100) is data
+    rows = data.thinned(10).rows
+    assert len(rows) == 10
+    assert rows[0] == 0
+    assert rows[-1] == 99
+    assert set(np.diff(rows)) <= {11}
+    assert len(data) == 100

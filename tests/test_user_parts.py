@@ -5,11 +5,13 @@ from functools import partial
 
 import numpy as np
 import pytest
+import torch
 from sklearn.base import BaseEstimator
 from torch import nn
 
 from sklearn_ae import (
     Autoencoder,
+    AutoencoderClassifier,
     ContractiveAutoencoder,
     DenoisingAutoencoder,
     SparseAutoencoder,
@@ -21,7 +23,9 @@ from sklearn_ae.objectives import (
     GaussianNoise,
     Huber,
     JacobianPenalty,
+    KLSparsity,
     L2Penalty,
+    Loss,
     Penalty,
 )
 
@@ -173,3 +177,132 @@ def test_new_parameters_do_not_change_a_fitted_model(X):
     assert L2Penalty(3.0) not in recipe.penalties.values()
     model.fit(X)
     assert L2Penalty(3.0) in model._recipe.penalties.values()
+
+
+# -- parts that do what they should ----------------------------------------------------
+
+
+@dataclass(eq=False)
+class DistanceToMean(Penalty):
+    """The mean squared distance of the codes from a row of the data, by its columns."""
+
+    weight: float
+    centre: np.ndarray
+    name = "distance"
+
+    def __call__(self, batch):
+        centre = torch.from_numpy(self.centre).to(batch.x.dtype)
+        squares = (batch.x - centre).square().sum(1)
+        return batch.mean(squares + 0 * batch.code.sum(1))
+
+
+def test_penalties_see_rows_and_codes_in_units_of_the_data(X):
+    X = 30 * X + 5
+    penalty = DistanceToMean(0.5, X[3])
+    history = Autoencoder(2, penalties=[penalty], **CHEAP).fit(X).history_
+    held_out = 20
+    sums = [
+        n * history[f"{rows}_distance"][0]
+        for rows, n in (("train", 60 - held_out), ("valid", held_out))
+    ]
+    expected = 0.5 * np.square(X - X[3]).sum()
+    assert sum(sums) == pytest.approx(expected, rel=1e-5)
+
+
+def test_parts_are_equal_if_their_fields_are(X):
+    assert DistanceToMean(1.0, X[0]) == DistanceToMean(1.0, X[0].copy())
+    assert DistanceToMean(1.0, X[0]) != DistanceToMean(1.0, X[1])
+    assert DistanceToMean(1.0, X[0]) != L2Penalty(1.0)
+    assert Huber(1.0) != L2Penalty(1.0)
+
+
+def test_penalties_of_a_variational_autoencoder(X):
+    history = VariationalAutoencoder(2, l2_penalty=0.1, **CHEAP).fit(X).history_
+    terms = sum(history[f"train_{name}"] for name in ("reconstruction", "kl", "l2"))
+    np.testing.assert_allclose(history["train_loss"], terms, rtol=1e-6)
+    assert (history["train_l2"] > 0).all()
+
+
+class Normalized(TwoLayers):
+    """Has buffers, which batches in training change."""
+
+    def __init__(self, n_features, n_components, **shared):
+        super().__init__(n_features, n_components)
+        self.first = nn.Sequential(self.first, nn.BatchNorm1d(4))
+
+
+def test_classifier_on_a_network_with_buffers(X):
+    y = (X[:, 0] > 0).astype(int)
+    autoencoder = Autoencoder(2, network=Normalized, **CHEAP)
+    frozen = AutoencoderClassifier(autoencoder, freeze=True, random_state=0).fit(X, y)
+    np.testing.assert_array_equal(frozen.transform(X), frozen.autoencoder_.transform(X))
+    tuned = AutoencoderClassifier(autoencoder, max_epochs=2, random_state=0).fit(X, y)
+    assert (tuned.transform(X) != frozen.transform(X)).any()
+
+
+# -- parts that do not -----------------------------------------------------------------
+
+
+class RowPenalty(Penalty):
+    def __init__(self, weight=1.0):
+        self.weight = weight
+
+    def __call__(self, batch):
+        return batch.code.sum(1)
+
+
+class WithoutCall(Penalty):
+    def __init__(self, weight=1.0):
+        self.weight = weight
+
+
+class RowlessLoss(Loss):
+    def __call__(self, reconstruction, target, total=False):
+        return (reconstruction - target).square().sum()
+
+
+class FailingLoss(Loss):
+    def __call__(self, reconstruction, target):
+        return (reconstruction - target).square().sum(1)
+
+
+class OnlyEncodes(Network):
+    def __init__(self, n_features, n_components):
+        super().__init__()
+        self.layer = nn.Linear(n_features, n_components)
+
+    def encode(self, x):
+        return self.layer(x)
+
+
+@pytest.mark.parametrize(
+    ("params", "words"),
+    [
+        ({"penalties": [RowPenalty()]}, "RowPenalty.*without axes"),
+        ({"penalties": [WithoutCall()]}, "WithoutCall must define __call__"),
+        ({"penalties": [KLSparsity(1.0)]}, r"KLSparsity.*\(0, 1\).*'sigmoid'"),
+        ({"loss": RowlessLoss()}, "RowlessLoss.*one value for each row"),
+        ({"loss": FailingLoss()}, "FailingLoss.*total=False"),
+        ({"network": OnlyEncodes}, "network=.*must define decode"),
+        ({"network": partial(TwoLayers, 6)}, "network=.*keyword arguments only"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_parts_that_do_not_suit(X, params, words):
+    model = Autoencoder(2, **params, **CHEAP)
+    with pytest.raises((ValueError, TypeError), match=words):
+        model.fit(X)
+    assert not hasattr(model, "net_")
+
+
+def test_corruption_must_not_be_a_class(X):
+    with pytest.raises(ValueError, match=r"GaussianNoise.*must be an object"):
+        DenoisingAutoencoder(2, corruption=GaussianNoise, **CHEAP).fit(X)
+
+
+def test_there_is_no_such_penalty(X):
+    model = Autoencoder(2, penalties=[L2Penalty(0.1)])
+    with pytest.raises(ValueError, match="there are 1 penalties"):
+        model.set_params(penalties__1__weight=2.0)
+    with pytest.raises(ValueError, match="penalties__first__weight"):
+        model.set_params(penalties__first__weight=2.0)
