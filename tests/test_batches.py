@@ -182,3 +182,15 @@ def test_read_only_tables(order, recwarn):
 def test_single_rows_as_torch_asks_for_them():
     x, target = dataset(numbered(5))[3]
     assert x.tolist() == target.tolist() == [3, 0, -3]
+
+
+def test_thinned_datasets_are_spread_over_all_rows():
+    X = np.arange(20.0).reshape(10, 2)
+    zero = Affine(np.zeros(2), 1.0)
+    rows = np.arange(1, 10)
+    dataset = ArrayDataset(X, rows, standardize=zero, standardize_target=zero)
+    assert dataset.shape == (9, 2)
+    assert dataset.thinned(9) is dataset
+    assert dataset.thinned(3).rows.tolist() == [1, 5, 9]
+    assert dataset.thinned(3).shape == (3, 2)
+    assert dataset.rows is rows
