@@ -184,13 +184,13 @@ def test_single_rows_as_torch_asks_for_them():
     assert x.tolist() == target.tolist() == [3, 0, -3]
 
 
-def test_thinned_datasets_are_evenly_spaced():
-    data = dataset(numbered(100))
-    assert data.shape == (100, 3)
-    assert data.thinned(100) is data
-    rows = data.thinned(10).rows
-    assert len(rows) == 10
-    assert rows[0] == 0
-    assert rows[-1] == 99
-    assert set(np.diff(rows)) <= {11}
-    assert len(data) == 100
+def test_thinned_datasets_are_spread_over_all_rows():
+    X = np.arange(20.0).reshape(10, 2)
+    zero = Affine(np.zeros(2), 1.0)
+    rows = np.arange(1, 10)
+    dataset = ArrayDataset(X, rows, standardize=zero, standardize_target=zero)
+    assert dataset.shape == (9, 2)
+    assert dataset.thinned(9) is dataset
+    assert dataset.thinned(3).rows.tolist() == [1, 5, 9]
+    assert dataset.thinned(3).shape == (3, 2)
+    assert dataset.rows is rows

@@ -599,17 +599,6 @@ def test_partial_fit_keeps_the_first_scale(table):
     assert est.scale_ == scale
 
 
-@pytest.mark.parametrize("method", ["partial_fit", "fit"])
-def test_training_continues_on_another_device(method, table):
-    """Here the same one under another name; the optimizer's state moves along."""
-    est, twin = (autoencoder(warm_start=True).fit(table) for _ in range(2))
-    est.set_params(device="cpu:0")
-    for estimator in (est, twin):
-        getattr(estimator, method)(table)
-    assert est.device_ == "cpu:0"
-    np.testing.assert_array_equal(est.transform(table), twin.transform(table))
-
-
 def test_partial_fit_passes_once(table):
     spy = BatchSpy()
     est = autoencoder(callbacks=[spy])

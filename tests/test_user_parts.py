@@ -1,11 +1,14 @@
 """Penalties, losses, corruptions and networks that a user writes and passes."""
 
+import copy
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from numpy.testing import assert_array_equal
 from sklearn.base import BaseEstimator
 from torch import nn
 
@@ -179,41 +182,145 @@ def test_new_parameters_do_not_change_a_fitted_model(X):
     assert L2Penalty(3.0) in model._recipe.penalties.values()
 
 
-# -- parts that do what they should ----------------------------------------------------
+class WithoutDecode(Network):
+    def __init__(self, n_features, n_components):
+        super().__init__()
+        self.layer = nn.Linear(n_features, n_components)
+
+    def encode(self, x):
+        return self.layer(x)
 
 
-@dataclass(eq=False)
-class DistanceToMean(Penalty):
-    """The mean squared distance of the codes from a row of the data, by its columns."""
+class WithBatchNorm(nn.Module):
+    """Has a buffer that an encoder changes in training."""
 
-    weight: float
-    centre: np.ndarray
-    name = "distance"
+    def __init__(self, n_features, n_components):
+        super().__init__()
+        self.norm = nn.BatchNorm1d(n_features)
+        self.to_code = nn.Linear(n_features, n_components)
+        self.back = nn.Linear(n_components, n_features)
+
+    def encode(self, x):
+        return self.to_code(self.norm(x))
+
+    def decode(self, z):
+        return self.back(z)
+
+
+@pytest.mark.parametrize(
+    ("network", "words"),
+    [
+        (WithoutDecode, "must define decode"),
+        (partial(TwoLayers, 6), "keyword arguments only"),
+        (partial(print), "must be a subclass of torch.nn.Module"),
+    ],
+)
+def test_what_is_no_class_of_networks(X, network, words):
+    with pytest.raises(ValueError, match=words):
+        Autoencoder(2, network=network, **CHEAP).fit(X)
+
+
+def test_classifier_starts_from_the_running_means_of_the_encoder(X):
+    """Trying the encoder in training mode leaves no trace in its buffers."""
+    y = np.arange(len(X)) % 2
+    autoencoder = Autoencoder(2, network=WithBatchNorm, **CHEAP).fit(X + 5)
+    frozen = AutoencoderClassifier(autoencoder, freeze=True).fit(X + 5, y)
+    assert_array_equal(frozen.transform(X + 5), autoencoder.transform(X + 5))
+
+
+class ByNothing(Penalty):
+    def __init__(self, weight):
+        self.weight = weight
+
+
+class ByFloat(ByNothing):
+    def __call__(self, batch):
+        return 1.0
+
+
+class ByRow(ByNothing):
+    def __call__(self, batch):
+        return batch.code.sum(-1)
+
+
+@pytest.mark.parametrize("penalty", [ByNothing(1.0), ByFloat(1.0), ByRow(1.0)])
+def test_penalties_return_a_tensor_without_axes(X, penalty):
+    with pytest.raises((TypeError, ValueError), match="tensor without axes"):
+        Autoencoder(2, penalties=[penalty], **CHEAP).fit(X)
+
+
+@pytest.mark.parametrize("scale", [1.0, 100.0])
+def test_batch_holds_the_rows_in_units_of_the_data(X, scale):
+    seen = []
+
+    class Spy(ByNothing):
+        def __call__(self, batch):
+            seen.append(batch.x.detach().numpy())
+            return batch.code.sum() * 0
+
+    table = scale * (X + 3)
+    Autoencoder(2, penalties=[Spy(1.0)], **CHEAP).fit(table)
+    rows = np.concatenate(seen)
+    nearest = np.abs(rows[:, None] - table[None]).max(-1).min(-1)
+    # Rows come and go in single precision.
+    assert nearest.max() < 1e-5 * np.abs(table).max()
+
+
+class MeanLoss(Loss):
+    def __call__(self, reconstruction, target, total=False):
+        return (reconstruction - target).square().mean()
+
+
+class WithoutTotal(Loss):
+    def __call__(self, reconstruction, target):
+        return (reconstruction - target).square().sum(-1)
+
+
+@pytest.mark.parametrize(
+    ("loss", "words"),
+    [
+        (MeanLoss(), "one value for each row"),
+        (WithoutTotal(), "total=False"),
+        (Huber(-1.0), "'delta' parameter of Huber"),
+    ],
+)
+def test_losses_are_tried(X, loss, words):
+    with pytest.raises(ValueError, match=words):
+        Autoencoder(2, loss=loss, **CHEAP).fit(X)
+
+
+def test_class_of_a_corruption_is_no_corruption(X):
+    with pytest.raises(ValueError, match="an object, not a class"):
+        DenoisingAutoencoder(2, corruption=GaussianNoise, **CHEAP).fit(X)
+
+
+def test_divergence_needs_codes_between_0_and_1(X):
+    penalties = [KLSparsity(0.1)]
+    with pytest.raises(ValueError, match="code_activation='identity'"):
+        Autoencoder(2, penalties=penalties, **CHEAP).fit(X)
+    # A penalty of weight 0 takes no part.
+    Autoencoder(2, penalties=[KLSparsity(0.0)], **CHEAP).fit(X)
+
+
+class Towards(Penalty):
+    """A penalty with an array in a field."""
+
+    def __init__(self, weight, target):
+        self.weight, self.target = weight, target
 
     def __call__(self, batch):
-        centre = torch.from_numpy(self.centre).to(batch.x.dtype)
-        squares = (batch.x - centre).square().sum(1)
-        return batch.mean(squares + 0 * batch.code.sum(1))
+        target = torch.as_tensor(self.target, dtype=batch.code.dtype)
+        return batch.mean((batch.code - target).square().sum(-1))
 
 
-def test_penalties_see_rows_and_codes_in_units_of_the_data(X):
-    X = 30 * X + 5
-    penalty = DistanceToMean(0.5, X[3])
-    history = Autoencoder(2, penalties=[penalty], **CHEAP).fit(X).history_
-    held_out = 20
-    sums = [
-        n * history[f"{rows}_distance"][0]
-        for rows, n in (("train", 60 - held_out), ("valid", held_out))
-    ]
-    expected = 0.5 * np.square(X - X[3]).sum()
-    assert sum(sums) == pytest.approx(expected, rel=1e-5)
-
-
-def test_parts_are_equal_if_their_fields_are(X):
-    assert DistanceToMean(1.0, X[0]) == DistanceToMean(1.0, X[0].copy())
-    assert DistanceToMean(1.0, X[0]) != DistanceToMean(1.0, X[1])
-    assert DistanceToMean(1.0, X[0]) != L2Penalty(1.0)
-    assert Huber(1.0) != L2Penalty(1.0)
+def test_parts_are_equal_if_their_fields_are():
+    target = np.arange(2.0)
+    assert Towards(1.0, target) == Towards(1.0, target.copy())
+    assert Towards(1.0, target) != Towards(1.0, target + 1)
+    assert Towards(1.0, target) != L2Penalty(1.0)
+    # What cannot be compared is not equal, but for the same object.
+    table = pd.DataFrame({"a": [1.0, 2.0]})
+    assert Towards(1.0, table) != Towards(1.0, table.copy())
 
 
 def test_penalties_of_a_variational_autoencoder(X):
@@ -223,86 +330,32 @@ def test_penalties_of_a_variational_autoencoder(X):
     assert (history["train_l2"] > 0).all()
 
 
-class Normalized(TwoLayers):
-    """Has buffers, which batches in training change."""
-
-    def __init__(self, n_features, n_components, **shared):
-        super().__init__(n_features, n_components)
-        self.first = nn.Sequential(self.first, nn.BatchNorm1d(4))
-
-
-def test_classifier_on_a_network_with_buffers(X):
-    y = (X[:, 0] > 0).astype(int)
-    autoencoder = Autoencoder(2, network=Normalized, **CHEAP)
-    frozen = AutoencoderClassifier(autoencoder, freeze=True, random_state=0).fit(X, y)
-    np.testing.assert_array_equal(frozen.transform(X), frozen.autoencoder_.transform(X))
-    tuned = AutoencoderClassifier(autoencoder, max_epochs=2, random_state=0).fit(X, y)
-    assert (tuned.transform(X) != frozen.transform(X)).any()
+def test_warm_start_with_an_equal_penalty_that_holds_an_array(X):
+    penalties = [Towards(0.1, np.arange(2.0))]
+    model = Autoencoder(2, penalties=penalties, warm_start=True, **CHEAP).fit(X)
+    model.set_params(penalties=[Towards(0.1, np.arange(2.0))]).fit(X)
+    assert model.n_iter_ == 4
 
 
-# -- parts that do not -----------------------------------------------------------------
-
-
-class RowPenalty(Penalty):
-    def __init__(self, weight=1.0):
-        self.weight = weight
-
-    def __call__(self, batch):
-        return batch.code.sum(1)
-
-
-class WithoutCall(Penalty):
-    def __init__(self, weight=1.0):
-        self.weight = weight
-
-
-class RowlessLoss(Loss):
-    def __call__(self, reconstruction, target, total=False):
-        return (reconstruction - target).square().sum()
-
-
-class FailingLoss(Loss):
-    def __call__(self, reconstruction, target):
-        return (reconstruction - target).square().sum(1)
-
-
-class OnlyEncodes(Network):
-    def __init__(self, n_features, n_components):
-        super().__init__()
-        self.layer = nn.Linear(n_features, n_components)
-
-    def encode(self, x):
-        return self.layer(x)
-
-
-@pytest.mark.parametrize(
-    ("params", "words"),
-    [
-        ({"penalties": [RowPenalty()]}, "RowPenalty.*without axes"),
-        ({"penalties": [WithoutCall()]}, "WithoutCall must define __call__"),
-        ({"penalties": [KLSparsity(1.0)]}, r"KLSparsity.*\(0, 1\).*'sigmoid'"),
-        ({"loss": RowlessLoss()}, "RowlessLoss.*one value for each row"),
-        ({"loss": FailingLoss()}, "FailingLoss.*total=False"),
-        ({"network": OnlyEncodes}, "network=.*must define decode"),
-        ({"network": partial(TwoLayers, 6)}, "network=.*keyword arguments only"),
-    ],
-    ids=lambda value: str(value)[:40],
-)
-def test_parts_that_do_not_suit(X, params, words):
-    model = Autoencoder(2, **params, **CHEAP)
-    with pytest.raises((ValueError, TypeError), match=words):
-        model.fit(X)
-    assert not hasattr(model, "net_")
-
-
-def test_corruption_must_not_be_a_class(X):
-    with pytest.raises(ValueError, match=r"GaussianNoise.*must be an object"):
-        DenoisingAutoencoder(2, corruption=GaussianNoise, **CHEAP).fit(X)
-
-
-def test_there_is_no_such_penalty(X):
+def test_index_of_a_penalty_beyond_the_list(X):
     model = Autoencoder(2, penalties=[L2Penalty(0.1)])
-    with pytest.raises(ValueError, match="there are 1 penalties"):
+    with pytest.raises(ValueError, match="penalties__1__weight"):
         model.set_params(penalties__1__weight=2.0)
-    with pytest.raises(ValueError, match="penalties__first__weight"):
-        model.set_params(penalties__first__weight=2.0)
+
+
+def test_partial_fit_moves_to_another_device(X):
+    model = Autoencoder(2, **CHEAP).fit(X)
+    moved = copy.deepcopy(model).set_params(device="cpu:0")
+    assert_array_equal(
+        moved.partial_fit(X).transform(X), model.partial_fit(X).transform(X)
+    )
+    assert moved.device_ == "cpu:0"
+
+
+def test_later_rows_are_probabilities_too():
+    shares = np.random.RandomState(0).uniform(size=(40, 4))
+    model = Autoencoder(2, loss="bce", **CHEAP).partial_fit(shares)
+    codes = model.transform(shares)
+    with pytest.raises(ValueError, match=r"values in \[0, 1\]"):
+        model.partial_fit(3 * shares)
+    assert_array_equal(model.transform(shares), codes)
