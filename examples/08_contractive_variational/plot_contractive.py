@@ -141,8 +141,10 @@ left.legend(loc="upper center", ncols=2)
 curve = np.array([measures[f"lambd={lambd:g}"][1:] for lambd in lambds])
 right.plot(*curve.T[::-1], "o-", color="#D55E00", label="contractive, by lambd")
 for lambd, (y, x) in zip(lambds, curve, strict=True):
+    # The first two points lie side by side.
+    place = (-4, 7) if lambd == 0 else (-7, -13)
     right.annotate(
-        f"{lambd:g}", (x, y), xytext=(-7, -13), textcoords="offset points", fontsize=9
+        f"{lambd:g}", (x, y), xytext=place, textcoords="offset points", fontsize=9
     )
 sizes = [4, 6, 8, 12, 16, 24, 32]
 pca = {n: measure(PCA(n).fit(X_train))[1:] for n in sizes}
