@@ -20,6 +20,11 @@ from sklearn_ae.model_selection._ranking import share_ranks
 _OF_THE_COPY = {"_backend", "_backend_config", "_rounds_otherwise"}
 
 
+# Older versions of scikit-learn tell the number of folds only after the search. More
+# jobs than tasks do no harm, and fewer make more groups.
+_MANY_SPLITS = 100
+
+
 class _BatchedSearchMixin(DocLinkMixin):
     """Runs all fits of a scikit-learn search together.
 
@@ -150,7 +155,8 @@ class _BatchedSearchMixin(DocLinkMixin):
 
         def evaluate(candidate_params, *args, **kwargs):
             candidates = list(candidate_params)
-            self._backend.n_tasks = len(candidates) * self.n_splits_
+            n_splits = getattr(self, "n_splits_", _MANY_SPLITS)
+            self._backend.n_tasks = len(candidates) * n_splits
             try:
                 results = evaluate_candidates(candidates, *args, **kwargs)
             finally:
