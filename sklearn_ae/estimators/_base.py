@@ -1,7 +1,7 @@
 """The scikit-learn shell that all autoencoders share."""
 
 import warnings
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import ClassVar
 
 import numpy as np
@@ -11,6 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_ae._doc_link import DocLinkMixin
 from sklearn_ae._sklearn_compat import fit_context
+from sklearn_ae._units import Affine
 from sklearn_ae.data.codes import (
     CodeMoments,
     code_moments,
@@ -21,9 +22,9 @@ from sklearn_ae.data.moments import mean_and_scale, principal_axes
 from sklearn_ae.estimators._parameters import MergedConstraints, ObjectiveParameters
 from sklearn_ae.estimators._parts import (
     Parts,
-    check_parts,
-    check_pca_start,
+    ResolvedParts,
     check_unit_interval,
+    resolve_parts,
 )
 from sklearn_ae.estimators._reconstruction import ReconstructionMixin
 from sklearn_ae.estimators._trained_net import TrainedNetMixin
@@ -31,6 +32,7 @@ from sklearn_ae.estimators._validation import TrainingData, validate_training_da
 from sklearn_ae.networks.contract import check_network, offers
 from sklearn_ae.objectives.losses import NAMED_LOSSES, Loss
 from sklearn_ae.objectives.terms import L1Penalty, L2Penalty, Penalty
+from sklearn_ae.persistence.recipe import Recipe
 from sklearn_ae.persistence.state import dump_state, load_state
 from sklearn_ae.training.hardware import resolve_device
 from sklearn_ae.training.loop import Training, TrainingResult, train, train_alone
@@ -126,7 +128,10 @@ class BaseAutoencoder(
     # -- what a variant may override -----------------------------------------------
 
     def _parts(self, data: TrainingData, n_components: int) -> Parts:
-        """The network and the objective; call `super()` and `replace` fields."""
+        """The network and the objective; call `super()` and `replace` fields.
+
+        Raises a ValueError if parameters contradict each other or the data.
+        """
         names = {one.name for one in fields(Parts)} & {one.name for one in fields(self)}
         given = {name: getattr(self, name) for name in names - {"loss", "penalties"}}
         # Clones, so that parameters set later do not change a fitted model.
@@ -152,9 +157,6 @@ class BaseAutoencoder(
                 *penalties,
             ),
         )
-
-    def _check(self, data: TrainingData) -> None:
-        """Raise a ValueError if parameters contradict each other or the data."""
 
     def _check_codes(self, codes: np.ndarray) -> None:
         """Raise a ValueError if codes of a user-defined network are not suitable."""
@@ -290,7 +292,7 @@ default=None
             raise result.interrupt
         return self
 
-    def _resolve(self, data: TrainingData, continues: bool) -> Parts:
+    def _resolve(self, data: TrainingData, continues: bool) -> ResolvedParts:
         """The network and the objective, checked against each other and the data."""
         n_components = self.n_components
         if not continues:
@@ -305,12 +307,8 @@ default=None
             if n_components < 1:
                 n_components = self.n_components_
         self.n_components_ = int(n_components)
-        self._check(data)
         parts = self._parts(data, self.n_components_)
-        check_parts(parts, data)
-        if not continues:
-            check_pca_start(parts, data, self.n_components_)
-        return parts
+        return resolve_parts(parts, data, self.n_components_, is_new=not continues)
 
     def _check_more(self, data: TrainingData) -> None:
         """Check data that a fitted network goes on with."""
@@ -322,18 +320,24 @@ default=None
         if self._recipe.loss.needs_unit_interval:
             check_unit_interval(data, self.loss)
 
-    def _build(self, parts: Parts, data: TrainingData) -> AutoencoderNet:
+    def _build(self, parts: ResolvedParts, data: TrainingData) -> AutoencoderNet:
         """A new net for the data, with its initial weights."""
-        mean, scale = self._feature_mean, self._feature_scale
-        standardize = standardize_target = parts.standardization(mean, scale)
+        moments = [(self._feature_mean, self._feature_scale)]
         if data.target is not None:
-            target_moments = mean_and_scale(data.target, data.rows, data.weight)
-            standardize_target = parts.standardization(*target_moments)
-        self.mean_, self.scale_ = standardize
+            moments.append(mean_and_scale(data.target, data.rows, data.weight))
+        if parts.data_rms is None:
+            units = [Affine(np.zeros_like(mean), 1.0) for mean, _ in moments]
+        else:
+            # A single scale, which does not change the minimiser.
+            units = [Affine(mean, scale / parts.data_rms) for mean, scale in moments]
+        self.mean_, self.scale_ = units[0]
         self.device_ = resolve_device(self.device)
-        settings = self._resolve_training(len(data.rows))
-        affine = standardize, standardize_target
-        self._recipe = parts.recipe(data, self.n_components_, settings, *affine)
+        self._recipe = Recipe(
+            **parts.design,
+            standardize=units[0],
+            standardize_target=units[-1],
+            settings=self._resolve_training(len(data.rows)),
+        )
         net = self._make_net()
         if parts.network is None:
             return net
@@ -349,12 +353,11 @@ default=None
             ) from error
         return net
 
-    def _continue(self, parts: Parts, data: TrainingData) -> AutoencoderNet:
+    def _continue(self, parts: ResolvedParts, data: TrainingData) -> AutoencoderNet:
         """The net of the previous fit, with a new optimizer."""
         before, self.device_ = self._recipe, resolve_device(self.device)
         settings = self._resolve_training(len(data.rows))
-        affine = before.standardize, before.standardize_target
-        recipe = parts.recipe(data, self.n_components_, settings, *affine)
+        recipe = replace(before, **parts.design, settings=settings)
         for name in ("module", "module_params"):
             old, new = getattr(before, name), getattr(recipe, name)
             if old != new:
@@ -396,7 +399,11 @@ default=None
         )
 
     def _start(
-        self, net: AutoencoderNet, parts: Parts, data: TrainingData, kept: np.ndarray
+        self,
+        net: AutoencoderNet,
+        parts: ResolvedParts,
+        data: TrainingData,
+        kept: np.ndarray,
     ) -> np.ndarray | None:
         """Set a new net to its starting point.
 
@@ -414,11 +421,15 @@ default=None
         return rows
 
     def _start_as_pca(
-        self, net: AutoencoderNet, parts: Parts, data: TrainingData, rows: np.ndarray
+        self,
+        net: AutoencoderNet,
+        parts: ResolvedParts,
+        data: TrainingData,
+        rows: np.ndarray,
     ) -> None:
         mean = self._feature_mean
         axes = principal_axes(data.X, rows, data.weight, mean, self.n_components_)
-        activation = parts.resolved_output_activation
+        activation = parts.output_activation
         start_as_pca(net.module_, axes, mean, self._dataset(data, rows), activation)
 
     def _warn_of_no_progress(self) -> None:

@@ -284,7 +284,7 @@ default="gaussian"
         "corruption_level": [Interval(Real, 0, None, closed="left")],
     }
 
-    def _check(self, data: TrainingData) -> None:
+    def _parts(self, data: TrainingData, n_components: int) -> Parts:
         if isinstance(self.corruption, type):
             raise ValueError(
                 f"corruption={self.corruption!r} must be an object, not a class; call "
@@ -297,8 +297,6 @@ default="gaussian"
                 f"corruption_level={self.corruption_level!r} must be at most 1 with "
                 f"corruption={self.corruption!r}: it is a share of the entries."
             )
-
-    def _parts(self, data: TrainingData, n_components: int) -> Parts:
         parts = super()._parts(data, n_components)
         return replace(parts, corruption=self._resolved_corruption(data))
 

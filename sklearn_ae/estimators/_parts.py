@@ -7,16 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_ae._units import Affine
 from sklearn_ae.estimators._validation import TrainingData
 from sklearn_ae.networks._wrapper import around
-from sklearn_ae.networks.contract import check_network_class, is_network_class
+from sklearn_ae.networks.contract import check_network_class
 from sklearn_ae.networks.dense import DenseNetwork
 from sklearn_ae.objectives.losses import Loss
 from sklearn_ae.objectives.objective import Objective
 from sklearn_ae.objectives.terms import Penalty
-from sklearn_ae.persistence.recipe import Recipe
-from sklearn_ae.training.settings import TrainingSettings
 
 # The meaning of "auto": one wide layer. At the same cost it is better than several
 # narrow layers, whatever the number of features.
@@ -41,7 +38,7 @@ class Parts:
         A `Wrapper` of the network, and its further arguments.
     data_rms : float
         Root mean square of the centred data in units of the network, where they are
-        scaled.
+        scaled. Tied weights are tied in these units.
     code_bias : float or None
         Initial biases of the code, if the network has `set_code_bias`.
     loss : Loss
@@ -78,107 +75,91 @@ class Parts:
     objective_params: dict[str, Any] = field(default_factory=dict)
     orders_codes: bool = True
 
-    @property
-    def may_rotate_codes(self) -> bool:
-        """Whether neither the variant nor a penalty depends on the axes of codes."""
-        return self.orders_codes and all(
+
+@dataclass(frozen=True, kw_only=True)
+class ResolvedParts:
+    """Parts that suit each other and the data, with a value for everything.
+
+    Parameters
+    ----------
+    network : None, type, partial or specification
+        As in `Parts`.
+    design : dict
+        Arguments of `Recipe`, except for units and settings.
+    output_activation : str
+        Activation of the output. A class given as network applies its own.
+    starts_as_pca : bool
+        Whether a new network starts as PCA. A class given as network never does.
+    code_bias : float or None
+        Initial biases of the code, if the network has `set_code_bias`.
+    data_rms : float or None
+        As in `Parts`; None leaves the data as they are. It does not depend on
+        penalties, which are converted to units of the network.
+    may_rotate_codes : bool
+        Whether neither the variant nor a penalty depends on the axes of codes.
+    """
+
+    network: Any
+    design: dict[str, Any]
+    output_activation: str
+    starts_as_pca: bool
+    code_bias: float | None
+    data_rms: float | None
+    may_rotate_codes: bool
+
+
+def resolve_parts(
+    parts: Parts, data: TrainingData, n_components: int, *, is_new: bool
+) -> ResolvedParts:
+    """Choose what parts leave open, and check that they suit each other and the data.
+
+    Raises
+    ------
+    ValueError
+        If they do not or, with `is_new`, if a new network cannot start as PCA although
+        it should.
+    """
+    loss, is_class = parts.loss, isinstance(parts.network, type | partial)
+    output_activation = "identity" if is_class else parts.output_activation
+    if output_activation == "auto":
+        output_activation = "sigmoid" if loss.needs_unit_interval else "identity"
+    _check_parts(parts, data, is_class, output_activation)
+    starts_as_pca = parts.init == "pca" and not is_class
+    if starts_as_pca and is_new:
+        check_pca_start(parts, data, n_components)
+    params = {"n_features": data.n_features, "n_components": n_components}
+    module, own = _module_and_params(parts, data, output_activation, starts_as_pca)
+    params |= own
+    if parts.wrapper is not None:
+        params = around(module, params) | parts.wrapper_params
+        module = parts.wrapper
+    is_standardized = loss.degree is not None and output_activation == "identity"
+    return ResolvedParts(
+        network=parts.network,
+        design={
+            "module": module,
+            "module_params": params,
+            "objective": parts.objective,
+            "objective_params": parts.objective_params,
+            "loss": loss,
+            "penalties": _by_column(parts.penalties),
+            "corruption": parts.corruption,
+        },
+        output_activation=output_activation,
+        starts_as_pca=starts_as_pca,
+        code_bias=parts.code_bias,
+        data_rms=parts.data_rms if is_standardized else None,
+        may_rotate_codes=parts.orders_codes
+        and all(
             penalty.is_rotation_invariant or penalty.weight == 0
-            for penalty in self.penalties
-        )
-
-    @property
-    def starts_as_pca(self) -> bool:
-        """Whether the network starts as PCA. A class given as network never does."""
-        return self.init == "pca" and not is_network_class(self.network)
-
-    @property
-    def resolved_output_activation(self) -> str:
-        """The activation of the output. A class given as network applies its own."""
-        if is_network_class(self.network):
-            return "identity"
-        if self.output_activation != "auto":
-            return self.output_activation
-        return "sigmoid" if self.loss.needs_unit_interval else "identity"
-
-    def module_and_params(
-        self, n_features: int, n_components: int, n_outputs: int
-    ) -> tuple[Any, dict[str, Any]]:
-        """The class of the network and its arguments."""
-        params: dict[str, Any] = {
-            "n_features": n_features,
-            "n_components": n_components,
-        }
-        module = self.network
-        if isinstance(module, partial):
-            module, params = module.func, params | module.keywords
-        if not is_network_class(module):
-            params |= {
-                "n_outputs": n_outputs,
-                "activation": self.activation,
-                "code_activation": self.code_activation,
-                "output_activation": self.resolved_output_activation,
-                "dropout": float(self.dropout),
-                "linear_path": self.starts_as_pca,
-            }
-            if module is None:
-                sizes = self.hidden_layer_sizes
-                sizes = HIDDEN_LAYER_SIZES if sizes == "auto" else np.atleast_1d(sizes)
-                module, own = (
-                    DenseNetwork,
-                    {
-                        "hidden_layer_sizes": tuple(int(size) for size in sizes),
-                        "tied_weights": self.tied_weights,
-                    },
-                )
-            else:
-                module, own = module.module_and_params(n_features, n_outputs)
-            params |= own
-        if self.wrapper is not None:
-            return self.wrapper, around(module, params) | self.wrapper_params
-        return module, params
-
-    def standardization(self, mean: np.ndarray, scale: float) -> Affine:
-        """The map to the units of the network, which does not change the minimiser.
-
-        It does not depend on penalties, which are converted to units of the network.
-        Tied weights are tied in these units.
-        """
-        shifts = (
-            self.loss.degree is not None
-            and self.resolved_output_activation == "identity"
-        )
-        if not shifts:
-            return Affine(np.zeros_like(mean), 1.0)
-        return Affine(mean, scale / self.data_rms)
-
-    def recipe(
-        self,
-        data: TrainingData,
-        n_components: int,
-        settings: TrainingSettings,
-        standardize: Affine,
-        standardize_target: Affine,
-    ) -> Recipe:
-        """Everything that makes a net from these parts."""
-        module, module_params = self.module_and_params(
-            data.n_features, n_components, data.n_outputs
-        )
-        return Recipe(
-            module=module,
-            module_params=module_params,
-            standardize=standardize,
-            standardize_target=standardize_target,
-            objective=self.objective,
-            objective_params=self.objective_params,
-            loss=self.loss,
-            penalties=_by_column(self.penalties),
-            corruption=self.corruption,
-            settings=settings,
-        )
+            for penalty in parts.penalties
+        ),
+    )
 
 
-def check_parts(parts: Parts, data: TrainingData) -> None:
-    """Raise a ValueError if parts contradict each other or the data."""
+def _check_parts(
+    parts: Parts, data: TrainingData, is_class: bool, output_activation: str
+) -> None:
     sizes = parts.hidden_layer_sizes
     if not isinstance(sizes, str):
         for size in np.ravel(np.asarray(sizes, dtype=object)):
@@ -186,8 +167,7 @@ def check_parts(parts: Parts, data: TrainingData) -> None:
                 raise ValueError(
                     f"hidden_layer_sizes={sizes!r} must contain integers of at least 1."
                 )
-    has_class = is_network_class(parts.network)
-    if has_class or isinstance(parts.network, partial):
+    if is_class:
         check_network_class(parts.network)
     if parts.tied_weights and parts.network is not None:
         raise ValueError(
@@ -200,14 +180,14 @@ def check_parts(parts: Parts, data: TrainingData) -> None:
             f"but X_target has {data.n_outputs} columns."
         )
     for penalty in parts.penalties:
-        suits = has_class or parts.code_activation == "sigmoid"
+        suits = is_class or parts.code_activation == "sigmoid"
         if penalty.needs_unit_codes and penalty.weight > 0 and not suits:
             raise ValueError(
                 f"{penalty!r} needs codes in (0, 1), which code_activation="
                 f"{parts.code_activation!r} does not give; use 'sigmoid'."
             )
     if parts.loss.needs_unit_interval:
-        if not has_class and parts.resolved_output_activation != "sigmoid":
+        if not is_class and output_activation != "sigmoid":
             raise ValueError(
                 f"output_activation={parts.output_activation!r} does not keep the "
                 f"output in [0, 1], which loss={parts.loss_name!r} needs; use "
@@ -217,9 +197,7 @@ def check_parts(parts: Parts, data: TrainingData) -> None:
 
 
 def check_pca_start(parts: Parts, data: TrainingData, n_components: int) -> None:
-    """Raise a ValueError if a new network cannot start as PCA although it should."""
-    if not parts.starts_as_pca:
-        return
+    """Raise a ValueError if a new network cannot start as PCA."""
     if parts.code_activation != "identity":
         raise ValueError(
             f"code_activation={parts.code_activation!r} cannot start as PCA; set "
@@ -232,6 +210,35 @@ def check_pca_start(parts: Parts, data: TrainingData, n_components: int) -> None
             f"n_features)={largest} with init='pca'; set init='random' for a wider "
             "code."
         )
+
+
+def _module_and_params(
+    parts: Parts, data: TrainingData, output_activation: str, linear_path: bool
+) -> tuple[Any, dict[str, Any]]:
+    """The class of the network, and its arguments besides the two widths."""
+    network = parts.network
+    if isinstance(network, partial):
+        return network.func, network.keywords
+    if isinstance(network, type):
+        return network, {}
+    params = {
+        "n_outputs": data.n_outputs,
+        "activation": parts.activation,
+        "code_activation": parts.code_activation,
+        "output_activation": output_activation,
+        "dropout": float(parts.dropout),
+        "linear_path": linear_path,
+    }
+    if network is not None:
+        module, own = network.module_and_params(data.n_features, data.n_outputs)
+        return module, params | own
+    sizes = parts.hidden_layer_sizes
+    sizes = HIDDEN_LAYER_SIZES if sizes == "auto" else np.atleast_1d(sizes)
+    own = {
+        "hidden_layer_sizes": tuple(int(size) for size in sizes),
+        "tied_weights": parts.tied_weights,
+    }
+    return DenseNetwork, params | own
 
 
 # Losses for any values, instead of losses that need values in [0, 1].

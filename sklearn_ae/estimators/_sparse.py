@@ -331,10 +331,24 @@ class SparseAutoencoder(BaseAutoencoder, NetworkParameters):
     }
 
     def _parts(self, data: TrainingData, n_components: int) -> Parts:
+        activation = self.code_activation
+        if activation == "auto":
+            activation = "sigmoid" if self.sparsity == "kl" else "relu"
+        if self.sparsity == "kl" and activation != "sigmoid":
+            raise ValueError(
+                f"code_activation={activation!r} gives codes outside (0, 1), for "
+                "which sparsity='kl' is not defined; use code_activation='sigmoid' (or "
+                "'auto'), or sparsity='l1', 'l2' or 'topk'."
+            )
+        if self.sparsity == "topk" and self.init == "pca":
+            raise ValueError(
+                "init='pca' is not possible with sparsity='topk', which sets most "
+                "codes to zero; set init='random'."
+            )
         parts = super()._parts(data, n_components)
         lambd, rho, penalty = float(self.lambd), float(self.rho), None
         changes = {
-            "code_activation": self._resolved_code_activation(),
+            "code_activation": activation,
             "orders_codes": False,
             "data_rms": DATA_RMS,
         }
@@ -357,25 +371,6 @@ class SparseAutoencoder(BaseAutoencoder, NetworkParameters):
         if penalty is not None:
             changes["penalties"] = (penalty, *parts.penalties)
         return replace(parts, **changes)
-
-    def _resolved_code_activation(self) -> str:
-        if self.code_activation != "auto":
-            return self.code_activation
-        return "sigmoid" if self.sparsity == "kl" else "relu"
-
-    def _check(self, data: TrainingData) -> None:
-        activation = self._resolved_code_activation()
-        if self.sparsity == "kl" and activation != "sigmoid":
-            raise ValueError(
-                f"code_activation={activation!r} gives codes outside (0, 1), for "
-                "which sparsity='kl' is not defined; use code_activation='sigmoid' (or "
-                "'auto'), or sparsity='l1', 'l2' or 'topk'."
-            )
-        if self.sparsity == "topk" and self.init == "pca":
-            raise ValueError(
-                "init='pca' is not possible with sparsity='topk', which sets most "
-                "codes to zero; set init='random'."
-            )
 
     def _check_codes(self, codes: np.ndarray) -> None:
         low, high = codes.min(), codes.max()

@@ -15,7 +15,7 @@ from sklearn_ae.estimators._base import BaseAutoencoder
 from sklearn_ae.estimators._contractive import ContractiveAutoencoder
 from sklearn_ae.estimators._denoising import DenoisingAutoencoder
 from sklearn_ae.estimators._parameters import CodeActivation, HiddenLayers
-from sklearn_ae.estimators._parts import Parts, check_parts, check_pca_start
+from sklearn_ae.estimators._parts import Parts, ResolvedParts, resolve_parts
 from sklearn_ae.estimators._sparse import SparseAutoencoder
 from sklearn_ae.estimators._validation import TrainingData
 from sklearn_ae.networks.dense import DenseNetwork
@@ -306,12 +306,19 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
     }
 
     def _parts(self, data: TrainingData, n_components: int) -> Parts:
+        prototype = self._prototype(0)
+        if not isinstance(prototype, _LAYERS):
+            names = ", ".join(cls.__name__ for cls in _LAYERS[:-1])
+            raise ValueError(
+                f"layer={self.layer!r} cannot be stacked: a layer must be a "
+                f"{names} or {_LAYERS[-1].__name__}."
+            )
+        # Nested estimators are not validated by themselves.
+        validate_params(prototype)
         parts = super()._parts(data, n_components)
+        layers = self._resolve_layers(parts, data, n_components)
         # A penalty of the last layer may depend on the axes of the codes.
-        layer = self._prototype(0)._parts(data, n_components)
-        return replace(
-            parts, orders_codes=parts.orders_codes and layer.may_rotate_codes
-        )
+        return replace(parts, orders_codes=layers[-1].may_rotate_codes)
 
     # -- the layers ----------------------------------------------------------------
 
@@ -340,37 +347,24 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
             layer.set_params(max_epochs=self.pretrain_epochs)
         return layer
 
-    def _check(self, data: TrainingData) -> None:
-        prototype = self._prototype(0)
-        if not isinstance(prototype, _LAYERS):
-            names = ", ".join(cls.__name__ for cls in _LAYERS[:-1])
-            raise ValueError(
-                f"layer={self.layer!r} cannot be stacked: a layer must be a "
-                f"{names} or {_LAYERS[-1].__name__}."
-            )
-        # Nested estimators are not validated by themselves.
-        validate_params(prototype)
-        own = super()._parts(data, self.n_components_)
-        check_parts(own, data)
-        _, params = own.module_and_params(
-            data.n_features, self.n_components_, data.n_outputs
-        )
-        hidden = params["hidden_layer_sizes"]
-        output_activation = params["output_activation"]
-        widths = [data.n_features, *hidden, self.n_components_]
+    def _resolve_layers(
+        self, parts: Parts, data: TrainingData, n_components: int
+    ) -> list[ResolvedParts]:
+        """The parts of the layers, checked before any of them is trained."""
+        own = resolve_parts(parts, data, n_components, is_new=False)
+        params = own.design["module_params"]
+        widths = [data.n_features, *params["hidden_layer_sizes"], n_components]
+        layers = []
         for level, width in enumerate(widths[:-1]):
             if level > 0:
                 # Codes with the right width; their values do not matter.
                 codes = np.zeros((2, width))
                 data = TrainingData(codes, None, None, np.arange(2), width, width)
-            layer = self._make_layer(level, widths, output_activation, seed=0)
+            layer = self._make_layer(level, widths, own.output_activation, seed=0)
             n_components = widths[level + 1]
             try:
-                layer._check(data)
                 parts = layer._parts(data, n_components)
-                check_parts(parts, data)
-                check_pca_start(parts, data, n_components)
-                module, _ = parts.module_and_params(width, n_components, data.n_outputs)
+                resolved = resolve_parts(parts, data, n_components, is_new=True)
             except ValueError as error:
                 raise ValueError(
                     f"layer={self.layer!r} is not compatible with activation="
@@ -378,11 +372,14 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
                     f"{self.code_activation!r} of the stack, which are the activations "
                     f"of the codes of its lower layers and of its last layer: {error}"
                 ) from error
+            module = resolved.design["module"]
             if module is not DenseNetwork:
                 raise ValueError(
                     f"layer={self.layer!r} cannot be stacked: its network is a "
                     f"{module.__name__}, but must be a DenseNetwork."
                 )
+            layers.append(resolved)
+        return layers
 
     def _pretrain(
         self, net: AutoencoderNet, data: TrainingData, rows: np.ndarray

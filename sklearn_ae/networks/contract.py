@@ -191,11 +191,6 @@ def offers(network: Any) -> Offers:
     return network if isinstance(network, Network) else Offers()
 
 
-def is_network_class(network: Any) -> bool:
-    """Whether it is a class, or a `functools.partial` of a class."""
-    return isinstance(network.func if isinstance(network, partial) else network, type)
-
-
 def check_network_class(network: Any) -> None:
     """Raise a ValueError if a class is not a class of networks."""
     cls = network.func if isinstance(network, partial) else network
