@@ -8,12 +8,8 @@ import torch
 from torch.optim import lr_scheduler
 
 from sklearn_ae import Autoencoder
-from sklearn_ae.training.optimizers import (
-    OPTIMIZERS,
-    SCHEDULES,
-    Schedule,
-    resolve_optimizer,
-)
+from sklearn_ae.training.loop import schedulers
+from sklearn_ae.training.settings import OPTIMIZERS, SCHEDULES, resolve_optimizer
 
 RATE, N_EPOCHS, N_BATCHES = 0.2, 4, 5
 
@@ -25,17 +21,19 @@ def optimizer_of(rate=RATE, cls=torch.optim.SGD):
 
 
 def rates(name, losses=None):
-    """The learning rate of every step under `Schedule`."""
+    """The learning rate of every step under `schedulers`."""
     optimizer = optimizer_of()
-    schedule = Schedule(name, optimizer, N_EPOCHS, N_BATCHES)
+    every_step, every_epoch = schedulers(name, optimizer, N_EPOCHS, N_BATCHES)
     losses = np.zeros(N_EPOCHS) if losses is None else losses
     found = []
     for loss in losses:
         for _ in range(N_BATCHES):
             found.append(optimizer.param_groups[0]["lr"])
             optimizer.step()
-            schedule.after_step()
-        schedule.after_epoch(loss)
+            if every_step is not None:
+                every_step.step()
+        if every_epoch is not None:
+            every_epoch.step(loss)
     return found
 
 
@@ -98,11 +96,13 @@ def test_reduce_on_plateau_against_torch():
 @pytest.mark.parametrize(("n_epochs", "n_batches"), [(0, 3), (1, 1)])
 def test_hardly_any_steps(name, n_epochs, n_batches):
     optimizer = optimizer_of()
-    schedule = Schedule(name, optimizer, n_epochs, n_batches)
+    every_step, every_epoch = schedulers(name, optimizer, n_epochs, n_batches)
     for _ in range(n_epochs):
         optimizer.step()
-        schedule.after_step()
-        schedule.after_epoch(1.0)
+        if every_step is not None:
+            every_step.step()
+        if every_epoch is not None:
+            every_epoch.step(1.0)
     assert 0 <= optimizer.param_groups[0]["lr"] <= RATE
 
 
@@ -112,10 +112,11 @@ def test_momentum_is_left_alone(name):
     parameter = torch.nn.Parameter(torch.zeros(1))
     parameter.grad = torch.ones(1)
     optimizer = torch.optim.SGD([parameter], lr=RATE, momentum=0.8)
-    schedule = Schedule(name, optimizer, N_EPOCHS, N_BATCHES)
+    every_step, _ = schedulers(name, optimizer, N_EPOCHS, N_BATCHES)
     for _ in range(7):
         optimizer.step()
-        schedule.after_step()
+        if every_step is not None:
+            every_step.step()
         assert optimizer.param_groups[0]["momentum"] == 0.8
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sklearn_ae.training.optimizers import OPTIMIZERS
+from sklearn_ae.training.settings import OPTIMIZERS
 
 GUIDE = Path(__file__).parents[1] / "docs" / "user_guide"
 PAGES = sorted(GUIDE.glob("*.rst"))

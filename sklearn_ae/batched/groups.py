@@ -18,7 +18,7 @@ from sklearn_ae.objectives.terms import Penalty
 from sklearn_ae.training.hardware import limited_threads, suitable_threads
 from sklearn_ae.training.loop import Training
 from sklearn_ae.training.net import AutoencoderNet
-from sklearn_ae.training.optimizers import OPTIMIZERS
+from sklearn_ae.training.settings import OPTIMIZERS
 
 # Bytes of weights, gradients and moments that a group has at most. More make the steps
 # no faster.

@@ -21,7 +21,6 @@ from sklearn_ae.batched.optimizers import (
 from sklearn_ae.networks._layered import SeededDropout
 from sklearn_ae.training.loop import Training
 from sklearn_ae.training.net import AutoencoderNet
-from sklearn_ae.training.optimizers import Schedule
 
 
 class StackedNetworks:
@@ -50,7 +49,6 @@ class StackedNetworks:
         runs = positions_by_settings(settings)
         self.slots = [list(slots[i]) for run in runs for i in run]
         first = self.slots[0][0]
-        self._idle_schedule = Schedule("constant", first.net.optimizer_, 1, 1)
         self.module = copy.deepcopy(first.net.module_)
         self.objective = copy.deepcopy(first.net.criterion_)
         for whole, part in self._wholes():
@@ -180,12 +178,12 @@ class StackedNetworks:
             for slot in self.slots[optimizer.where]:
                 for training in slot:
                     # Only one of a slot reports its losses to the schedule.
-                    training.schedule = self._idle_schedule
+                    training.epoch_scheduler = None
                     groups = training.net.optimizer_.param_groups
                     rates = optimizer.learning_rates
                     for group, rate in zip(groups, rates, strict=True):
                         group["lr"] = rate
-                slot[0].schedule = optimizer.schedule
+                slot[0].epoch_scheduler = optimizer.epoch_scheduler
 
     def release(self, leaving: Collection[Training]) -> None:
         """Detach networks that have finished, and go on with the rest."""

@@ -4,8 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from torch import Tensor
 
-from sklearn_ae.training.loop import Training
-from sklearn_ae.training.optimizers import Schedule
+from sklearn_ae.training.loop import Training, schedulers
 
 
 def as_stored(stacked: Tensor) -> Tensor:
@@ -52,7 +51,7 @@ class OptimizerSettings:
 
 
 class SharedOptimizer:
-    """Optimizer and schedule of stacked networks that share all their settings.
+    """Optimizer and schedulers of stacked networks that share all their settings.
 
     Parameters
     ----------
@@ -73,7 +72,7 @@ class SharedOptimizer:
             for group in settings.groups
         ]
         self.optimizer = settings.optimizer(groups)
-        self.schedule = Schedule(
+        self._step_scheduler, self.epoch_scheduler = schedulers(
             settings.schedule, self.optimizer, settings.n_epochs, settings.n_batches
         )
 
@@ -91,7 +90,8 @@ class SharedOptimizer:
                 gradient = as_stored(gradient).contiguous()[self.where]
             params[i].grad = gradient
         self.optimizer.step()
-        self.schedule.after_step()
+        if self._step_scheduler is not None:
+            self._step_scheduler.step()
 
     def keep(
         self, staying: Sequence[int], start: int, parameters: dict[str, Tensor]

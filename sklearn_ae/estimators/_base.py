@@ -213,12 +213,13 @@ default=None
             )
             parts = self._resolve(data, continues)
             net = self._continue(parts, data) if continues else self._build(parts, data)
-            kept, held_out = self._split(data)
+            settings = self._recipe.settings
+            held_out = np.sort(settings.held_out(data.rows))
+            kept = np.setdiff1d(data.rows, held_out)
             pca_rows = None if continues else self._start(net, parts, data, kept)
             is_accepted = None if pca_rows is None else is_certain_gain
             train_set = self._dataset(data, kept)
             valid_set = self._dataset(data, held_out) if len(held_out) else None
-            settings = self._recipe.settings
             result = train(
                 Training(net, train_set, valid_set, settings, is_accepted=is_accepted)
             )
@@ -331,7 +332,6 @@ default=None
             # A single scale, which does not change the minimiser.
             units = [Affine(mean, scale / parts.data_rms) for mean, scale in moments]
         self.mean_, self.scale_ = units[0]
-        self.device_ = resolve_device(self.device)
         self._recipe = Recipe(
             **parts.design,
             standardize=units[0],
@@ -355,8 +355,7 @@ default=None
 
     def _continue(self, parts: ResolvedParts, data: TrainingData) -> AutoencoderNet:
         """The net of the previous fit, with a new optimizer."""
-        before, self.device_ = self._recipe, resolve_device(self.device)
-        settings = self._resolve_training(len(data.rows))
+        before, settings = self._recipe, self._resolve_training(len(data.rows))
         recipe = replace(before, **parts.design, settings=settings)
         for name in ("module", "module_params"):
             old, new = getattr(before, name), getattr(recipe, name)
@@ -386,17 +385,6 @@ default=None
         moved = self._make_net()
         load_state(moved, dump_state(net))
         return moved
-
-    def _split(self, data: TrainingData) -> tuple[np.ndarray, np.ndarray]:
-        """The rows to train on, and the held-out rows."""
-        settings = self._recipe.settings
-        if settings.n_held_out == 0:
-            return data.rows, data.rows[:0]
-        order = np.random.RandomState(settings.seed).permutation(data.rows)
-        return (
-            np.sort(order[settings.n_held_out :]),
-            np.sort(order[: settings.n_held_out]),
-        )
 
     def _start(
         self,

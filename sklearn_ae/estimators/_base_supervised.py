@@ -29,7 +29,6 @@ from sklearn_ae.networks.headed import HeadedNetwork
 from sklearn_ae.objectives.losses import Loss
 from sklearn_ae.objectives.objective import Objective
 from sklearn_ae.objectives.terms import L2Penalty
-from sklearn_ae.training.hardware import resolve_device
 from sklearn_ae.training.loop import Training, TrainingResult, train
 from sklearn_ae.training.net import AutoencoderNet
 from sklearn_ae.training.settings import TrainingParameters, TrainingSettings
@@ -289,7 +288,6 @@ class BaseSupervised(
 
     def _build(self, labelled: Labelled, settings: TrainingSettings) -> AutoencoderNet:
         """A new net, with the encoder of the autoencoder."""
-        self.device_ = resolve_device(self.device)
         self.n_components_ = self.autoencoder_.n_components_
         recipe = self.autoencoder_._recipe
         params = around(recipe.module, recipe.module_params)
@@ -314,8 +312,10 @@ class BaseSupervised(
         rows, settings = labelled.rows, self._recipe.settings
         if self.freeze:
             settings = replace(settings, max_epochs=0)
-        fine_tunes = settings.max_epochs > 0
-        held_out = self._held_out(labelled) if fine_tunes else np.empty(0, int)
+        if settings.max_epochs == 0:
+            settings = replace(settings, n_held_out=0)
+        strata = None if labelled.strata is None else labelled.strata[rows]
+        held_out = settings.held_out(rows, strata)
         kept = np.setdiff1d(rows, held_out)
         codes = self._codes(labelled)
         self._train_head(net, codes, labelled, kept)
@@ -362,16 +362,6 @@ class BaseSupervised(
         net.module_.set_head(
             *(torch.from_numpy(part) for part in (*head, mean, scales))
         )
-
-    def _held_out(self, labelled: Labelled) -> np.ndarray:
-        """The labelled rows that are held out in fine-tuning."""
-        rows, n_valid = labelled.rows, self._recipe.settings.n_held_out
-        if n_valid == 0:
-            return np.empty(0, int)
-        rng = np.random.RandomState(self._recipe.settings.seed)
-        if labelled.strata is None:
-            return rng.permutation(rows)[:n_valid]
-        return rows[_stratified(labelled.strata[rows], n_valid, rng)]
 
     # -- predicting ----------------------------------------------------------------
 
@@ -432,17 +422,3 @@ def _is_fitted(autoencoder: Any) -> bool:
     except NotFittedError:
         return False
     return True
-
-
-def _stratified(
-    strata: np.ndarray, n_chosen: int, rng: np.random.RandomState
-) -> np.ndarray:
-    """At most `n_chosen` positions, a share of each stratum but never all of it."""
-    place = np.empty(len(strata))
-    strata_names, counts = np.unique(strata, return_counts=True)
-    for stratum, count in zip(strata_names, counts, strict=True):
-        where = rng.permutation(np.flatnonzero(strata == stratum))
-        place[where] = (np.arange(count) + rng.uniform()) / count
-        place[where[-1]] = np.inf
-    order = np.argsort(place, kind="stable")
-    return order[: min(n_chosen, len(strata) - len(counts))]

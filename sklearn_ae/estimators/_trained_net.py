@@ -39,9 +39,33 @@ class TrainedNetMixin:
             raise
 
     def _make_net(self) -> AutoencoderNet:
-        return self._recipe.make_net(
-            callbacks=self.callbacks, device=self.device_, verbose=self.verbose
+        """An initialised, untrained net."""
+        recipe, settings = self._recipe, self._recipe.settings
+        params = {
+            **{f"module__{key}": value for key, value in recipe.module_params.items()},
+            **{f"criterion__{key}": v for key, v in recipe.objective_params.items()},
+            **{f"optimizer__{key}": v for key, v in settings.optimizer_params.items()},
+        }
+        net = AutoencoderNet(
+            recipe.module,
+            recipe.objective,
+            criterion__loss=recipe.loss,
+            criterion__penalties=recipe.penalties,
+            criterion__n_components=recipe.module_params["n_components"],
+            optimizer=settings.optimizer,
+            lr=settings.learning_rate,
+            batch_size=settings.batch_size,
+            max_epochs=settings.max_epochs,
+            corruption=recipe.corruption,
+            standardize=recipe.standardize,
+            standardize_target=recipe.standardize_target,
+            seed=settings.seed,
+            callbacks=self.callbacks,
+            device=self.device_,
+            verbose=self.verbose,
+            **params,
         )
+        return net.initialize()
 
     def _dataset(self, data: Any, rows: np.ndarray) -> ArrayDataset:
         """The given rows of data with attributes `X`, `target` and `weight`."""

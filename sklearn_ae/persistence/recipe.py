@@ -6,8 +6,6 @@ from typing import Any
 from sklearn_ae._units import Affine
 from sklearn_ae.objectives.losses import Loss
 from sklearn_ae.objectives.terms import Penalty
-from sklearn_ae.training.net import AutoencoderNet
-from sklearn_ae.training.optimizers import resolve_optimizer
 from sklearn_ae.training.settings import TrainingSettings
 
 _AFFINE = ("standardize", "standardize_target")
@@ -57,32 +55,3 @@ class Recipe:
         affine = {name: Affine(*plain[name]) for name in _AFFINE}
         settings = TrainingSettings(**plain["settings"])
         return cls(**plain | affine | {"settings": settings})
-
-    def make_net(self, *, callbacks: Any, device: str, verbose: int) -> AutoencoderNet:
-        """An initialised, untrained net."""
-        settings = self.settings
-        optimizer, optimizer_params, learning_rate = resolve_optimizer(
-            settings.optimizer, settings.optimizer_params, settings.learning_rate
-        )
-        net = AutoencoderNet(
-            self.module,
-            self.objective,
-            criterion__loss=self.loss,
-            criterion__penalties=self.penalties,
-            criterion__n_components=self.module_params["n_components"],
-            optimizer=optimizer,
-            lr=learning_rate,
-            batch_size=settings.batch_size,
-            max_epochs=settings.max_epochs,
-            corruption=self.corruption,
-            standardize=self.standardize,
-            standardize_target=self.standardize_target,
-            seed=settings.seed,
-            callbacks=callbacks,
-            device=device,
-            verbose=verbose,
-            **{f"module__{key}": value for key, value in self.module_params.items()},
-            **{f"criterion__{key}": v for key, v in self.objective_params.items()},
-            **{f"optimizer__{key}": value for key, value in optimizer_params.items()},
-        )
-        return net.initialize()

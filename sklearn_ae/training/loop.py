@@ -7,16 +7,53 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from torch import Tensor
+from torch.optim import Optimizer, lr_scheduler
 
 from sklearn_ae.data.batches import ArrayDataset
 from sklearn_ae.training.hardware import suitable_threads
 from sklearn_ae.training.interrupts import watched_interrupts
 from sklearn_ae.training.net import AutoencoderNet
-from sklearn_ae.training.optimizers import Schedule
 from sklearn_ae.training.settings import TrainingSettings
 
 # Without held-out rows, losses before and after training are compared on so many rows.
 COMPARED_ROWS = 2**14
+
+
+# Share of the steps in which the learning rate of "one_cycle" rises.
+WARM_UP = 0.1
+
+
+def schedulers(
+    name: str, optimizer: Optimizer, n_epochs: int, n_batches: int
+) -> tuple[Any, Any]:
+    """Torch's scheduler that moves after every step, and that after every epoch.
+
+    "one_cycle" [1]_ and "cosine" [2]_ move after every step, "reduce_on_plateau" after
+    every epoch whose loss is no improvement. None stands for no scheduler.
+
+    References
+    ----------
+    .. [1] Smith and Topin (2019). "Super-convergence".
+       :doi:`10.1117/12.2520589`
+    .. [2] Loshchilov and Hutter (2017). "SGDR: stochastic gradient descent with
+       warm restarts". ICLR.
+    """
+    n_steps = max(1, n_epochs * n_batches)
+    if name == "one_cycle":
+        one_cycle = lr_scheduler.OneCycleLR(
+            optimizer,
+            max_lr=[group["lr"] for group in optimizer.param_groups],
+            total_steps=n_steps + 1,
+            # Two steps at least: torch divides by the rise's length less one.
+            pct_start=max(WARM_UP, 2 / (n_steps + 1)),
+            cycle_momentum=False,
+        )
+        return one_cycle, None
+    if name == "cosine":
+        return lr_scheduler.CosineAnnealingLR(optimizer, n_steps), None
+    if name == "reduce_on_plateau":
+        return None, lr_scheduler.ReduceLROnPlateau(optimizer, patience=5)
+    return None, None
 
 
 class BestWeights:
@@ -145,7 +182,7 @@ class Training:
         """Notify callbacks, and save the initial weights."""
         net = self.net
         self.train_batches = net.get_iterator(self.train, training=True)
-        self.schedule = Schedule(
+        self.step_scheduler, self.epoch_scheduler = schedulers(
             self.settings.learning_rate_schedule,
             net.optimizer_,
             self.n_epochs,
@@ -161,7 +198,8 @@ class Training:
     def step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
         """One step of the optimizer, and of the learning rate."""
         step = self.net.train_step(batch, **fit_params)
-        self.schedule.after_step()
+        if self.step_scheduler is not None:
+            self.step_scheduler.step()
         return step
 
     def begin_epoch(self) -> None:
@@ -177,7 +215,8 @@ class Training:
             best.count(loss)
             if self.valid is not None:
                 best.compare(loss)
-        self.schedule.after_epoch(loss)
+        if self.epoch_scheduler is not None:
+            self.epoch_scheduler.step(loss)
         self._n_rows_done = len(self.net.history)
         self.net.notify("on_epoch_end", **self.datasets)
         has_patience = (

@@ -5,6 +5,7 @@ and documented. `TrainingSettings` are the values of one fit, with numbers in pl
 "auto".
 """
 
+import inspect
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -12,9 +13,29 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from sklearn.utils import check_random_state
+from torch.optim import Optimizer
 
 from sklearn_ae._sklearn_compat import Interval, StrOptions
-from sklearn_ae.training.optimizers import OPTIMIZERS, SCHEDULES, resolve_optimizer
+from sklearn_ae.training.hardware import resolve_device
+
+# Where a network starts as PCA, some gradients consist of rounding errors, which Adam
+# with its usual eps of 1e-8 turns into full steps that differ from machine to machine.
+# The shorter memory of the squares suits fits of a few thousand steps.
+_ADAM = {"eps": 1e-5, "betas": (0.9, 0.99)}
+
+# Name -> (class, its settings, default learning rate). The rates suit losses summed
+# over standardised features.
+OPTIMIZERS: dict[str, tuple[type[Any], dict[str, Any], float]] = {
+    "sgd": (torch.optim.SGD, {}, 1e-2),
+    "momentum": (torch.optim.SGD, {"momentum": 0.9}, 2e-3),
+    "nesterov": (torch.optim.SGD, {"momentum": 0.9, "nesterov": True}, 2e-3),
+    "adagrad": (torch.optim.Adagrad, {}, 1e-2),
+    "rmsprop": (torch.optim.RMSprop, {}, 1e-3),
+    "adam": (torch.optim.Adam, _ADAM, 5e-3),
+    "adamw": (torch.optim.AdamW, _ADAM | {"weight_decay": 0.3}, 5e-3),
+}
+
+SCHEDULES = ("constant", "one_cycle", "cosine", "reduce_on_plateau")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,10 +44,12 @@ class TrainingSettings:
 
     Parameters
     ----------
-    optimizer, optimizer_params, learning_rate_schedule, tol
+    optimizer, optimizer_params : type, dict
+        The class of the optimizer, and its arguments besides the learning rate.
+    learning_rate : float
+        The largest of the schedule.
+    learning_rate_schedule, tol
         As in `TrainingParameters`.
-    learning_rate : float or None
-        None stands for the rate that suits the optimizer.
     batch_size, max_epochs : int
         Rows in a step, and passes over the rows, at most.
     n_held_out : int
@@ -37,9 +60,9 @@ class TrainingSettings:
         Determines all random numbers.
     """
 
-    optimizer: str | type
-    optimizer_params: dict[str, Any] | None
-    learning_rate: float | None
+    optimizer: type[Any]
+    optimizer_params: dict[str, Any]
+    learning_rate: float
     learning_rate_schedule: str
     batch_size: int
     max_epochs: int
@@ -47,6 +70,23 @@ class TrainingSettings:
     patience: int | None
     tol: float
     seed: int
+
+    def held_out(
+        self, rows: np.ndarray, strata: np.ndarray | None = None
+    ) -> np.ndarray:
+        """The rows to hold out, in random order.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+            Rows to choose from.
+        strata : ndarray of int or None
+            Groups whose proportions are kept, one for each of `rows`.
+        """
+        rng = np.random.RandomState(self.seed)
+        if strata is None or self.n_held_out == 0:
+            return rng.permutation(rows)[: self.n_held_out]
+        return rows[_stratified(strata, self.n_held_out, rng)]
 
     def of_one_epoch(self) -> "TrainingSettings":
         """The settings of `partial_fit`: one epoch at a constant rate."""
@@ -157,11 +197,24 @@ class TrainingParameters:
     }
 
     def _resolve_training(self, n_rows: int) -> TrainingSettings:
-        """The settings of a fit to so many rows; a ValueError if they contradict."""
-        self._check_training()
-        rate = None if self.learning_rate == "auto" else float(self.learning_rate)
-        # Only to raise its errors early.
-        resolve_optimizer(self.optimizer, self.optimizer_params, rate)
+        """The settings of a fit to so many rows; sets `device_`, too.
+
+        Raises a ValueError if parameters contradict each other.
+        """
+        for callback in self.callbacks or ():
+            is_named = isinstance(callback, tuple) and len(callback) == 2
+            named = callback[1] if is_named else callback
+            if not hasattr(named, "on_train_begin"):
+                raise ValueError(
+                    f"callbacks={self.callbacks!r} must hold skorch callbacks, but "
+                    f"{named!r} is not one."
+                )
+        optimizer, optimizer_params, learning_rate = resolve_optimizer(
+            self.optimizer,
+            self.optimizer_params,
+            None if self.learning_rate == "auto" else float(self.learning_rate),
+        )
+        self.device_ = resolve_device(self.device)
         batch_size, max_epochs = self.batch_size, self.max_epochs
         if batch_size == "auto":
             batch_size = 64 if n_rows < 5_000 else 128 if n_rows < 50_000 else 256
@@ -178,9 +231,9 @@ class TrainingParameters:
             # Not numpy's global generator, which stays as it is.
             random_state = np.random.RandomState()
         return TrainingSettings(
-            optimizer=self.optimizer,
-            optimizer_params=self.optimizer_params,
-            learning_rate=rate,
+            optimizer=optimizer,
+            optimizer_params=optimizer_params,
+            learning_rate=learning_rate,
             learning_rate_schedule=self.learning_rate_schedule,
             batch_size=int(batch_size),
             max_epochs=int(max_epochs),
@@ -190,25 +243,60 @@ class TrainingParameters:
             seed=int(check_random_state(random_state).randint(2**31 - 1)),
         )
 
-    def _check_training(self) -> None:
-        for callback in self.callbacks or ():
-            is_named = isinstance(callback, tuple) and len(callback) == 2
-            named = callback[1] if is_named else callback
-            if not hasattr(named, "on_train_begin"):
-                raise ValueError(
-                    f"callbacks={self.callbacks!r} must hold skorch callbacks, but "
-                    f"{named!r} is not one."
-                )
-        if self.optimizer_params and "lr" in self.optimizer_params:
-            raise ValueError(
-                f"optimizer_params={self.optimizer_params!r} must not hold 'lr'; set "
-                "learning_rate instead."
-            )
-        optimizer = self.optimizer
-        if isinstance(optimizer, type) and not issubclass(
-            optimizer, torch.optim.Optimizer
-        ):
-            raise ValueError(
-                f"optimizer={optimizer!r} must be a subclass of torch.optim.Optimizer "
-                f"or one of {sorted(OPTIMIZERS)}."
-            )
+
+def resolve_optimizer(
+    optimizer: str | type[Any],
+    params: dict[str, Any] | None,
+    learning_rate: float | None,
+) -> tuple[type[Any], dict[str, Any], float]:
+    """The class, its settings and the learning rate; the fused kernel if there is one.
+
+    A class that is passed in gets its own default learning rate. Settings that do not
+    suit the class are a ValueError.
+    """
+    if params and "lr" in params:
+        raise ValueError(
+            f"optimizer_params={params!r} must not hold 'lr'; set learning_rate "
+            "instead."
+        )
+    if isinstance(optimizer, type) and not issubclass(optimizer, Optimizer):
+        raise ValueError(
+            f"optimizer={optimizer!r} must be a subclass of torch.optim.Optimizer or "
+            f"one of {sorted(OPTIMIZERS)}."
+        )
+    if isinstance(optimizer, str):
+        cls, settings, default_rate = OPTIMIZERS[optimizer]
+    else:
+        cls, settings, default_rate = optimizer, {}, 1e-3
+        lr = inspect.signature(optimizer).parameters.get("lr")
+        if lr is not None and isinstance(lr.default, float):
+            default_rate = lr.default
+    settings = settings | (params or {})
+    rate = default_rate if learning_rate is None else learning_rate
+    if "fused" in inspect.signature(cls).parameters and not settings.keys() & {
+        "fused",
+        "foreach",
+        "differentiable",
+    }:
+        settings["fused"] = True
+    try:
+        cls([torch.zeros(1, requires_grad=True)], lr=rate, **settings)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"optimizer_params={params!r} do not suit optimizer={optimizer!r}: {error}"
+        ) from error
+    return cls, settings, rate
+
+
+def _stratified(
+    strata: np.ndarray, n_chosen: int, rng: np.random.RandomState
+) -> np.ndarray:
+    """At most `n_chosen` positions, a share of each stratum but never all of it."""
+    place = np.empty(len(strata))
+    strata_names, counts = np.unique(strata, return_counts=True)
+    for stratum, count in zip(strata_names, counts, strict=True):
+        where = rng.permutation(np.flatnonzero(strata == stratum))
+        place[where] = (np.arange(count) + rng.uniform()) / count
+        place[where[-1]] = np.inf
+    order = np.argsort(place, kind="stable")
+    return order[: min(n_chosen, len(strata) - len(counts))]
