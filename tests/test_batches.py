@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy import sparse
 
-from sklearn_ae.data import batches
+from sklearn_ae.data import tables
 from sklearn_ae.data.batches import (
     Affine,
     ArrayDataset,
@@ -48,7 +48,7 @@ def flat(batches):
 def block_bytes(request, monkeypatch):
     """Blocks of the default size, of a single batch, and of a few rows."""
     if request.param is not None:
-        monkeypatch.setattr(batches, "BLOCK_BYTES", request.param)
+        monkeypatch.setattr(tables, "BLOCK_BYTES", request.param)
 
 
 @pytest.mark.usefixtures("block_bytes")
@@ -98,7 +98,7 @@ def test_global_generators_are_left_alone(untouched_generators):
 def test_block_size_does_not_change_the_batches(monkeypatch):
     found = []
     for n_bytes in (1, 300, 2**30):
-        monkeypatch.setattr(batches, "BLOCK_BYTES", n_bytes)
+        monkeypatch.setattr(tables, "BLOCK_BYTES", n_bytes)
         generator = torch.Generator().manual_seed(0)
         found.append(numbers(TensorBatches(dataset(numbered(50)), 8, generator)))
     assert found[0] == found[1] == found[2]

@@ -5,7 +5,7 @@ import pytest
 from sklearn.decomposition import PCA
 
 from sklearn_ae import Autoencoder
-from sklearn_ae.training.pca_start import is_certain_gain
+from sklearn_ae.training.loop import is_certain_gain
 
 
 def test_two_standard_errors(seed):

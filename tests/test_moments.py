@@ -7,7 +7,7 @@ from scipy import sparse
 from sklearn.decomposition import PCA
 from sklearn.utils.extmath import svd_flip
 
-from sklearn_ae.data import batches, moments
+from sklearn_ae.data import tables
 from sklearn_ae.data.batches import Affine, ArrayDataset
 from sklearn_ae.data.codes import (
     CodeMoments,
@@ -15,7 +15,7 @@ from sklearn_ae.data.codes import (
     merged_moments,
     principal_rotation,
 )
-from sklearn_ae.data.moments import mean_and_scale, principal_axes
+from sklearn_ae.data.tables import mean_and_scale, number_of_axes, principal_axes
 from sklearn_ae.networks.dense import DenseNetwork
 
 SOLVERS = ["covariance", "products", "decomposition"]
@@ -37,14 +37,14 @@ def draw_weights(seed, n=50):
 @pytest.fixture(params=["one_block", "many_blocks"])
 def small_blocks(request, monkeypatch):
     if request.param == "many_blocks":
-        monkeypatch.setattr(batches, "BLOCK_BYTES", 7 * 4 * 12)  # seven rows of 12
+        monkeypatch.setattr(tables, "BLOCK_BYTES", 7 * 4 * 12)  # seven rows of 12
 
 
 @pytest.fixture(params=SOLVERS)
 def solver(request, monkeypatch):
     """How `principal_axes` finds them: wide tables do without the covariance matrix."""
     if request.param != "covariance":
-        monkeypatch.setattr(moments, "COVARIANCE_LIMIT", 0)
+        monkeypatch.setattr(tables, "COVARIANCE_LIMIT", 0)
     return request.param
 
 
@@ -156,9 +156,8 @@ def test_axes_of_some_rows(solver, seed):
 @pytest.mark.parametrize("share", [0.05, 0.5, 0.9, 0.999])
 def test_share_of_the_variance(solver, shape, share, seed):
     X = draw(seed, *shape)
-    axes = principal_axes(X, np.arange(len(X)), None, X.mean(axis=0), share)
-    pca = PCA(n_components=share, svd_solver="full").fit(X)
-    assert len(axes.components) == len(axes.variances) == pca.n_components_
+    n_axes = number_of_axes(X, np.arange(len(X)), None, X.mean(axis=0), share)
+    assert n_axes == PCA(n_components=share, svd_solver="full").fit(X).n_components_
 
 
 @pytest.mark.parametrize("solver", ["covariance", "decomposition"], indirect=True)

@@ -31,10 +31,10 @@ from sklearn_ae import (
     StackedAutoencoder,
     VariationalAutoencoder,
 )
-from sklearn_ae.estimators._base_supervised import _stratified
 from sklearn_ae.networks.dense import DenseNetwork
 from sklearn_ae.networks.headed import HeadedNetwork
 from sklearn_ae.objectives.losses import cross_entropy
+from sklearn_ae.training.settings import _stratified
 
 BOTH = pytest.mark.parametrize(
     "estimator", [AutoencoderClassifier, AutoencoderRegressor]

@@ -1,7 +1,7 @@
 """Batches as slices of large gathered blocks: no row is ever collated on its own."""
 
-import copy
 from collections.abc import Iterator
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,36 +10,10 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from sklearn_ae._units import Affine
-
-# A block holds as many batches as fit in here, so that the cost of gathering is
-# shared by them and memory stays bounded.
-BLOCK_BYTES = 8 * 2**20
+from sklearn_ae.data.tables import dense_rows, rows_per_block
 
 
-def dense_rows(X: Any, rows: Any) -> np.ndarray:
-    """The rows of an array or a CSR matrix, dense, in C order."""
-    if isinstance(X, np.ndarray):
-        # `take` is fastest, but copies a whole table that is not in C order.
-        taken = not isinstance(rows, slice) and X.flags.c_contiguous
-        return np.ascontiguousarray(np.take(X, rows, axis=0) if taken else X[rows])
-    return X[rows].toarray()
-
-
-def rows_per_block(n_columns: int) -> int:
-    """How many rows of single precision make a block."""
-    return max(1, BLOCK_BYTES // (4 * max(1, n_columns)))
-
-
-def standardized(rows: np.ndarray, units: Affine) -> Tensor:
-    """Standardise in the precision of `rows`, then round to single precision."""
-    # Memory of torch's own starts at a cache line, that of NumPy in the middle of one,
-    # which slows down the wide registers of some processors.
-    result = torch.empty(rows.shape, dtype=torch.float32)
-    centred = np.subtract(rows, units.mean, dtype=rows.dtype)
-    np.multiply(centred, 1 / units.scale, out=result.numpy(), casting="same_kind")
-    return result
-
-
+@dataclass(eq=False, repr=False)
 class ArrayDataset(Dataset):
     """Some rows of a table, of its targets and of its weights.
 
@@ -58,24 +32,14 @@ class ArrayDataset(Dataset):
         Where the batches go.
     """
 
-    def __init__(
-        self,
-        X: Any,
-        rows: np.ndarray,
-        *,
-        standardize: Affine,
-        standardize_target: Affine,
-        target: Any = None,
-        weight: np.ndarray | None = None,
-        device: torch.device | str = "cpu",
-    ) -> None:
-        self.X = X
-        self.rows = rows
-        self.standardize = standardize
-        self.standardize_target = standardize_target
-        self.target = target
-        self.weight = weight
-        self.device = torch.device(device)
+    X: Any
+    rows: np.ndarray
+    _: KW_ONLY
+    standardize: Affine
+    standardize_target: Affine
+    target: Any = None
+    weight: np.ndarray | None = None
+    device: torch.device | str = "cpu"
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -93,9 +57,8 @@ class ArrayDataset(Dataset):
         """At most that many rows of the dataset, evenly spaced."""
         if len(self) <= n_rows:
             return self
-        thinned = copy.copy(self)
-        thinned.rows = self.rows[np.linspace(0, len(self) - 1, n_rows).astype(int)]
-        return thinned
+        kept = np.linspace(0, len(self) - 1, n_rows).astype(int)
+        return replace(self, rows=self.rows[kept])
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         x, target, _ = self.gather(np.atleast_1d(index))
@@ -104,15 +67,25 @@ class ArrayDataset(Dataset):
     def gather(self, index: np.ndarray) -> tuple[Tensor, Tensor, Tensor | None]:
         """Input, target and weight of the given rows of the dataset."""
         rows = self.rows[index]
-        x = standardized(dense_rows(self.X, rows), self.standardize).to(self.device)
-        target, weight = x, None
+        tables = [(self.X, self.standardize)]
         if self.target is not None:
-            target = dense_rows(self.target, rows)
-            target = standardized(target, self.standardize_target).to(self.device)
+            tables.append((self.target, self.standardize_target))
+        tensors = []
+        for table, units in tables:
+            values = dense_rows(table, rows)
+            # In the precision of the table, then rounded to single precision. Memory of
+            # torch's own starts at a cache line, that of NumPy in the middle of one,
+            # which slows down the wide registers of some processors.
+            tensor = torch.empty(values.shape, dtype=torch.float32)
+            centred = np.subtract(values, units.mean, dtype=values.dtype)
+            out = tensor.numpy()
+            np.multiply(centred, 1 / units.scale, out=out, casting="same_kind")
+            tensors.append(tensor.to(self.device))
+        weight = None
         if self.weight is not None:
             weight = torch.from_numpy(self.weight[rows].astype(np.float32))
             weight = weight.to(self.device)
-        return x, target, weight
+        return tensors[0], tensors[-1], weight
 
 
 class TensorBatches:

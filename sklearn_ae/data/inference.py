@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from sklearn_ae.data.batches import dense_rows, rows_per_block
+from sklearn_ae.data.tables import dense_rows, rows_per_block
 
 # Rows that pass through the module at a time, at most.
 ROWS = 4096

@@ -18,7 +18,7 @@ from sklearn_ae.data.codes import (
     merged_moments,
     principal_rotation,
 )
-from sklearn_ae.data.moments import mean_and_scale, principal_axes
+from sklearn_ae.data.tables import mean_and_scale, number_of_axes
 from sklearn_ae.estimators._parameters import MergedConstraints, ObjectiveParameters
 from sklearn_ae.estimators._parts import (
     Parts,
@@ -37,11 +37,7 @@ from sklearn_ae.persistence.state import dump_state, load_state
 from sklearn_ae.training.hardware import resolve_device
 from sklearn_ae.training.loop import Training, TrainingResult, train, train_alone
 from sklearn_ae.training.net import AutoencoderNet
-from sklearn_ae.training.pca_start import (
-    compares_fairly,
-    is_certain_gain,
-    start_as_pca,
-)
+from sklearn_ae.training.pca_start import start_as_pca
 from sklearn_ae.training.settings import TrainingParameters
 
 
@@ -217,16 +213,20 @@ default=None
             held_out = np.sort(settings.held_out(data.rows))
             kept = np.setdiff1d(data.rows, held_out)
             pca_rows = None if continues else self._start(net, parts, data, kept)
-            is_accepted = None if pca_rows is None else is_certain_gain
             train_set = self._dataset(data, kept)
             valid_set = self._dataset(data, held_out) if len(held_out) else None
-            result = train(
-                Training(net, train_set, valid_set, settings, is_accepted=is_accepted)
+            training = Training(
+                net,
+                train_set,
+                valid_set,
+                settings,
+                needs_certain_gain=pca_rows is not None,
             )
+            result = train(training)
             is_pca = pca_rows is not None and not result.has_changed
             if is_pca and len(pca_rows) < len(data.rows):
                 # Rows need not be held out any longer.
-                self._start_as_pca(net, parts, data, data.rows)
+                self._start(net, parts, data, data.rows)
                 loss = net.evaluate(train_set if valid_set is None else valid_set)
                 result = result._replace(best_loss=loss["loss"])
             rotates = result.has_changed or not (continues or is_pca)
@@ -301,8 +301,8 @@ default=None
             self._feature_mean, self._feature_scale = mean_and_scale(*table)
             self._n_outputs = data.n_outputs
             if n_components < 1:
-                axes = principal_axes(*table, self._feature_mean, n_components)
-                n_components = len(axes.components)
+                mean = self._feature_mean
+                n_components = number_of_axes(*table, mean, n_components)
         else:
             self._check_more(data)
             if n_components < 1:
@@ -403,22 +403,13 @@ default=None
         self._pretrain(net, data, kept)
         if not parts.starts_as_pca:
             return None
-        fair = compares_fairly(len(data.rows), data.n_features)
-        rows = kept if fair else data.rows
-        self._start_as_pca(net, parts, data, rows)
-        return rows
-
-    def _start_as_pca(
-        self,
-        net: AutoencoderNet,
-        parts: ResolvedParts,
-        data: TrainingData,
-        rows: np.ndarray,
-    ) -> None:
-        mean = self._feature_mean
-        axes = principal_axes(data.X, rows, data.weight, mean, self.n_components_)
-        activation = parts.output_activation
-        start_as_pca(net.module_, axes, mean, self._dataset(data, rows), activation)
+        # PCA is kept unless training beats it on the held-out rows. That is too strict
+        # where PCA of the rows not held out is much worse than PCA of all.
+        is_fair = len(data.rows) >= max(200, 4 * data.n_features)
+        pca_set = self._dataset(data, kept if is_fair else data.rows)
+        mean, activation = self._feature_mean, parts.output_activation
+        start_as_pca(net.module_, pca_set, mean, self.n_components_, activation)
+        return pca_set.rows
 
     def _warn_of_no_progress(self) -> None:
         if self._recipe.settings.max_epochs > 0:

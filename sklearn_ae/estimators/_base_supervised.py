@@ -17,7 +17,7 @@ from sklearn_ae._doc_link import DocLinkMixin
 from sklearn_ae._sklearn_compat import Interval
 from sklearn_ae._units import Affine
 from sklearn_ae.data.inference import module_outputs
-from sklearn_ae.data.moments import mean_and_scale
+from sklearn_ae.data.tables import mean_and_scale
 from sklearn_ae.estimators._base import BaseAutoencoder
 from sklearn_ae.estimators._denoising import DenoisingAutoencoder
 from sklearn_ae.estimators._parameters import MergedConstraints

@@ -8,7 +8,7 @@ from typing import ClassVar
 from sklearn.base import clone
 
 from sklearn_ae._sklearn_compat import Interval, StrOptions
-from sklearn_ae.data.moments import blocks
+from sklearn_ae.data.tables import blocks
 from sklearn_ae.estimators._base import BaseAutoencoder
 from sklearn_ae.estimators._parameters import NetworkParameters
 from sklearn_ae.estimators._parts import Parts

@@ -22,7 +22,7 @@ from sklearn_ae._sklearn_compat import (
     check_sample_weight,
     fit_context,
 )
-from sklearn_ae.data.batches import dense_rows
+from sklearn_ae.data.tables import dense_rows
 from sklearn_ae.estimators._autoencoder import Autoencoder
 from sklearn_ae.estimators._unseen_errors import (
     ROWS,

@@ -13,7 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from sklearn_ae._sklearn_compat import StrOptions, fit_context
 from sklearn_ae._units import Affine
-from sklearn_ae.data.moments import mean_and_scale
+from sklearn_ae.data.tables import mean_and_scale
 from sklearn_ae.estimators._base_supervised import BaseSupervised, Labelled
 from sklearn_ae.objectives.losses import CrossEntropy, Loss, SquaredError
 

@@ -13,6 +13,7 @@ from sklearn_ae.persistence.state import dump_state, load_state
 from sklearn_ae.training.hardware import is_available
 from sklearn_ae.training.loop import TrainingResult
 from sklearn_ae.training.net import AutoencoderNet
+from sklearn_ae.training.settings import OPTIMIZERS
 
 
 class TrainedNetMixin:
@@ -41,6 +42,9 @@ class TrainedNetMixin:
     def _make_net(self) -> AutoencoderNet:
         """An initialised, untrained net."""
         recipe, settings = self._recipe, self._recipe.settings
+        optimizer = settings.optimizer
+        if isinstance(optimizer, str):
+            optimizer, _, _ = OPTIMIZERS[optimizer]
         params = {
             **{f"module__{key}": value for key, value in recipe.module_params.items()},
             **{f"criterion__{key}": v for key, v in recipe.objective_params.items()},
@@ -52,7 +56,7 @@ class TrainedNetMixin:
             criterion__loss=recipe.loss,
             criterion__penalties=recipe.penalties,
             criterion__n_components=recipe.module_params["n_components"],
-            optimizer=settings.optimizer,
+            optimizer=optimizer,
             lr=settings.learning_rate,
             batch_size=settings.batch_size,
             max_epochs=settings.max_epochs,

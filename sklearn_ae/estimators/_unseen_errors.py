@@ -12,7 +12,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import check_cv
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_ae.data.batches import dense_rows, rows_per_block
+from sklearn_ae.data.tables import dense_rows, rows_per_block
 
 # Rows per block, and rows from which the first scale is estimated.
 ROWS = 4096

@@ -14,12 +14,8 @@ from skorch.callbacks import Callback
 from torch import Tensor
 
 from sklearn_ae._units import Affine, Units
-from sklearn_ae.data.batches import (
-    ArrayDataset,
-    TensorBatches,
-    rows_per_block,
-    unpack_batch,
-)
+from sklearn_ae.data.batches import ArrayDataset, TensorBatches, unpack_batch
+from sklearn_ae.data.tables import rows_per_block
 from sklearn_ae.networks._layered import SeededDropout
 from sklearn_ae.networks.contract import offers
 from sklearn_ae.networks.standardized import Standardized

@@ -1,13 +1,12 @@
-"""Starting a network as principal component analysis, and when to stay with it."""
+"""Starting a network as principal component analysis."""
 
 from typing import Any
 
 import numpy as np
 import torch
-from scipy.stats import wilcoxon
 
 from sklearn_ae.data.batches import ArrayDataset, TensorBatches, unpack_batch
-from sklearn_ae.data.moments import PrincipalAxes
+from sklearn_ae.data.tables import PrincipalAxes, principal_axes
 from sklearn_ae.networks.contract import offers
 from sklearn_ae.networks.variational import VariationalNetwork
 
@@ -18,28 +17,29 @@ SMALLEST_SHARE = 1e-4
 
 def start_as_pca(
     network: Any,
-    axes: PrincipalAxes,
-    data_mean: np.ndarray,
     dataset: ArrayDataset,
-    output_activation: str = "identity",
+    data_mean: np.ndarray,
+    n_components: int,
+    output_activation: str,
 ) -> None:
-    """Make `network` the projection on `axes`, or the regression on it.
+    """Make `network` the projection on the principal axes, or the regression on it.
 
     Where the dataset has targets of its own, the decoder is their least-squares
     regression on the projections. With a sigmoid output, whose inverse is not
     linear, the decoder starts as the first-order expansion of that inverse about
     the mean target. A variational network becomes probabilistic PCA.
     """
-    if isinstance(network, VariationalNetwork):
-        if offers(network.network).transform_code is None:
+    is_variational = isinstance(network, VariationalNetwork)
+    inner = network.network if is_variational else network
+    needed = ("start_linear", "transform_code") if is_variational else ("start_linear",)
+    for name in needed:
+        if getattr(offers(inner), name) is None:
             raise ValueError(
-                f"init='pca' cannot start a {type(network.network).__name__} as "
-                "probabilistic PCA, since it has no method transform_code; set "
-                "init='random'."
+                f"init='pca' cannot start a {type(inner).__name__}, since it has no "
+                f"method {name}; set init='random'."
             )
-        start_as_pca(network.network, axes, data_mean, dataset, output_activation)
-        start_as_probabilistic_pca(network, axes, dataset)
-        return
+    X, rows, weight = dataset.X, dataset.rows, dataset.weight
+    axes = principal_axes(X, rows, weight, data_mean, n_components)
     mean_in = (data_mean - dataset.standardize.mean) / dataset.standardize.scale
     encoder = axes.components
     decoder, mean_out = encoder.T, mean_in
@@ -49,45 +49,15 @@ def start_as_pca(
         share = np.clip(mean_out, 0.02, 0.98)
         decoder = decoder / (share * (1 - share))[:, np.newaxis]
         mean_out = np.log(share / (1 - share))
-    start_linear = offers(network).start_linear
-    if start_linear is None:
-        raise ValueError(
-            f"init='pca' cannot start a {type(network).__name__}, since it has no "
-            "method start_linear; set init='random'."
-        )
-    device = next(network.parameters()).device
-    start_linear(
+    device = next(inner.parameters()).device
+    inner.start_linear(
         *(
             torch.as_tensor(np.ascontiguousarray(part), dtype=torch.float32).to(device)
             for part in (encoder, decoder, mean_in, mean_out)
         )
     )
-
-
-def is_certain_gain(gain: float, row_gains: np.ndarray) -> bool:
-    """Whether a gain over PCA is more than chance, judged by the gains of the rows.
-
-    The lowest of many noisy losses is too low by chance. A gain is accepted if it
-    exceeds two standard errors or, since a few rows may dominate these, if Wilcoxon's
-    signed-rank test finds a gain at ``p < 0.005`` (one-sided). Of the thresholds tried
-    these gained most while losing to PCA on none of scikit-learn's tables.
-    """
-    # One row has no standard error, and proves nothing.
-    if gain <= 0 or len(row_gains) < 2:
-        return False
-    error = row_gains.std(ddof=1) / np.sqrt(len(row_gains))
-    if gain > 2 * error:
-        return True
-    return bool(wilcoxon(row_gains, alternative="greater").pvalue < 0.005)
-
-
-def compares_fairly(n_rows: int, n_features: int) -> bool:
-    """Whether PCA of the rows not held out is nearly as good as PCA of all.
-
-    If so, PCA is kept unless training beats it on the held-out rows. With fewer rows
-    that test is too strict.
-    """
-    return n_rows >= max(200, 4 * n_features)
+    if is_variational:
+        start_as_probabilistic_pca(network, axes, dataset)
 
 
 def start_as_probabilistic_pca(

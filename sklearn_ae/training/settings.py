@@ -44,12 +44,12 @@ class TrainingSettings:
 
     Parameters
     ----------
-    optimizer, optimizer_params : type, dict
-        The class of the optimizer, and its arguments besides the learning rate.
-    learning_rate : float
-        The largest of the schedule.
-    learning_rate_schedule, tol
+    optimizer, learning_rate_schedule, tol
         As in `TrainingParameters`.
+    optimizer_params : dict
+        All arguments of the optimizer besides the learning rate.
+    learning_rate : float
+        Largest learning rate of the schedule.
     batch_size, max_epochs : int
         Rows in a step, and passes over the rows, at most.
     n_held_out : int
@@ -60,7 +60,7 @@ class TrainingSettings:
         Determines all random numbers.
     """
 
-    optimizer: type[Any]
+    optimizer: str | type[Any]
     optimizer_params: dict[str, Any]
     learning_rate: float
     learning_rate_schedule: str
@@ -209,7 +209,7 @@ class TrainingParameters:
                     f"callbacks={self.callbacks!r} must hold skorch callbacks, but "
                     f"{named!r} is not one."
                 )
-        optimizer, optimizer_params, learning_rate = resolve_optimizer(
+        _, optimizer_params, learning_rate = resolve_optimizer(
             self.optimizer,
             self.optimizer_params,
             None if self.learning_rate == "auto" else float(self.learning_rate),
@@ -231,7 +231,7 @@ class TrainingParameters:
             # Not numpy's global generator, which stays as it is.
             random_state = np.random.RandomState()
         return TrainingSettings(
-            optimizer=optimizer,
+            optimizer=self.optimizer,
             optimizer_params=optimizer_params,
             learning_rate=learning_rate,
             learning_rate_schedule=self.learning_rate_schedule,

@@ -1,4 +1,4 @@
-"""Weighted means and principal axes of tables of any kind, a block at a time."""
+"""Tables of any kind a block at a time: rows, weighted means, principal axes."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -6,7 +6,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.linalg import eigh, qr
 
-from sklearn_ae.data.batches import dense_rows, rows_per_block
+# Bytes of a block of rows in single precision, so that memory stays bounded. Several
+# batches come from one block and share the cost of gathering it.
+BLOCK_BYTES = 8 * 2**20
+
 
 # Up to this many features the covariance matrix is formed and decomposed.
 COVARIANCE_LIMIT = 2048
@@ -20,6 +23,20 @@ class PrincipalAxes(NamedTuple):
 
     components: np.ndarray  # (k, p), orthonormal rows
     variances: np.ndarray  # (k,), with n in the denominator
+
+
+def dense_rows(X: Any, rows: Any) -> np.ndarray:
+    """The rows of an array or a CSR matrix, dense, in C order."""
+    if isinstance(X, np.ndarray):
+        # `take` is fastest, but copies a whole table that is not in C order.
+        taken = not isinstance(rows, slice) and X.flags.c_contiguous
+        return np.ascontiguousarray(np.take(X, rows, axis=0) if taken else X[rows])
+    return X[rows].toarray()
+
+
+def rows_per_block(n_columns: int) -> int:
+    """How many rows of single precision make a block."""
+    return max(1, BLOCK_BYTES // (4 * max(1, n_columns)))
 
 
 def blocks(
@@ -59,60 +76,55 @@ def mean_and_scale(
     return mean, scale if scale > negligible else 1.0
 
 
+def number_of_axes(
+    X: Any,
+    rows: np.ndarray,
+    weight: np.ndarray | None,
+    mean: np.ndarray,
+    share: float,
+) -> int:
+    """How many principal axes explain more than a share of the variance in (0, 1)."""
+    n_rows, n_features = len(rows), X.shape[1]
+    if n_features <= max(COVARIANCE_LIMIT, n_rows):
+        products = _covariance(X, rows, weight, mean)
+    else:
+        products = _gram(X, rows, weight, mean)
+    # Transposed it is in the order that needs no copy.
+    values = eigh(products.T, eigvals_only=True, overwrite_a=True)
+    variances = np.maximum(values[::-1], 0.0)[: min(n_rows, n_features)]
+    # Of constant data one axis explains all there is.
+    total = variances.sum()
+    shares = np.cumsum(variances) / total if total > 0 else np.ones(1)
+    return int(np.searchsorted(shares, share, side="right")) + 1
+
+
 def principal_axes(
     X: Any,
     rows: np.ndarray,
     weight: np.ndarray | None,
     mean: np.ndarray,
-    n_components: int | float,
+    n_components: int,
 ) -> PrincipalAxes:
     """The axes of a weighted principal component analysis.
 
-    A share of the variance in (0, 1) for `n_components` takes the smallest number
-    of axes that explain more than it. Signs follow scikit-learn: the entry of each
-    axis that is largest in absolute value is positive.
+    Signs follow scikit-learn: the entry of each axis that is largest in absolute value
+    is positive.
     """
-    n_rows, n_features = len(rows), X.shape[1]
-    largest = min(n_rows, n_features)
+    n_features = X.shape[1]
     if n_features <= COVARIANCE_LIMIT:
-        axes = _from_covariance(X, rows, weight, mean, n_components)
-    elif n_components < largest // 4 and n_components >= 1:
-        axes = _from_products(X, rows, weight, mean, int(n_components))
+        covariance = _covariance(X, rows, weight, mean)
+        leading = [n_features - n_components, n_features - 1]
+        variances, vectors = eigh(covariance, subset_by_index=leading)
+        components, variances = vectors.T[::-1], variances[::-1]
+    elif n_components < min(len(rows), n_features) // 4:
+        components, variances = _from_products(X, rows, weight, mean, n_components)
     else:
-        axes = _from_decomposition(X, rows, weight, mean, n_components)
-    components, variances = axes
-    variances = np.maximum(variances, 0.0)
-    n_components = _number_of_axes(variances[:largest], n_components)
-    n_components = min(n_components, len(components))
+        components, variances = _from_decomposition(X, rows, weight, mean, n_components)
     components = components[:n_components]
+    variances = np.maximum(variances[:n_components], 0.0)
     extremes = np.abs(components).argmax(axis=1)
-    signs = np.sign(components[np.arange(n_components), extremes])
-    return PrincipalAxes(components * signs[:, np.newaxis], variances[:n_components])
-
-
-def _number_of_axes(variances: np.ndarray, n_components: int | float) -> int:
-    """How many axes explain more than a share of the variance; a number stays."""
-    if n_components >= 1:
-        return int(n_components)
-    # Of constant data one axis explains all there is.
-    total = variances.sum()
-    shares = np.cumsum(variances) / total if total > 0 else np.ones(1)
-    return int(np.searchsorted(shares, n_components, side="right")) + 1
-
-
-def _from_covariance(
-    X: Any,
-    rows: np.ndarray,
-    weight: np.ndarray | None,
-    mean: np.ndarray,
-    n_components: int | float,
-) -> tuple[np.ndarray, np.ndarray]:
-    covariance = _covariance(X, rows, weight, mean)
-    # A share of the variance needs all of the spectrum.
-    n_features = len(covariance)
-    first = n_features - int(n_components) if n_components >= 1 else 0
-    variances, vectors = eigh(covariance, subset_by_index=[first, n_features - 1])
-    return vectors.T[::-1], variances[::-1]
+    signs = np.sign(components[np.arange(len(components)), extremes])
+    return PrincipalAxes(components * signs[:, np.newaxis], variances)
 
 
 def _covariance(
@@ -176,35 +188,43 @@ def _from_decomposition(
     rows: np.ndarray,
     weight: np.ndarray | None,
     mean: np.ndarray,
-    n_components: int | float,
+    n_components: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """All of the spectrum, from the smaller of the two matrices of products.
-
-    That of the rows is summed over blocks of columns.
-    """
+    """All of the spectrum, from the smaller of the two matrices of products."""
     n_rows, n_features = len(rows), X.shape[1]
     if n_rows >= n_features:
         variances, vectors = _spectrum(_covariance(X, rows, weight, mean))
-        return vectors[:, : _number_of_axes(variances, n_components)].T, variances
-    root = np.sqrt(np.ones(n_rows) if weight is None else weight[rows])[:, np.newaxis]
-    step = rows_per_block(n_rows)
-    columns = [slice(i, i + step) for i in range(0, n_features, step)]
-
-    def centred(part: slice) -> np.ndarray:
-        return root * (dense_rows(X[:, part], rows) - mean[part])
-
-    gram = np.zeros((n_rows, n_rows))
-    for part in columns:
-        table = centred(part)
-        gram += table @ table.T
-    variances, vectors = _spectrum(gram)
-    vectors = vectors[:, : _number_of_axes(variances, n_components)]
+        return vectors[:, :n_components].T, variances
+    variances, vectors = _spectrum(_gram(X, rows, weight, mean))
+    vectors = vectors[:, :n_components]
     components = np.empty((n_features, vectors.shape[1]), order="F")
-    for part in columns:
-        components[part] = centred(part).T @ vectors
+    for part, table in _column_blocks(X, rows, weight, mean):
+        components[part] = table.T @ vectors
     # Axes must be orthonormal even where the variance is only rounding error.
     components, _ = qr(components, mode="economic", overwrite_a=True)
     return components.T, variances / n_rows
+
+
+def _gram(
+    X: Any, rows: np.ndarray, weight: np.ndarray | None, mean: np.ndarray
+) -> np.ndarray:
+    """Products of the centred rows with each other."""
+    gram = np.zeros((len(rows), len(rows)))
+    for _, table in _column_blocks(X, rows, weight, mean):
+        gram += table @ table.T
+    return gram
+
+
+def _column_blocks(
+    X: Any, rows: np.ndarray, weight: np.ndarray | None, mean: np.ndarray
+) -> Iterator[tuple[slice, np.ndarray]]:
+    """Some columns at a time, centred and times the roots of the weights."""
+    n_rows, n_features = len(rows), X.shape[1]
+    root = np.sqrt(np.ones(n_rows) if weight is None else weight[rows])[:, np.newaxis]
+    step = rows_per_block(n_rows)
+    for start in range(0, n_features, step):
+        part = slice(start, start + step)
+        yield part, root * (dense_rows(X[:, part], rows) - mean[part])
 
 
 def _spectrum(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
