@@ -55,7 +55,7 @@ from sklearn_ae.networks.dense import DenseNetwork
 from sklearn_ae.objectives import Penalty
 from sklearn_ae.objectives.losses import SquaredError
 from sklearn_ae.persistence.state import dump_state
-from sklearn_ae.training.loop import train_alone, trained_by
+from sklearn_ae.training.loop import train, trained_by
 
 # Trainings are as short as their claims allow, some too short to gain anything.
 pytestmark = pytest.mark.filterwarnings("ignore:Training did not lower the loss")
@@ -324,7 +324,7 @@ def test_nets_end_as_they_would_alone(seed):
     assert list(map(len, slots)) == [2, 1, 1]
     results = train_stacked(slots, Cancellation())
     for one, other in zip(alone, joint, strict=True):
-        expected, got = train_alone(one), results[other]
+        expected, got = train(one), results[other]
         assert got.has_changed == expected.has_changed
         assert got.best_loss == pytest.approx(expected.best_loss, rel=1e-4)
     assert len(joint[0].net.history) == 1

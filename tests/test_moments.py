@@ -293,6 +293,7 @@ def test_principal_rotation_of_constant_codes():
 
 def test_one_axis_explains_constant_data():
     X = np.full((5, 3), 7.0)
-    axes = principal_axes(X, np.arange(5), None, X[0], 0.95)
+    assert number_of_axes(X, np.arange(5), None, X[0], 0.95) == 1
+    axes = principal_axes(X, np.arange(5), None, X[0], 1)
     assert axes.components.shape == (1, 3)
     np.testing.assert_allclose(axes.variances, 0, atol=1e-12)

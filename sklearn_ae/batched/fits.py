@@ -21,7 +21,7 @@ from joblib import cpu_count
 from sklearn_ae.batched.cancellation import Cancellation
 from sklearn_ae.batched.groups import TimedOutcome, train_all
 from sklearn_ae.batched.training import Outcome
-from sklearn_ae.training.hardware import limited_blas_threads, limited_threads
+from sklearn_ae.training.hardware import limited_threads
 from sklearn_ae.training.loop import Training, TrainingResult, trained_by
 
 # Bytes that the data and the networks of waiting fits may take.
@@ -191,7 +191,7 @@ class _Coordinator(threading.Thread):
         try:
             with (
                 warnings.catch_warnings(),
-                limited_blas_threads(n_blas),
+                limited_threads(n_blas, "blas"),
                 limited_threads(self._n_threads),
             ):
                 self._run_fits()

@@ -125,8 +125,7 @@ class StackedNetworks:
         self.module.train(training)
         self.objective.train(training)
         for net in self.nets:
-            noise = net.generators_["noise"] if training else net.evaluation_noise()
-            net.noise_ = noise
+            net.set_mode(training)
         sizes, values = [], []
         for x, target, weight in batches:
             self._cancellation.check()

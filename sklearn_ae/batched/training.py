@@ -4,8 +4,7 @@ from collections.abc import Callable, Sequence
 
 from sklearn_ae.batched.cancellation import Cancellation
 from sklearn_ae.batched.networks import StackedNetworks
-from sklearn_ae.training import loop
-from sklearn_ae.training.loop import Training, TrainingResult
+from sklearn_ae.training.loop import Training, TrainingResult, train
 
 # Result of a training, or the error that ended it.
 Outcome = TrainingResult | Exception
@@ -17,7 +16,7 @@ def train_alone(training: Training, cancellation: Cancellation) -> Outcome:
         lambda *_: cancellation.check()
     )
     try:
-        return loop.train_alone(training)
+        return train(training, alone=True)
     except Exception as error:
         return error
     finally:

@@ -35,7 +35,7 @@ from sklearn_ae.objectives.terms import L1Penalty, L2Penalty, Penalty
 from sklearn_ae.persistence.recipe import Recipe
 from sklearn_ae.persistence.state import dump_state, load_state
 from sklearn_ae.training.hardware import resolve_device
-from sklearn_ae.training.loop import Training, TrainingResult, train, train_alone
+from sklearn_ae.training.loop import Training, TrainingResult, train
 from sklearn_ae.training.net import AutoencoderNet
 from sklearn_ae.training.pca_start import start_as_pca
 from sklearn_ae.training.settings import TrainingParameters
@@ -282,9 +282,8 @@ default=None
             net.set_listeners(self.callbacks, self.verbose)
             dataset = self._dataset(data, data.rows)
             settings = self._recipe.settings.of_one_epoch()
-            result = train_alone(
-                Training(net, dataset, None, settings, keeps_best=False)
-            )
+            training = Training(net, dataset, None, settings, keeps_best=False)
+            result = train(training, alone=True)
             moments = code_moments(net.module_, dataset)
             if continues:
                 moments = merged_moments(CodeMoments(*self._code_moments), moments)

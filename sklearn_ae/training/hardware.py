@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -16,48 +16,36 @@ from threadpoolctl import ThreadpoolController
 WORK_PER_THREAD = 2**24
 
 
-def suitable_number(module: Any, batch_size: int, limit: int) -> int:
-    """How many threads, at most `limit`, pay off in a step.
+@contextmanager
+def suitable_threads(module: Any, batch_size: int) -> Iterator[None]:
+    """Let torch use as many threads in this block as pay off in a step.
 
     Dense networks: one for each `WORK_PER_THREAD` multiplications. Convolutions use
     their weights many times a row and take all threads.
-    """
-    parameters = list(module.parameters())
-    if any(parameter.ndim > 2 for parameter in parameters):
-        return limit
-    work = batch_size * sum(math.prod(parameter.shape) for parameter in parameters)
-    return max(1, min(limit, work // WORK_PER_THREAD))
-
-
-@contextmanager
-def suitable_threads(module: Any, batch_size: int) -> Iterator[None]:
-    """Let torch use as many threads as suit `module`, in this thread and this block.
 
     Never more than before: what the environment, joblib or `threadpool_limits` allow
     stays the most. The limit is one on OpenMP in the calling thread; after a call of
     ``torch.set_num_threads`` the products of MKL keep to what was set there.
     """
-    with limited_threads(suitable_number(module, batch_size, torch.get_num_threads())):
+    parameters = list(module.parameters())
+    if any(parameter.ndim > 2 for parameter in parameters):
+        yield
+        return
+    work = batch_size * sum(math.prod(parameter.shape) for parameter in parameters)
+    with limited_threads(max(1, work // WORK_PER_THREAD)):
         yield
 
 
 @contextmanager
-def limited_threads(number: int) -> Iterator[None]:
-    """Let torch use at most `number` threads, in this thread and this block."""
+def limited_threads(number: int, user_api: str = "openmp") -> Iterator[None]:
+    """Use at most `number` threads in this block, and with OpenMP in this thread.
+
+    "openmp" stands for torch, "blas" for linear algebra outside of it.
+    """
     # The first question in a thread makes torch set it up, which undoes earlier limits.
-    if torch.get_num_threads() <= number:
+    if user_api == "openmp" and torch.get_num_threads() <= number:
         yield
         return
-    with _limited("openmp", number):
-        yield
-
-
-def limited_blas_threads(number: int) -> AbstractContextManager[Any]:
-    """Let linear algebra outside of torch use at most `number` threads."""
-    return _limited("blas", number)
-
-
-def _limited(user_api: str, number: int) -> AbstractContextManager[Any]:
     libraries = _libraries(user_api)
     # Not all of them: `limit` would also raise what is lower.
     wider = [
@@ -65,7 +53,8 @@ def _limited(user_api: str, number: int) -> AbstractContextManager[Any]:
         for library in libraries.lib_controllers
         if library.num_threads > number
     ]
-    return libraries.select(filepath=wider).limit(limits=number)
+    with libraries.select(filepath=wider).limit(limits=number):
+        yield
 
 
 @cache

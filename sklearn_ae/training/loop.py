@@ -1,12 +1,13 @@
 """One training from its first epoch to the weights that are kept."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from scipy.stats import wilcoxon
 from torch import Tensor
 from torch.optim import Optimizer, lr_scheduler
@@ -15,6 +16,7 @@ from sklearn_ae.data.batches import ArrayDataset
 from sklearn_ae.training.hardware import suitable_threads
 from sklearn_ae.training.interrupts import watched_interrupts
 from sklearn_ae.training.net import AutoencoderNet
+from sklearn_ae.training.seeding import isolated_global_generator
 from sklearn_ae.training.settings import TrainingSettings
 
 # Without held-out rows, losses before and after training are compared on so many rows.
@@ -59,7 +61,7 @@ def schedulers(
 
 
 class BestWeights:
-    """Keeps the weights with the lowest loss, and counts epochs without improvement.
+    """Keeps the weights with the lowest loss.
 
     Parameters
     ----------
@@ -67,27 +69,12 @@ class BestWeights:
         Module whose weights are kept; the current weights count as the initial ones.
     loss : float
         Its current loss.
-    tol : float
-        Relative improvement over the lowest loss that counts as one. Relative, since
-        losses come in the units of the data.
-
-    Attributes
-    ----------
-    n_without_improvement : int
-        Epochs in a row.
     """
 
-    def __init__(self, module: Any, loss: float, tol: float) -> None:
-        self.module, self.tol = module, tol
-        self.initial_loss = self.loss = self._reference = loss
+    def __init__(self, module: Any, loss: float) -> None:
+        self.module = module
+        self.initial_loss = self.loss = loss
         self.initial = self.weights = _copied(module.state_dict())
-        self.n_without_improvement = 0
-
-    def count(self, loss: float) -> None:
-        """Count an epoch that ends with a loss."""
-        improved = loss < self._reference - self.tol * abs(self._reference)
-        self.n_without_improvement = 0 if improved else self.n_without_improvement + 1
-        self._reference = min(loss, self._reference)
 
     def compare(self, loss: float) -> None:
         """Keep the current weights if their loss is the lowest."""
@@ -189,6 +176,8 @@ class Training:
         self.compared = train.thinned(COMPARED_ROWS) if valid is None else valid
         self.datasets = {"dataset_train": train, "dataset_valid": valid}
         self.n_epochs_begun = 0
+        # Epochs in a row that did not improve on the lowest loss.
+        self._n_idle_epochs, self._lowest_loss = 0, np.inf
         self.best: BestWeights | None = None
         self._n_rows_done = len(net.history)
         self._max_epochs = net.max_epochs
@@ -209,7 +198,8 @@ class Training:
         net.notify("on_train_begin", X=self.train, y=None)
         if self.n_epochs > 0 and self.keeps_best:
             loss = net.evaluate(self.compared)["loss"]
-            self.best = BestWeights(net.module_, loss, self.settings.tol)
+            self.best = BestWeights(net.module_, loss)
+            self._lowest_loss = loss
 
     def step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
         """One step of the optimizer, and of the learning rate."""
@@ -225,49 +215,48 @@ class Training:
 
     def end_epoch(self) -> bool:
         """Take the losses from the history; whether training continues."""
-        row, best, patience = self.net.history[-1], self.best, self.settings.patience
+        row, best, settings = self.net.history[-1], self.best, self.settings
         loss = row.get("valid_loss", row["train_loss"])
         if best is not None:
-            best.count(loss)
+            # Relative, since losses come in the units of the data.
+            least_gain = settings.tol * abs(self._lowest_loss)
+            improved = loss < self._lowest_loss - least_gain
+            self._n_idle_epochs = 0 if improved else self._n_idle_epochs + 1
+            self._lowest_loss = min(loss, self._lowest_loss)
             if self.valid is not None:
                 best.compare(loss)
         if self.epoch_scheduler is not None:
             self.epoch_scheduler.step(loss)
         self._n_rows_done = len(self.net.history)
         self.net.notify("on_epoch_end", **self.datasets)
-        has_patience = (
-            best is None or patience is None or best.n_without_improvement < patience
-        )
-        return self.n_epochs_begun < self.n_epochs and has_patience
+        if settings.patience is not None and self._n_idle_epochs >= settings.patience:
+            return False
+        return self.n_epochs_begun < self.n_epochs
 
     def finish(self, interrupt: BaseException | None = None) -> TrainingResult:
         """Load the weights to keep, and notify callbacks.
 
         May be called again after an interrupt.
         """
-        best, net = self.best, self.net
-        has_changed = self.n_epochs_begun > 0
+        best, net, has_changed = self.best, self.net, self.n_epochs_begun > 0
         # Without an epoch that was broken off.
         del net.history[self._n_rows_done :]
-        if self.valid is not None and best is not None:
-            best_loss = best.loss
-        elif has_changed and net.history:
-            best_loss = net.history[-1]["train_loss"]
-        else:
+        # Without held-out rows no loss has been computed since the last step.
+        is_unknown = has_changed and self.valid is None
+        if best is None or is_unknown:
             best_loss = net.evaluate(self.compared)["loss"]
-        if has_changed and self.valid is None:
-            # No training loss has been computed since the last step.
-            loss = net.evaluate(self.compared)["loss"]
-            if not np.isfinite(loss):
-                raise net.diverged(loss)
-            if best is not None:
-                best.compare(loss)
-        if has_changed and best is not None:
-            is_tested = self.needs_certain_gain and self.valid is not None
-            row_losses = partial(net.row_losses, self.compared) if is_tested else None
-            has_changed = best.restore(row_losses)
-            if self.valid is not None or not has_changed:
-                best_loss = best.loss
+            if is_unknown and not np.isfinite(best_loss):
+                raise net.diverged(best_loss)
+        if best is not None:
+            if is_unknown:
+                best.compare(best_loss)
+            if has_changed:
+                is_tested = self.needs_certain_gain and self.valid is not None
+                row_losses = partial(net.row_losses, self.compared)
+                has_changed = best.restore(row_losses if is_tested else None)
+            best_loss = best.loss
+        if has_changed and self.valid is None and net.history:
+            best_loss = net.history[-1]["train_loss"]
         self.close()
         return TrainingResult(has_changed, float(best_loss), interrupt)
 
@@ -283,19 +272,29 @@ class Training:
             self.net.notify("on_train_end", X=self.train, y=None)
 
 
-def train_alone(training: Training) -> TrainingResult:
+_trainer: ContextVar[Callable[[Training], TrainingResult] | None] = ContextVar(
+    "trainer", default=None
+)
+
+
+def train(training: Training, *, alone: bool = False) -> TrainingResult:
     """Train a net; the best weights are kept, also when the user interrupts.
+
+    Unless `alone`, it is left to the trainer that `trained_by` has set, if any.
 
     An interrupt is part of the result; the caller raises it after cleaning up.
     A callback that raises `KeyboardInterrupt` ends the training, as in skorch.
     """
+    trainer = _trainer.get()
+    if trainer is not None and not alone:
+        return trainer(training)
     net, interrupt = training.net, None
+    isolation: AbstractContextManager[None] = nullcontext()
+    if net.needs_isolation_:
+        device = torch.device(net.device)
+        isolation = isolated_global_generator(net.generators_["global"], device)
     threads = suitable_threads(net.module_, net.batch_size)
-    with (
-        watched_interrupts() as interrupts,
-        net.isolated(net.needs_isolation_),
-        threads,
-    ):
+    with watched_interrupts() as interrupts, isolation, threads:
         try:
             training.begin()
             goes_on = training.n_epochs > 0
@@ -320,16 +319,6 @@ def train_alone(training: Training) -> TrainingResult:
             except BaseException:
                 training.close()
                 raise
-
-
-_trainer: ContextVar[Callable[[Training], TrainingResult]] = ContextVar(
-    "trainer", default=train_alone
-)
-
-
-def train(training: Training) -> TrainingResult:
-    """Train a net, by the trainer that `trained_by` has set or alone."""
-    return _trainer.get()(training)
 
 
 @contextmanager

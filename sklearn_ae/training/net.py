@@ -1,7 +1,6 @@
 """The skorch net: a network and its objective, trained without work for every row."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from functools import reduce
 from operator import add
 from typing import Any
@@ -83,11 +82,12 @@ class AutoencoderNet(skorch.NeuralNet):
         return [("progress", ProgressBar())] if self.verbose else []
 
     def initialize(self) -> "AutoencoderNet":
-        self.generators_ = spawn_generators(self.seed, torch.device(self.device))
+        device = torch.device(self.device)
+        self.generators_ = spawn_generators(self.seed, device)
         self.noise_ = self.generators_["noise"]
         # In a list, since skorch trains every module that it holds by name.
         self._kept: list[Standardized] = []
-        with self.isolated(True):
+        with isolated_global_generator(self.generators_["global"], device):
             super().initialize()
         parts = [self.criterion_.loss, *self.criterion_.penalties.values()]
         if self.corruption is not None:
@@ -145,6 +145,9 @@ class AutoencoderNet(skorch.NeuralNet):
         Nor do variances, which live as their logarithms beside the biases.
         """
         (groups,), kwargs = super().get_params_for_optimizer(prefix, named_parameters)
+        for group in groups:
+            # What torch's schedulers look for when they go on after earlier epochs.
+            group["initial_lr"] = group.get("lr", kwargs["lr"])
         if not kwargs.get("weight_decay"):
             return (groups,), kwargs
         split = []
@@ -154,13 +157,6 @@ class AutoencoderNet(skorch.NeuralNet):
                 own = {} if decays else {"weight_decay": 0.0}
                 split.append({**group, **own, "params": params})
         return ([group for group in split if group["params"]],), kwargs
-
-    def initialize_optimizer(self, *args: Any, **kwargs: Any) -> "AutoencoderNet":
-        super().initialize_optimizer(*args, **kwargs)
-        # What torch's schedulers look for when they go on after earlier epochs.
-        for group in self.optimizer_.param_groups:
-            group["initial_lr"] = group["lr"]
-        return self
 
     def get_dataset(self, X: Any, y: Any = None) -> Any:
         if isinstance(X, ArrayDataset):
@@ -189,7 +185,7 @@ class AutoencoderNet(skorch.NeuralNet):
             raise CallbackStop from error
 
     def on_train_end(self, net: Any, X: Any = None, y: Any = None, **kw: Any) -> None:
-        self.switch_training(False)
+        self.set_mode(False)
 
     def set_listeners(self, callbacks: Any, verbose: int) -> None:
         """Change which callbacks are called from now on."""
@@ -197,24 +193,10 @@ class AutoencoderNet(skorch.NeuralNet):
             self.callbacks, self.verbose = callbacks, verbose
             self.initialize_callbacks()
 
-    # -- random numbers ------------------------------------------------------------
-
-    def isolated(self, needed: bool) -> AbstractContextManager[Any]:
-        """Restore torch's global generator after the block, if it is needed there."""
-        if not needed:
-            return nullcontext()
-        seed = torch.randint(2**62, (), generator=self.generators_["global"])
-        return isolated_global_generator(int(seed), torch.device(self.device))
-
-    def evaluation_noise(self) -> torch.Generator:
-        """The same noise in every pass over held-out rows, so that losses compare."""
-        generator = torch.Generator(torch.device(self.device))
-        return generator.manual_seed(self.seed)
-
     # -- one step ------------------------------------------------------------------
 
     def corrupted(self, x: Tensor) -> Tensor:
-        """The batch after corruption."""
+        """The batch after corruption, if there is any."""
         if self.corruption is None:
             return x
         return corrupt_standardized(self.corruption, x, self.noise_, self.standardize)
@@ -257,41 +239,34 @@ class AutoencoderNet(skorch.NeuralNet):
         # LBFGS evaluates several times; as in skorch, the first counts.
         return steps[0]
 
-    # -- one epoch -----------------------------------------------------------------
+    # -- one pass over the data ----------------------------------------------------
 
-    def switch_training(self, training: bool) -> None:
-        """Switch dropout and running means on or off."""
-        self.module_.train(training)
-        self.criterion_.train(training)
+    def set_mode(self, training: bool) -> None:
+        """Switch dropout, running means and the source of noise."""
+        # Only on a change, since the switch walks through all modules.
+        if self.module_.training != training:
+            self.module_.train(training)
+            self.criterion_.train(training)
+        self.noise_ = self.generators_["noise"]
+        if not training:
+            # The same in every pass over held-out rows, so that losses compare.
+            self.noise_ = torch.Generator(self.noise_.device).manual_seed(self.seed)
 
     def run_single_epoch(
         self,
         iterator: Any,
         training: bool,
-        prefix: str,
+        prefix: str | None,
         step_fn: Any,
         **fit_params: Any,
-    ) -> None:
-        if iterator is not None:
-            means = self.mean_losses(iterator, training, step_fn, prefix, **fit_params)
-            self.record(prefix, means)
-
-    def mean_losses(
-        self,
-        iterator: Any,
-        training: bool,
-        step_fn: Any,
-        prefix: str | None = None,
-        **fit_params: Any,
-    ) -> dict[str, float]:
+    ) -> dict[str, float] | None:
         """The objective and its terms over all batches, in units of the data.
 
-        With a prefix, callbacks are told of every batch and find it in the history.
+        With a prefix, they go into the history, and callbacks are told of every batch.
         """
-        # Only on a change, since the switch walks through all modules.
-        if self.module_.training != training:
-            self.switch_training(training)
-        self.noise_ = self.generators_["noise"] if training else self.evaluation_noise()
+        if iterator is None:
+            return None
+        self.set_mode(training)
         is_heard = bool(self.callbacks_) and prefix is not None
         sizes: list[int] = []
         values: list[Tensor] = []
@@ -310,24 +285,28 @@ class AutoencoderNet(skorch.NeuralNet):
         table = torch.stack(values).view(len(sizes), -1).double().cpu().numpy()
         means = np.array(sizes) @ table * (self.criterion_.unit / sum(sizes))
         named = dict(zip(step["terms"], means.tolist(), strict=True))
-        return {"loss": float(means.sum()), **named}
+        losses = {"loss": float(means.sum()), **named}
+        if prefix is not None:
+            self.record(prefix, losses)
+        return losses
 
     def evaluate(self, dataset: ArrayDataset) -> dict[str, float]:
         """The objective and its terms, without dropout, in units of the data."""
         batches = self.get_iterator(dataset)
-        return self.mean_losses(batches, False, self.validation_step)
+        losses = self.run_single_epoch(batches, False, None, self.validation_step)
+        assert losses is not None
+        return losses
 
     def row_losses(self, dataset: ArrayDataset) -> np.ndarray:
         """The weighted loss of each row, without penalties, in units of the data."""
-        self.switch_training(False)
-        self.noise_ = self.evaluation_noise()
+        self.set_mode(False)
         losses = []
         with torch.no_grad():
             for batch in self.get_iterator(dataset):
                 x, target, weight = unpack_batch(batch)
-                rows = self.criterion_.row_losses(
-                    self.module_, self.corrupted(x), target, self.noise_
-                )
+                if self.corruption is not None:
+                    x = self.corrupted(x)
+                rows = self.criterion_.row_losses(self.module_, x, target, self.noise_)
                 losses.append(rows if weight is None else rows * weight)
         return torch.cat(losses).double().cpu().numpy() * self.criterion_.unit
 

@@ -25,12 +25,15 @@ def spawn_generators(seed: int, device: torch.device) -> dict[str, torch.Generat
 
 
 @contextmanager
-def isolated_global_generator(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed torch's global generators inside the block and restore them after it.
+def isolated_global_generator(
+    generator: torch.Generator, device: torch.device
+) -> Iterator[None]:
+    """Seed torch's global generators in the block, and restore them after it.
 
     For user-defined modules, which draw from the global generators. They are shared by
     all threads: blocks in several threads run one after the other.
     """
+    seed = int(torch.randint(2**62, (), generator=generator))
     devices = [device] if device.type == "cuda" else []
     with _global_generator_lock, torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
