@@ -27,7 +27,6 @@ from sklearn_ae.estimators._parts import (
     resolve_parts,
 )
 from sklearn_ae.estimators._reconstruction import ReconstructionMixin
-from sklearn_ae.estimators._trained_net import TrainedNetMixin
 from sklearn_ae.estimators._validation import TrainingData, validate_training_data
 from sklearn_ae.networks.contract import check_network, offers
 from sklearn_ae.objectives.losses import NAMED_LOSSES, Loss
@@ -35,7 +34,7 @@ from sklearn_ae.objectives.terms import L1Penalty, L2Penalty, Penalty
 from sklearn_ae.persistence.recipe import Recipe
 from sklearn_ae.persistence.state import dump_state, load_state
 from sklearn_ae.training.hardware import resolve_device
-from sklearn_ae.training.loop import Training, TrainingResult, train
+from sklearn_ae.training.loop import Training, train
 from sklearn_ae.training.net import AutoencoderNet
 from sklearn_ae.training.pca_start import start_as_pca
 from sklearn_ae.training.settings import TrainingParameters
@@ -44,7 +43,6 @@ from sklearn_ae.training.settings import TrainingParameters
 @dataclass(kw_only=True, eq=False, repr=False)
 class BaseAutoencoder(
     MergedConstraints,
-    TrainedNetMixin,
     ReconstructionMixin,
     DocLinkMixin,
     TrainingParameters,
@@ -157,10 +155,29 @@ class BaseAutoencoder(
     def _check_codes(self, codes: np.ndarray) -> None:
         """Raise a ValueError if codes of a user-defined network are not suitable."""
 
-    def _pretrain(
-        self, net: AutoencoderNet, data: TrainingData, rows: np.ndarray
-    ) -> None:
-        """Prepare a new net before it is trained on the given rows."""
+    def _start(
+        self,
+        net: AutoencoderNet,
+        parts: ResolvedParts,
+        data: TrainingData,
+        kept: np.ndarray,
+    ) -> np.ndarray | None:
+        """Set a new net to its starting point, before it is trained on `kept` rows.
+
+        Returns the rows whose PCA it is, or None.
+        """
+        set_code_bias = offers(net.module_).set_code_bias
+        if parts.code_bias is not None and set_code_bias is not None:
+            set_code_bias(parts.code_bias)
+        if not parts.starts_as_pca:
+            return None
+        # PCA is kept unless training beats it on the held-out rows. That is too strict
+        # where PCA of the rows not held out is much worse than PCA of all.
+        is_fair = len(data.rows) >= max(200, 4 * data.n_features)
+        pca_set = self._dataset(data, kept if is_fair else data.rows)
+        mean, activation = self._feature_mean, parts.output_activation
+        start_as_pca(net.module_, pca_set, mean, self.n_components_, activation)
+        return pca_set.rows
 
     def _describe_codes(self, mean: np.ndarray, variances: np.ndarray) -> None:
         """Set further fitted attributes from the moments of the codes, at the end."""
@@ -231,7 +248,8 @@ default=None
                 result = result._replace(best_loss=loss["loss"])
             rotates = result.has_changed or not (continues or is_pca)
             moments = self._order_codes(net, data, parts.may_rotate_codes and rotates)
-            self._finish(net, moments, result)
+            self._set_trained(net, result)
+            self._set_code_moments(moments)
         if not (result.has_changed or continues or is_pca or result.interrupt):
             self._warn_of_no_progress()
         if result.interrupt is not None:
@@ -287,7 +305,8 @@ default=None
             moments = code_moments(net.module_, dataset)
             if continues:
                 moments = merged_moments(CodeMoments(*self._code_moments), moments)
-            self._finish(net, moments, result)
+            self._set_trained(net, result)
+            self._set_code_moments(moments)
         if result.interrupt is not None:
             raise result.interrupt
         return self
@@ -385,31 +404,6 @@ default=None
         load_state(moved, dump_state(net))
         return moved
 
-    def _start(
-        self,
-        net: AutoencoderNet,
-        parts: ResolvedParts,
-        data: TrainingData,
-        kept: np.ndarray,
-    ) -> np.ndarray | None:
-        """Set a new net to its starting point.
-
-        Returns the rows whose PCA it is, or None.
-        """
-        set_code_bias = offers(net.module_).set_code_bias
-        if parts.code_bias is not None and set_code_bias is not None:
-            set_code_bias(parts.code_bias)
-        self._pretrain(net, data, kept)
-        if not parts.starts_as_pca:
-            return None
-        # PCA is kept unless training beats it on the held-out rows. That is too strict
-        # where PCA of the rows not held out is much worse than PCA of all.
-        is_fair = len(data.rows) >= max(200, 4 * data.n_features)
-        pca_set = self._dataset(data, kept if is_fair else data.rows)
-        mean, activation = self._feature_mean, parts.output_activation
-        start_as_pca(net.module_, pca_set, mean, self.n_components_, activation)
-        return pca_set.rows
-
     def _warn_of_no_progress(self) -> None:
         if self._recipe.settings.max_epochs > 0:
             warnings.warn(
@@ -433,13 +427,10 @@ default=None
         net.initialize_optimizer()
         return moments
 
-    def _finish(
-        self, net: AutoencoderNet, moments: CodeMoments, result: TrainingResult
-    ) -> None:
-        """Set the fitted attributes."""
-        self._set_trained(net, result)
+    def _set_code_moments(self, moments: CodeMoments) -> None:
+        """Set the fitted attributes that describe the codes."""
         self._code_moments = tuple(moments._replace(cross_covariance=None))
-        scale = net.units_.code_scale
+        scale = self.net_.units_.code_scale
         self.explained_variance_ = np.diag(moments.covariance) * scale**2
         self._describe_codes(moments.mean * scale, self.explained_variance_)
 

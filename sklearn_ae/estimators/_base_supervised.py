@@ -21,7 +21,6 @@ from sklearn_ae.data.tables import mean_and_scale
 from sklearn_ae.estimators._base import BaseAutoencoder
 from sklearn_ae.estimators._denoising import DenoisingAutoencoder
 from sklearn_ae.estimators._parameters import MergedConstraints
-from sklearn_ae.estimators._reconstruction import EncodingMixin
 from sklearn_ae.estimators._trained_net import TrainedNetMixin
 from sklearn_ae.estimators._validation import TABLE_CHECKS, validate_weight
 from sklearn_ae.networks._wrapper import around
@@ -115,7 +114,6 @@ class SupervisedParameters:
 class BaseSupervised(
     MergedConstraints,
     TrainedNetMixin,
-    EncodingMixin,
     DocLinkMixin,
     TrainingParameters,
     SupervisedParameters,

@@ -9,12 +9,9 @@ import numpy as np
 from sklearn_ae._sklearn_compat import Interval
 from sklearn_ae.estimators._base import BaseAutoencoder
 from sklearn_ae.estimators._parameters import NetworkParameters
-from sklearn_ae.estimators._parts import Parts
+from sklearn_ae.estimators._parts import DATA_RMS_OF_PENALISED, Parts
 from sklearn_ae.estimators._validation import TrainingData
 from sklearn_ae.objectives.terms import JacobianPenalty, exact_contraction
-
-# Of 1, 1/2, 1/4 and 1/8 the best, on tables of scikit-learn.
-DATA_RMS = 0.25
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -269,7 +266,7 @@ class ContractiveAutoencoder(BaseAutoencoder, NetworkParameters):
         return replace(
             parts,
             penalties=(penalty, *parts.penalties),
-            data_rms=DATA_RMS,
+            data_rms=DATA_RMS_OF_PENALISED,
         )
 
     def jacobian_norm(self, X):

@@ -1,18 +1,13 @@
-"""Methods of fitted autoencoders: codes, reconstructions, errors, scores."""
+"""Methods of fitted autoencoders: reconstructions, errors, scores."""
 
 from collections.abc import Iterator
 
 import numpy as np
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_array
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ae.data.inference import module_outputs
-from sklearn_ae.estimators._validation import TABLE_CHECKS
-
-
-def _encode(module, x):
-    return module.encode(x)
+from sklearn_ae.estimators._trained_net import TrainedNetMixin
 
 
 def _decode(module, z):
@@ -23,56 +18,10 @@ def _forward(module, x):
     return module(x)
 
 
-class EncodingMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
-    """The method `transform`, from a fitted `module_`.
-
-    It needs `n_components_` and `device_` as well.
-    """
-
-    def transform(self, X):
-        """Encode `X`.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Data to encode.
-
-        Returns
-        -------
-        X_new : ndarray of shape (n_samples, n_components)
-            The codes, in the precision of `X`.
-        """
-        X = self._validate_inference_data(X)
-        return self._infer(X, _encode, self.n_components_)
-
-    def _validate_inference_data(self, X):
-        check_is_fitted(self)
-        return validate_data(self, X, reset=False, **TABLE_CHECKS)
-
-    def _infer(self, X, apply, n_columns: int | None, **options) -> np.ndarray:
-        """``apply(module_, rows)`` for all rows. None means a result of shape (n,)."""
-        shape = (X.shape[0],) if n_columns is None else (X.shape[0], n_columns)
-        result = np.empty(shape, dtype=X.dtype)
-        outputs = module_outputs(self.module_, apply, X, self.device_, **options)
-        for where, _, output in outputs:
-            result[where] = output
-        return result
-
-    @property
-    def _n_features_out(self) -> int:
-        return self.n_components_
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
-
-
-class ReconstructionMixin(EncodingMixin):
+class ReconstructionMixin(TrainedNetMixin):
     """Methods of estimators whose fitted `module_` reconstructs its input.
 
-    In addition to the attributes for `EncodingMixin`, it needs the number of outputs,
+    In addition to the attributes for `TrainedNetMixin`, it needs the number of outputs,
     `_n_outputs`, and the mean of the training data, `_feature_mean`.
     """
 

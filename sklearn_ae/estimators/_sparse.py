@@ -10,17 +10,13 @@ from scipy.special import logit
 from sklearn_ae._sklearn_compat import Interval, StrOptions
 from sklearn_ae.estimators._base import BaseAutoencoder
 from sklearn_ae.estimators._parameters import CodeActivation, NetworkParameters
-from sklearn_ae.estimators._parts import Parts
+from sklearn_ae.estimators._parts import DATA_RMS_OF_PENALISED, Parts
 from sklearn_ae.estimators._validation import TrainingData
 from sklearn_ae.networks.top_k import TopKNetwork
 from sklearn_ae.objectives.terms import ActivationL1, ActivationL2, KLSparsity
 
 # A unit whose standard deviation is at most this share of the largest one is dead.
 DEAD = 1e-3
-
-# Fits codes in (0, 1) and codes that are penalised: of 1, 1/2, 1/4 and 1/8 the best, on
-# tables of scikit-learn.
-DATA_RMS = 0.25
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -350,7 +346,7 @@ class SparseAutoencoder(BaseAutoencoder, NetworkParameters):
         changes = {
             "code_activation": activation,
             "orders_codes": False,
-            "data_rms": DATA_RMS,
+            "data_rms": DATA_RMS_OF_PENALISED,
         }
         if self.sparsity == "kl":
             penalty = KLSparsity(lambd, rho)

@@ -381,11 +381,15 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
             layers.append(resolved)
         return layers
 
-    def _pretrain(
-        self, net: AutoencoderNet, data: TrainingData, rows: np.ndarray
+    def _start(
+        self,
+        net: AutoencoderNet,
+        parts: ResolvedParts,
+        data: TrainingData,
+        kept: np.ndarray,
     ) -> None:
-        if len(rows) < 2:
-            rows = data.rows  # a single row has no variance to learn from
+        # A single row has no variance to learn from.
+        rows = kept if len(kept) >= 2 else data.rows
         params = self._recipe.module_params
         hidden = params["hidden_layer_sizes"]
         output_activation = params["output_activation"]

@@ -1,4 +1,4 @@
-"""Estimators that hold a trained net: fitted attributes, errors, pickles."""
+"""Estimators that hold a trained net: fitted attributes, codes, errors, pickles."""
 
 import warnings
 from collections.abc import Iterator
@@ -6,8 +6,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_ae.data.batches import ArrayDataset
+from sklearn_ae.data.inference import module_outputs
+from sklearn_ae.estimators._validation import TABLE_CHECKS
 from sklearn_ae.persistence.recipe import Recipe
 from sklearn_ae.persistence.state import dump_state, load_state
 from sklearn_ae.training.hardware import is_available
@@ -16,10 +20,14 @@ from sklearn_ae.training.net import AutoencoderNet
 from sklearn_ae.training.settings import OPTIMIZERS
 
 
-class TrainedNetMixin:
+def _encode(module, x):
+    return module.encode(x)
+
+
+class TrainedNetMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     """An estimator with a `net_`, built from `_recipe`, and its module as `module_`.
 
-    It needs `device_` and the training parameters as well.
+    It needs `device_`, `n_components_` and the training parameters as well.
     """
 
     @contextmanager
@@ -102,6 +110,49 @@ class TrainedNetMixin:
     def module_(self) -> Any:
         """The network in the units of the data."""
         return self.net_.in_data_units()
+
+    # -- codes -----------------------------------------------------------------------
+
+    def transform(self, X):
+        """Encode `X`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Data to encode.
+
+        Returns
+        -------
+        X_new : ndarray of shape (n_samples, n_components)
+            The codes, in the precision of `X`.
+        """
+        X = self._validate_inference_data(X)
+        return self._infer(X, _encode, self.n_components_)
+
+    def _validate_inference_data(self, X):
+        check_is_fitted(self)
+        return validate_data(self, X, reset=False, **TABLE_CHECKS)
+
+    def _infer(self, X, apply, n_columns: int | None, **options) -> np.ndarray:
+        """``apply(module_, rows)`` for all rows. None means a result of shape (n,)."""
+        shape = (X.shape[0],) if n_columns is None else (X.shape[0], n_columns)
+        result = np.empty(shape, dtype=X.dtype)
+        outputs = module_outputs(self.module_, apply, X, self.device_, **options)
+        for where, _, output in outputs:
+            result[where] = output
+        return result
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.n_components_
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    # -- pickles ---------------------------------------------------------------------
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__().copy()
