@@ -23,6 +23,7 @@ class Offers:
     reset_parameters_from: Any = None
     set_code_bias: Any = None
     start_linear: Any = None
+    corrections: Any = None
     transform_code: Any = None
     squared_jacobian_norm: Any = None
     hidden: Any = None
@@ -75,6 +76,11 @@ class Network(nn.Module, Offers, ABC):
         the linear map ``x -> output_mean + decoder @ encoder @ (x - input_mean)``, with
         tensors of shape (k, p), (q, k), (p,) and (q,). A network from a specification
         needs it for ``init="pca"``.
+
+    corrections : tuple of two torch.nn.Linear, or None
+        For networks with `start_linear`: the last layers of encoder and decoder, whose
+        outputs are added to the linear map. `Autoencoder` then chooses start and
+        regularisation by rows held out, and trains in whitened codes.
 
     transform_code : callable or None
         ``transform_code(matrix, decoder=True)`` changes the weights so that the code

@@ -103,6 +103,13 @@ class DenseNetwork(LayeredNetwork):
             )
         self.tied_weights = tied_weights
 
+    @property
+    def corrections(self) -> tuple[nn.Linear, nn.Linear] | None:
+        """The layers whose outputs are added to the linear path, if they are free."""
+        if self.encoder_path is None or self.tied_weights:
+            return None
+        return self.encoder[-1], self.decoder[-1]
+
     def squared_jacobian_norm(self, x: Tensor) -> Tensor:
         """``||dh/dx||_F^2`` of the encoder without dropout, shape (n,).
 

@@ -44,6 +44,10 @@ class AutoencoderNet(skorch.NeuralNet):
         Applied to the inputs, but not to the targets, of every batch, in units of the
         data.
 
+    input_noise : float
+        Standard deviation of Gaussian noise that is added to the inputs in training, in
+        units of the network. Unlike a corruption, it is not part of the objective.
+
     seed : int
         Determines the weights, the order of the rows and the noise.
 
@@ -64,12 +68,14 @@ class AutoencoderNet(skorch.NeuralNet):
         standardize: Affine,
         standardize_target: Affine,
         corruption: Callable[..., Tensor] | None = None,
+        input_noise: float = 0.0,
         seed: int = 0,
         **kwargs: Any,
     ) -> None:
         self.standardize = standardize
         self.standardize_target = standardize_target
         self.corruption = corruption
+        self.input_noise = input_noise
         self.seed = seed
         kwargs.setdefault("train_split", None)
         kwargs.setdefault("verbose", 0)
