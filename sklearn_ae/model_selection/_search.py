@@ -25,7 +25,7 @@ _OF_THE_COPY = {"_backend", "_backend_config", "_rounds_otherwise"}
 _MANY_SPLITS = 100
 
 
-class _BatchedSearchMixin(DocLinkMixin):
+class BatchedSearchMixin(DocLinkMixin):
     """Runs all fits of a scikit-learn search together.
 
     Parameters
@@ -140,7 +140,7 @@ class _BatchedSearchMixin(DocLinkMixin):
             search._backend_config.enter_context(
                 parallel_config(backend=search._backend)
             )
-            super(_BatchedSearchMixin, search).fit(X, y, **params)
+            super(BatchedSearchMixin, search).fit(X, y, **params)
         best = getattr(search, "best_estimator_", None)
         if isinstance(getattr(best, "memory", None), PipelineCache):
             best.set_params(memory=None)
@@ -162,12 +162,17 @@ class _BatchedSearchMixin(DocLinkMixin):
             finally:
                 self._backend.n_tasks = 0
             if self._rounds_otherwise:
-                share_ranks(results)
+                self._settle_ties(results)
             return results
 
         # scikit-learn before 1.9 has no callbacks.
         context = {} if callback_ctx is None else {"callback_ctx": callback_ctx}
         super()._run_search(evaluate, **context)
+
+    @staticmethod
+    def _settle_ties(results: dict[str, Any]) -> None:
+        """Let scores that differ by rounding count as equal in the choice."""
+        share_ranks(results)
 
     def _fit_together(self, tasks: Sequence[Callable[[], Any]]) -> list[Any]:
         fits = run_together(
@@ -181,7 +186,7 @@ class _BatchedSearchMixin(DocLinkMixin):
         return [fit.result for fit in fits]
 
 
-class BatchedGridSearchCV(_BatchedSearchMixin, GridSearchCV):
+class BatchedGridSearchCV(BatchedSearchMixin, GridSearchCV):
     """Exhaustive search over parameters, whose candidates train together.
 
     The same search as :class:`sklearn.model_selection.GridSearchCV`, with the same
@@ -323,7 +328,7 @@ class BatchedGridSearchCV(_BatchedSearchMixin, GridSearchCV):
     """
 
 
-class BatchedRandomizedSearchCV(_BatchedSearchMixin, RandomizedSearchCV):
+class BatchedRandomizedSearchCV(BatchedSearchMixin, RandomizedSearchCV):
     """Randomised search over parameters, whose candidates train together.
 
     The same search as :class:`sklearn.model_selection.RandomizedSearchCV`. What trains
