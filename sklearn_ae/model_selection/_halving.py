@@ -3,7 +3,7 @@
 from typing import Any
 
 from sklearn_ae._sklearn_compat import HalvingGridSearchCV, HalvingRandomSearchCV
-from sklearn_ae.model_selection._ranking import share_ranks, share_scores
+from sklearn_ae.model_selection._ranking import settle_scores
 from sklearn_ae.model_selection._search import BatchedSearchMixin
 
 
@@ -97,8 +97,7 @@ class _BatchedHalvingMixin(BatchedSearchMixin):
 
     @staticmethod
     def _settle_ties(results: dict[str, Any]) -> None:
-        share_scores(results)
-        share_ranks(results)
+        settle_scores(results)
 
 
 class BatchedHalvingGridSearchCV(_BatchedHalvingMixin, HalvingGridSearchCV):
@@ -254,10 +253,10 @@ class BatchedHalvingGridSearchCV(_BatchedHalvingMixin, HalvingGridSearchCV):
     ``resource="n_samples"``, draws rows for training and for scoring; few rows favour
     stronger regularisation than all of them do.
 
-    Where networks trained together, mean scores of an iteration that differ by less
-    than 1.2e-7 of their size, which is the resolution of single precision, are ties: in
-    `cv_results_` they share the highest of the scores, and their rank. Ties are decided
-    as in `HalvingGridSearchCV`.
+    Where networks trained together, scores of a fold that differ by less than 1.2e-7 of
+    their size, which is the resolution of single precision, count as equal in the mean
+    scores and ranks. Which of equal candidates go on is decided as in
+    `HalvingGridSearchCV`.
 
     Examples
     --------
@@ -268,12 +267,14 @@ class BatchedHalvingGridSearchCV(_BatchedHalvingMixin, HalvingGridSearchCV):
     >>> autoencoder = SparseAutoencoder(100, random_state=0)
     >>> grid = {"rho": [0.05, 0.1, 0.2], "lambd": [0.01, 0.1, 1.0]}
     >>> search = BatchedHalvingGridSearchCV(
-    ...     autoencoder, grid, resource="max_epochs", max_resources=27, cv=3
+    ...     autoencoder, grid, resource="max_epochs", max_resources=18, cv=3
     ... ).fit(X)
     >>> search.n_candidates_, search.n_resources_
-    ([9, 3, 1], [3, 9, 27])
-    >>> search.best_params_
-    {'lambd': 0.01, 'rho': 0.2, 'max_epochs': 27}
+    ([9, 3, 1], [2, 6, 18])
+    >>> search.best_params_["rho"]
+    0.2
+    >>> search.best_estimator_.transform(X).shape
+    (1797, 100)
     """
 
 

@@ -1,5 +1,6 @@
-"""Ties between scores that differ by rounding."""
+"""Comparisons of scores that leave differences by rounding out."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,8 @@ from scipy.stats import rankdata
 ROUNDING = float(np.finfo(np.float32).eps)
 
 
-def share_ranks(results: dict[str, Any]) -> None:
-    """Give candidates whose mean scores are equal up to rounding the same ranks.
+def settle_ranks(results: dict[str, Any]) -> None:
+    """Rank candidates as if scores of a fold that differ by rounding were equal.
 
     Parameters
     ----------
@@ -20,27 +21,35 @@ def share_ranks(results: dict[str, Any]) -> None:
     """
     for name in results:
         if name.startswith("rank_test_"):
-            scores = results[f"mean_{name.removeprefix('rank_')}"]
-            results[name] = ranks_up_to_rounding(scores).astype(results[name].dtype)
+            means = settled_means(results, name.removeprefix("rank_"))
+            results[name] = ranks_of(means).astype(results[name].dtype)
 
 
-def share_scores(results: dict[str, Any]) -> None:
-    """Give candidates of an iteration whose mean scores are equal up to rounding one.
-
-    A halving search compares the scores themselves.
+def settle_scores(results: dict[str, Any]) -> None:
+    """The same for a halving search, which compares mean scores instead of ranks.
 
     Parameters
     ----------
     results : dict
-        As `cv_results_` of a halving search; changes ``mean_test_score`` in place.
+        As `cv_results_`; ``mean_test_score`` is replaced, too.
     """
-    scores = results["mean_test_score"]
-    for iteration in np.unique(results["iter"]):
-        where = results["iter"] == iteration
-        scores[where] = scores_up_to_rounding(scores[where])
+    settle_ranks(results)
+    results["mean_test_score"] = settled_means(results, "test_score")
 
 
-def scores_up_to_rounding(scores: np.ndarray) -> np.ndarray:
+def settled_means(results: dict[str, Any], name: str) -> np.ndarray:
+    """Means over the folds, computed from the settled scores of each fold.
+
+    Not settled means: those of the same scores in another order of the folds may differ
+    by rounding, as they do in scikit-learn.
+    """
+    fold = re.compile(rf"split\d+_{re.escape(name)}")
+    scores = [settled(results[key]) for key in results if fold.fullmatch(key)]
+    # As scikit-learn computes it, to the last bit.
+    return np.average(np.stack(scores, axis=1), axis=1)
+
+
+def settled(scores: np.ndarray) -> np.ndarray:
     """For each score the highest one that is equal to it up to rounding."""
     shared, highest = scores.copy(), np.nan
     for i in np.argsort(-scores, kind="stable"):
@@ -50,11 +59,6 @@ def scores_up_to_rounding(scores: np.ndarray) -> np.ndarray:
     return shared
 
 
-def ranks_up_to_rounding(scores: np.ndarray) -> np.ndarray:
-    """Ranks of scores, 1 for the highest and those equal to it up to rounding.
-
-    As in scikit-learn, the others have as rank one more than the number of candidates
-    before them, and nan comes last.
-    """
-    shared = scores_up_to_rounding(scores)
-    return rankdata(np.where(np.isnan(shared), np.inf, -shared), method="min")
+def ranks_of(means: np.ndarray) -> np.ndarray:
+    """Ranks, 1 for the highest, as in scikit-learn: nan comes last."""
+    return rankdata(np.where(np.isnan(means), np.inf, -means), method="min")

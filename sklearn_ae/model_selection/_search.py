@@ -14,7 +14,7 @@ from sklearn_ae._doc_link import DocLinkMixin
 from sklearn_ae.batched import run_together
 from sklearn_ae.model_selection._joblib_compat import GatheringBackend
 from sklearn_ae.model_selection._pipeline_cache import PipelineCache
-from sklearn_ae.model_selection._ranking import share_ranks
+from sklearn_ae.model_selection._ranking import settle_ranks
 
 # What the copy that searches has beside the attributes of a search.
 _OF_THE_COPY = {"_backend", "_backend_config", "_rounds_otherwise"}
@@ -171,8 +171,8 @@ class BatchedSearchMixin(DocLinkMixin):
 
     @staticmethod
     def _settle_ties(results: dict[str, Any]) -> None:
-        """Let scores that differ by rounding count as equal in the choice."""
-        share_ranks(results)
+        """Let scores that differ by rounding count as equal."""
+        settle_ranks(results)
 
     def _fit_together(self, tasks: Sequence[Callable[[], Any]]) -> list[Any]:
         fits = run_together(
@@ -295,9 +295,9 @@ class BatchedGridSearchCV(BatchedSearchMixin, GridSearchCV):
     number of steps; with ``random_state=None`` both draw anew. Candidates that compute
     the same, for instance because they differ in a stopping rule that never applies or
     in a later step of a pipeline, are trained once and have the same weights. Where
-    networks trained together, mean scores that differ by less than 1.2e-7 of their
-    size, which is the resolution of single precision, share a rank. Of equal ranks the
-    first in the grid wins, as in `GridSearchCV`.
+    networks trained together, scores of a fold that differ by less than 1.2e-7 of their
+    size, which is the resolution of single precision, count as equal in the ranks. Of
+    equal ranks the first in the grid wins, as in `GridSearchCV`.
 
     Convolutional and user-defined networks are trained one at a time. So are networks
     with callbacks or progress bars, with Jacobians by random projections, with
