@@ -136,6 +136,11 @@ CASES = {
         {"optimizer": ["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam"]},
         12,
     ),
+    "classes of optimizers": (
+        briefly(Autoencoder, learning_rate=1e-3),
+        {"optimizer": [torch.optim.SGD, torch.optim.Adam]},
+        4,
+    ),
     "adamw": (
         briefly(Autoencoder),
         {"optimizer_params": [{"weight_decay": 0.1}, {"weight_decay": 1.0}]},
