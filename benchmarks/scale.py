@@ -7,9 +7,9 @@ Every figure comes from a separate process, on one thread, with one epoch of bat
 generated: a nonlinear function of 8 latent variables, with noise.
 
 - Time is the CPU time of the fit, after a fit of 50 rows: the first fit of a process
-  includes late imports by torch, which are reported separately.
+  includes what is set up once, and is reported separately.
 - Memory is the peak resident size up to the end of the fit (``VmHWM``) minus the
-  resident size after the imports and minus the data. It includes the late imports.
+  resident size after the imports and minus the data.
 - The slope is that of log time over log size; 1 is linear.
 - The memory map is a file of 1.5 GB. The process is limited to 1 GB of private memory
   (``RLIMIT_DATA``: the heap, tables and data of libraries, touched or not, but no
@@ -197,7 +197,7 @@ def main():
             )
     notes.append(
         f"The first fit of a process, of 50 rows, takes {np.median(first):.2f} CPU "
-        "seconds, mostly for late imports by torch."
+        "seconds."
     )
     header = ["table", "rows", "columns", "data", "fit: CPU s"]
     header += ["fit: µs per row", "transform: µs per row", "memory besides the data"]

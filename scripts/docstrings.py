@@ -23,6 +23,7 @@ from sklearn_ae import model_selection
 
 # Entries that a class documents in its own words, although a base documents them, too.
 OWN_WORDS = {
+    "BatchedHalvingRandomSearchCV": {"random_state"},
     "ContractiveAutoencoder": {"n_components", "hidden_layer_sizes"},
     "DenoisingAutoencoder": {"n_components"},
     "SparseAutoencoder": {"n_components", "hidden_layer_sizes", "code_activation"},

@@ -12,6 +12,16 @@ from sklearn.utils._param_validation import (
 )
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 
+# Experimental: public once somebody has imported `enable_halving_search_cv`. That is
+# left to the user, since it holds for the whole process.
+try:
+    from sklearn.model_selection import HalvingGridSearchCV, HalvingRandomSearchCV
+except ImportError:
+    from sklearn.model_selection._search_successive_halving import (
+        HalvingGridSearchCV,
+        HalvingRandomSearchCV,
+    )
+
 
 def validate_params(estimator: BaseEstimator) -> Any:
     """Raise a ValueError unless all parameters keep to their constraints."""
@@ -19,6 +29,8 @@ def validate_params(estimator: BaseEstimator) -> Any:
 
 
 __all__ = [
+    "HalvingGridSearchCV",
+    "HalvingRandomSearchCV",
     "HasMethods",
     "Interval",
     "RealNotInt",

@@ -84,8 +84,9 @@ def test_shared_entries_come_from_the_nearest_base():
 
 def test_own_words_differ_from_shared_ones():
     script = load_script()
+    classes = {cls.__name__: cls for cls in script.public_classes()}
     for name, own_words in script.OWN_WORDS.items():
-        cls = getattr(sklearn_ae, name)
+        cls = classes[name]
         for title in ("Parameters", "Attributes"):
             own = script.entries(script.docstring_lines(cls), title)
             shared = script.shared_entries(cls, title)

@@ -10,7 +10,7 @@ from parts import objective_of, units_of
 from torch import nn
 
 from sklearn_ae._units import Affine, Units
-from sklearn_ae.networks._layered import ACTIVATIONS, SeededDropout
+from sklearn_ae.networks._layered import ACTIVATIONS, SeededDropout, uninitialized
 from sklearn_ae.networks.dense import DenseNetwork
 from sklearn_ae.networks.standardized import Standardized
 from sklearn_ae.objectives import L1Penalty, L2Penalty
@@ -33,6 +33,26 @@ def network(seed=0, n_features=7, n_components=3, **params):
 
 def rows(seed=0, shape=(9, 7)):
     return torch.from_numpy(np.random.default_rng(seed).standard_normal(shape))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize(
+    ("layer", "sizes"),
+    [(nn.Linear, (5, 3)), (nn.Conv2d, (2, 4, 3)), (nn.ConvTranspose2d, (4, 2, 3))],
+)
+def test_uninitialized_layers(layer, sizes, bias, dtype, untouched_generators):
+    made = uninitialized(layer, *sizes, bias=bias, dtype=dtype)
+    expected = nn.utils.skip_init(layer, *sizes, bias=bias, dtype=dtype)
+    assert str(made) == str(expected)
+    found, parameters = made.state_dict(), dict(expected.named_parameters())
+    assert found.keys() == parameters.keys() == dict(made.named_parameters()).keys()
+    for name, parameter in parameters.items():
+        assert found[name].shape == parameter.shape
+        assert found[name].stride() == parameter.stride()
+        assert found[name].dtype == dtype
+        assert found[name].device == parameter.device
+        assert made.get_parameter(name).requires_grad
 
 
 def linear_layers(module):

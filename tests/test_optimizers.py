@@ -1,6 +1,7 @@
 """Learning-rate schedules and optimisers by name."""
 
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -161,7 +162,7 @@ def test_every_name_is_expected():
 def test_class_and_settings(name):
     cls, settings, rate = resolve_optimizer(name, None, None)
     expected_cls, expected_settings = EXPECTED[name]
-    assert cls is expected_cls
+    assert issubclass(cls, expected_cls)
     optimizer = cls([torch.nn.Parameter(torch.zeros(1))], lr=rate, **settings)
     group = optimizer.param_groups[0]
     assert expected_settings.items() <= group.items()
@@ -221,6 +222,80 @@ def test_params_reach_the_optimizer_of_a_fit(table):
     assert group["weight_decay"] == 0.125
     assert group["lr"] == 0.01
     assert group["fused"]
+
+
+def trained(cls, settings):
+    """Weights, state and the number of hook calls after some steps."""
+    generator = torch.Generator().manual_seed(0)
+    weight, bias = (
+        torch.nn.Parameter(torch.randn(shape, generator=generator))
+        for shape in ((3, 2), (3,))
+    )
+    groups = [{"params": [weight]}, {"params": [bias], "lr": 0.02}]
+    optimizer = cls(groups[:1], lr=0.1, **settings)
+    optimizer.add_param_group(groups[1])
+    calls = []
+    optimizer.register_step_pre_hook(lambda *_: calls.append("before"))
+    optimizer.register_step_post_hook(lambda *_: calls.append("after"))
+    schedule = Schedule("one_cycle", optimizer, 2, 4)
+
+    def closure():
+        optimizer.zero_grad()
+        assert weight.grad is None
+        loss = (weight.square().sum() - bias.sum()).square()
+        loss.backward()
+        return loss
+
+    losses = []
+    for step in range(6):
+        if step == 3:  # goes on in another optimizer
+            state = optimizer.state_dict()
+            optimizer = cls(groups, lr=0.1, **settings)
+            optimizer.load_state_dict(state)
+        with_closure = step % 2 == 0
+        loss = optimizer.step(closure) if with_closure else closure()
+        if not with_closure:
+            assert optimizer.step() is None
+        losses.append(loss.item())
+        schedule.after_step()
+    assert torch.is_grad_enabled()
+    return [weight.detach(), bias.detach(), torch.tensor(losses)], optimizer, calls
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_named_optimizers_are_those_of_torch(name):
+    """They leave out what torch does for its compiler only: equal to the bit."""
+    cls, settings, _ = resolve_optimizer(name, None, None)
+    found, optimizer, calls = trained(cls, settings)
+    expected, reference, expected_calls = trained(EXPECTED[name][0], settings)
+    for one, other in zip(found, expected, strict=True):
+        assert torch.equal(one, other)
+    assert str(optimizer) == str(reference)
+    assert calls == expected_calls == ["before", "after"] * 3
+    for one, other in zip(
+        optimizer.state.values(), reference.state.values(), strict=True
+    ):
+        assert one.keys() == other.keys()
+    # Its class is found by its name.
+    assert type(pickle.loads(pickle.dumps(optimizer))) is cls
+
+
+@pytest.mark.parametrize(
+    ("groups", "error"),
+    [
+        ([], ValueError),
+        (torch.zeros(2, requires_grad=True), TypeError),
+        ([torch.zeros(2, requires_grad=True) + 1], ValueError),
+        ([{"params": {torch.zeros(2, requires_grad=True)}}], TypeError),
+    ],
+    ids=["none", "a tensor", "no leaf", "a set"],
+)
+def test_named_optimizers_check_their_parameters(groups, error):
+    with pytest.raises(error) as theirs:
+        torch.optim.AdamW(groups)
+    with pytest.raises(error) as ours:
+        resolve_optimizer("adamw", None, None)[0](groups)
+    assert str(ours.value) == str(theirs.value)
 
 
 # -- optimisers at work ----------------------------------------------------------------

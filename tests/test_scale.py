@@ -24,11 +24,11 @@ linux_only = pytest.mark.skipif(
 )
 
 
-def run(program, *args):
+def run(program, *args, **variables):
     """Run a program in a new process and read what it prints as JSON."""
     command = [sys.executable, "-c", program, *map(str, args)]
     # glibc then returns large freed blocks to the system at once.
-    env = os.environ | {"MALLOC_MMAP_THRESHOLD_": "1000000"}
+    env = os.environ | {"MALLOC_MMAP_THRESHOLD_": "1000000"} | variables
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=env)
     assert done.returncode == 0
     return json.loads(done.stdout)
@@ -204,6 +204,41 @@ print(json.dumps([name for name in found if "/sklearn/" not in files[name]]))
     others = found - {"sklearn_ae", "sklearn", "scipy", *sys.stdlib_module_names}
     assert others <= {"skorch", "threadpoolctl", "joblib"}
     assert not others & {"matplotlib", "pandas"}
+
+
+def test_fits_do_not_import_torchs_compiler():
+    """It takes longer to import than most fits take."""
+    program = """
+import json, pickle, sys, warnings
+import numpy as np
+import registry
+from sklearn_ae.model_selection import BatchedGridSearchCV
+
+warnings.simplefilter("ignore")
+X = np.random.default_rng(0).standard_normal((40, 6))
+imported = {}
+
+
+def note(name):
+    imported[name] = [m for m in ("torch._dynamo", "sympy") if m in sys.modules]
+
+
+for name, estimator in registry.instances().items():
+    # An optimizer of torch's, and gradients for which torch itself imports SymPy.
+    if name not in {
+        "torch_optimizer", "contractive_projections", "contractive_convolutional"
+    }:
+        pickle.loads(pickle.dumps(estimator.fit(X, X[:, 0] > 0))).fit(X, X[:, 0] > 0)
+        note(name)
+BatchedGridSearchCV(registry.instances()["plain"], {"tol": [0, 1]}, cv=2).fit(X)
+note("search")
+print(json.dumps(imported))
+"""
+    tests = str(Path(__file__).parent)
+    path = os.pathsep.join([tests, *filter(None, [os.environ.get("PYTHONPATH")])])
+    imported = run(program, PYTHONPATH=path)
+    assert len(imported) > 50
+    assert imported == {name: [] for name in imported}
 
 
 # -- threads ---------------------------------------------------------------------------

@@ -27,8 +27,11 @@ WORKING_SET = 2**25
 # A thread of its own does not pay for fewer networks.
 SMALLEST_SHARE = 8
 
-# They treat each entry of the weights by itself.
-_ELEMENTWISE_OPTIMIZERS = {cls for cls, _, _ in OPTIMIZERS.values()}
+# They treat each entry of the weights by itself: those with a name, and torch's classes
+# that they derive from.
+_ELEMENTWISE_OPTIMIZERS = {
+    cls for named, _, _ in OPTIMIZERS.values() for cls in (named, *named.__bases__)
+}
 
 # They compute for several networks at once.
 _STACKABLE_OBJECTIVES = {Objective, VariationalObjective}

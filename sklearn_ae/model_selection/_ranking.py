@@ -1,16 +1,18 @@
-"""Ranks in which scores that differ by rounding are equal."""
+"""Comparisons of scores that leave differences by rounding out."""
 
+import re
 from typing import Any
 
 import numpy as np
+from scipy.stats import rankdata
 
 # Relative difference of scores that rounding explains: a unit in the last place of
 # single precision, in which networks compute. More would hide small effects.
 ROUNDING = float(np.finfo(np.float32).eps)
 
 
-def share_ranks(results: dict[str, Any]) -> None:
-    """Give candidates whose mean scores are equal up to rounding the same ranks.
+def settle_ranks(results: dict[str, Any]) -> None:
+    """Rank candidates as if scores of a fold that differ by rounding were equal.
 
     Parameters
     ----------
@@ -19,24 +21,44 @@ def share_ranks(results: dict[str, Any]) -> None:
     """
     for name in results:
         if name.startswith("rank_test_"):
-            scores = results[f"mean_{name.removeprefix('rank_')}"]
-            results[name] = ranks_up_to_rounding(scores).astype(results[name].dtype)
+            means = settled_means(results, name.removeprefix("rank_"))
+            results[name] = ranks_of(means).astype(results[name].dtype)
 
 
-def ranks_up_to_rounding(scores: np.ndarray) -> np.ndarray:
-    """Ranks of scores, 1 for the highest and those equal to it up to rounding.
+def settle_scores(results: dict[str, Any]) -> None:
+    """The same for a halving search, which compares mean scores instead of ranks.
 
-    As in scikit-learn, the others have as rank one more than the number of candidates
-    before them, and nan comes last.
+    Parameters
+    ----------
+    results : dict
+        As `cv_results_`; ``mean_test_score`` is replaced, too.
     """
-    ranks = np.ones(len(scores), dtype=int)
-    if np.isnan(scores).all():
-        return ranks
-    scores = np.where(np.isnan(scores), -np.inf, scores)
-    order = np.argsort(-scores, kind="stable")
-    best, rank = scores[order[0]], 1
-    for position, i in enumerate(order, start=1):
-        if not np.isclose(scores[i], best, rtol=ROUNDING, atol=0):
-            best, rank = scores[i], position
-        ranks[i] = rank
-    return ranks
+    settle_ranks(results)
+    results["mean_test_score"] = settled_means(results, "test_score")
+
+
+def settled_means(results: dict[str, Any], name: str) -> np.ndarray:
+    """Means over the folds, computed from the settled scores of each fold.
+
+    Not settled means: those of the same scores in another order of the folds may differ
+    by rounding, as they do in scikit-learn.
+    """
+    fold = re.compile(rf"split\d+_{re.escape(name)}")
+    scores = [settled(results[key]) for key in results if fold.fullmatch(key)]
+    # As scikit-learn computes it, to the last bit.
+    return np.average(np.stack(scores, axis=1), axis=1)
+
+
+def settled(scores: np.ndarray) -> np.ndarray:
+    """For each score the highest one that is equal to it up to rounding."""
+    shared, highest = scores.copy(), np.nan
+    for i in np.argsort(-scores, kind="stable"):
+        if not np.isclose(scores[i], highest, rtol=ROUNDING, atol=0):
+            highest = scores[i]
+        shared[i] = highest
+    return shared
+
+
+def ranks_of(means: np.ndarray) -> np.ndarray:
+    """Ranks, 1 for the highest, as in scikit-learn: nan comes last."""
+    return rankdata(np.where(np.isnan(means), np.inf, -means), method="min")

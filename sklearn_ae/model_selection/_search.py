@@ -14,7 +14,7 @@ from sklearn_ae._doc_link import DocLinkMixin
 from sklearn_ae.batched import run_together
 from sklearn_ae.model_selection._joblib_compat import GatheringBackend
 from sklearn_ae.model_selection._pipeline_cache import PipelineCache
-from sklearn_ae.model_selection._ranking import share_ranks
+from sklearn_ae.model_selection._ranking import settle_ranks
 
 # What the copy that searches has beside the attributes of a search.
 _OF_THE_COPY = {"_backend", "_backend_config", "_rounds_otherwise"}
@@ -25,7 +25,7 @@ _OF_THE_COPY = {"_backend", "_backend_config", "_rounds_otherwise"}
 _MANY_SPLITS = 100
 
 
-class _BatchedSearchMixin(DocLinkMixin):
+class BatchedSearchMixin(DocLinkMixin):
     """Runs all fits of a scikit-learn search together.
 
     Parameters
@@ -140,7 +140,7 @@ class _BatchedSearchMixin(DocLinkMixin):
             search._backend_config.enter_context(
                 parallel_config(backend=search._backend)
             )
-            super(_BatchedSearchMixin, search).fit(X, y, **params)
+            super(BatchedSearchMixin, search).fit(X, y, **params)
         best = getattr(search, "best_estimator_", None)
         if isinstance(getattr(best, "memory", None), PipelineCache):
             best.set_params(memory=None)
@@ -162,12 +162,17 @@ class _BatchedSearchMixin(DocLinkMixin):
             finally:
                 self._backend.n_tasks = 0
             if self._rounds_otherwise:
-                share_ranks(results)
+                self._settle_ties(results)
             return results
 
         # scikit-learn before 1.9 has no callbacks.
         context = {} if callback_ctx is None else {"callback_ctx": callback_ctx}
         super()._run_search(evaluate, **context)
+
+    @staticmethod
+    def _settle_ties(results: dict[str, Any]) -> None:
+        """Let scores that differ by rounding count as equal."""
+        settle_ranks(results)
 
     def _fit_together(self, tasks: Sequence[Callable[[], Any]]) -> list[Any]:
         fits = run_together(
@@ -181,7 +186,7 @@ class _BatchedSearchMixin(DocLinkMixin):
         return [fit.result for fit in fits]
 
 
-class BatchedGridSearchCV(_BatchedSearchMixin, GridSearchCV):
+class BatchedGridSearchCV(BatchedSearchMixin, GridSearchCV):
     """Exhaustive search over parameters, whose candidates train together.
 
     The same search as :class:`sklearn.model_selection.GridSearchCV`, with the same
@@ -290,9 +295,9 @@ class BatchedGridSearchCV(_BatchedSearchMixin, GridSearchCV):
     number of steps; with ``random_state=None`` both draw anew. Candidates that compute
     the same, for instance because they differ in a stopping rule that never applies or
     in a later step of a pipeline, are trained once and have the same weights. Where
-    networks trained together, mean scores that differ by less than 1.2e-7 of their
-    size, which is the resolution of single precision, share a rank. Of equal ranks the
-    first in the grid wins, as in `GridSearchCV`.
+    networks trained together, scores of a fold that differ by less than 1.2e-7 of their
+    size, which is the resolution of single precision, count as equal in the ranks. Of
+    equal ranks the first in the grid wins, as in `GridSearchCV`.
 
     Convolutional and user-defined networks are trained one at a time. So are networks
     with callbacks or progress bars, with Jacobians by random projections, with
@@ -323,7 +328,7 @@ class BatchedGridSearchCV(_BatchedSearchMixin, GridSearchCV):
     """
 
 
-class BatchedRandomizedSearchCV(_BatchedSearchMixin, RandomizedSearchCV):
+class BatchedRandomizedSearchCV(BatchedSearchMixin, RandomizedSearchCV):
     """Randomised search over parameters, whose candidates train together.
 
     The same search as :class:`sklearn.model_selection.RandomizedSearchCV`. What trains

@@ -4,8 +4,8 @@ Dense networks also compute as several at once: where the parameters of ``m`` of
 are stacked along a first axis, inputs of shape (m, n, p) give outputs (m, n, q).
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -35,6 +35,29 @@ def affine(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     if bias is None:
         return torch.bmm(x, weight.mT)
     return torch.baddbmm(bias.unsqueeze(1), x, weight.mT)
+
+
+Layer = TypeVar("Layer", bound=nn.Module)
+
+
+def uninitialized(layer: Callable[..., Layer], *args: Any, **kwargs: Any) -> Layer:
+    """A layer whose weights and biases hold arbitrary values.
+
+    As `torch.nn.utils.skip_init` makes it, which for this imports SymPy: a third of a
+    second in the first fit of a process.
+
+    Parameters
+    ----------
+    layer : type
+        A class of torch's that takes `device`, and has no buffers.
+    *args, **kwargs
+        Its arguments.
+    """
+    made = layer(*args, **kwargs, device="meta")
+    for name, parameter in list(made.named_parameters()):
+        values = torch.empty(parameter.shape, dtype=parameter.dtype, device="cpu")
+        setattr(made, name, nn.Parameter(values))
+    return made
 
 
 class Linear(nn.Linear):

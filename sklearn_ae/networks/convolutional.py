@@ -7,9 +7,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import skip_init
 
-from sklearn_ae.networks._layered import LayeredNetwork, hidden_stack
+from sklearn_ae.networks._layered import LayeredNetwork, hidden_stack, uninitialized
 
 STRIDE = 2
 
@@ -86,14 +85,14 @@ class Convolutions(LayeredNetwork):
         up: list[nn.Module] = []
         for width, next_width in pairwise(widths):
             down.append(
-                skip_init(nn.Conv2d, width, next_width, kernel_size, **settings)
+                uninitialized(nn.Conv2d, width, next_width, kernel_size, **settings)
             )
             # The row or column that a transposed convolution of an even side lacks.
             padding = tuple((side - 1) % STRIDE for side in size)
             is_output = not up
             if is_output:
                 width = n_outputs // prod(size)
-            layer = skip_init(
+            layer = uninitialized(
                 nn.ConvTranspose2d,
                 next_width,
                 width,
@@ -108,11 +107,11 @@ class Convolutions(LayeredNetwork):
         self.encoder = nn.Sequential(
             nn.Unflatten(1, image_shape),
             *hidden_stack([*down, nn.Flatten()], activation, dropout),
-            skip_init(nn.Linear, n_flat, n_components),
+            uninitialized(nn.Linear, n_flat, n_components),
         )
         unflatten = nn.Unflatten(1, (widths[-1], *size))
         self.decoder = nn.Sequential(
-            skip_init(nn.Linear, n_components, n_flat),
+            uninitialized(nn.Linear, n_components, n_flat),
             *hidden_stack([unflatten, *up], activation, dropout),
             nn.Flatten(),
             Bias(n_outputs),
@@ -120,9 +119,9 @@ class Convolutions(LayeredNetwork):
         self.encoder_path = None
         self.decoder_path = None
         if linear_path:
-            self.encoder_path = skip_init(
+            self.encoder_path = uninitialized(
                 nn.Linear, n_features, n_components, bias=False
             )
-            self.decoder_path = skip_init(
+            self.decoder_path = uninitialized(
                 nn.Linear, n_components, n_outputs, bias=False
             )

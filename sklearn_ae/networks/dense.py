@@ -6,7 +6,6 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import skip_init
 
 from sklearn_ae.networks._layered import (
     LayeredNetwork,
@@ -14,6 +13,7 @@ from sklearn_ae.networks._layered import (
     SeededDropout,
     affine,
     hidden_stack,
+    uninitialized,
 )
 
 
@@ -83,23 +83,25 @@ class DenseNetwork(LayeredNetwork):
         n_outputs = n_features if n_outputs is None else n_outputs
         encoder_widths = [n_features, *hidden_layer_sizes, n_components]
         decoder_widths = [n_components, *reversed(hidden_layer_sizes), n_outputs]
-        encoder = [skip_init(Linear, *pair) for pair in pairwise(encoder_widths)]
+        encoder = [uninitialized(Linear, *pair) for pair in pairwise(encoder_widths)]
         decoder: list[nn.Module]
         if tied_weights:
             decoder = [TransposedLinear(layer) for layer in reversed(encoder)]
         else:
-            decoder = [skip_init(Linear, *pair) for pair in pairwise(decoder_widths)]
+            decoder = [
+                uninitialized(Linear, *pair) for pair in pairwise(decoder_widths)
+            ]
         self.encoder = hidden_stack(encoder, activation, dropout)
         self.decoder = hidden_stack(decoder, activation, dropout)
         self.encoder_path = None
         self.decoder_path = None
         if linear_path and len(hidden_layer_sizes) > 0:
-            path = skip_init(Linear, n_features, n_components, bias=False)
+            path = uninitialized(Linear, n_features, n_components, bias=False)
             self.encoder_path = path
             self.decoder_path = (
                 TransposedLinear(path, bias=False)
                 if tied_weights
-                else skip_init(Linear, n_components, n_outputs, bias=False)
+                else uninitialized(Linear, n_components, n_outputs, bias=False)
             )
         self.tied_weights = tied_weights
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from sklearn_ae._units import Affine
+from sklearn_ae.networks._layered import uninitialized
 from sklearn_ae.networks._wrapper import Wrapper
 from sklearn_ae.networks.contract import offers
 
@@ -85,7 +86,7 @@ class HeadedNetwork(Wrapper):
         super().__init__(n_features, n_components, **params)
         keep_encoder_only(self.network, n_features)
         self.has_linear_code = offers(self.network).has_linear_code
-        self.head = nn.utils.skip_init(nn.Linear, n_components, n_outputs)
+        self.head = uninitialized(nn.Linear, n_components, n_outputs)
         self.register_buffer("code_mean", torch.zeros(n_components))
         self.register_buffer("code_scale", torch.ones(n_components))
 

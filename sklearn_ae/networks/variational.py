@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from sklearn_ae._units import Affine
-from sklearn_ae.networks._layered import Linear
+from sklearn_ae.networks._layered import Linear, uninitialized
 from sklearn_ae.networks._wrapper import Wrapper
 from sklearn_ae.networks.contract import offers
 
@@ -34,7 +34,7 @@ class VariationalNetwork(Wrapper):
         offered = offers(self.network)
         self._has_hidden = None not in (offered.hidden, offered.code, offered.n_hidden)
         n_hidden = self.network.n_hidden if self._has_hidden else n_features
-        self.log_variance_layer = nn.utils.skip_init(Linear, n_hidden, n_components)
+        self.log_variance_layer = uninitialized(Linear, n_hidden, n_components)
         self.log_noise_variance = nn.Parameter(torch.zeros(()))
 
     def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:

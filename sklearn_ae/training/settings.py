@@ -16,6 +16,7 @@ from sklearn.utils import check_random_state
 from torch.optim import Optimizer
 
 from sklearn_ae._sklearn_compat import Interval, StrOptions
+from sklearn_ae.training import eager_optimizers
 from sklearn_ae.training.hardware import resolve_device
 
 # Where a network starts as PCA, some gradients consist of rounding errors, which Adam
@@ -26,13 +27,13 @@ _ADAM = {"eps": 1e-5, "betas": (0.9, 0.99)}
 # Name -> (class, its settings, default learning rate). The rates suit losses summed
 # over standardised features.
 OPTIMIZERS: dict[str, tuple[type[Any], dict[str, Any], float]] = {
-    "sgd": (torch.optim.SGD, {}, 1e-2),
-    "momentum": (torch.optim.SGD, {"momentum": 0.9}, 2e-3),
-    "nesterov": (torch.optim.SGD, {"momentum": 0.9, "nesterov": True}, 2e-3),
-    "adagrad": (torch.optim.Adagrad, {}, 1e-2),
-    "rmsprop": (torch.optim.RMSprop, {}, 1e-3),
-    "adam": (torch.optim.Adam, _ADAM, 5e-3),
-    "adamw": (torch.optim.AdamW, _ADAM | {"weight_decay": 0.3}, 5e-3),
+    "sgd": (eager_optimizers.SGD, {}, 1e-2),
+    "momentum": (eager_optimizers.SGD, {"momentum": 0.9}, 2e-3),
+    "nesterov": (eager_optimizers.SGD, {"momentum": 0.9, "nesterov": True}, 2e-3),
+    "adagrad": (eager_optimizers.Adagrad, {}, 1e-2),
+    "rmsprop": (eager_optimizers.RMSprop, {}, 1e-3),
+    "adam": (eager_optimizers.Adam, _ADAM, 5e-3),
+    "adamw": (eager_optimizers.AdamW, _ADAM | {"weight_decay": 0.3}, 5e-3),
 }
 
 SCHEDULES = ("constant", "one_cycle", "cosine", "reduce_on_plateau")
