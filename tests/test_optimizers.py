@@ -237,7 +237,7 @@ def trained(cls, settings):
     calls = []
     optimizer.register_step_pre_hook(lambda *_: calls.append("before"))
     optimizer.register_step_post_hook(lambda *_: calls.append("after"))
-    schedule = Schedule("one_cycle", optimizer, 2, 4)
+    schedule, _ = schedulers("one_cycle", optimizer, 2, 4)
 
     def closure():
         optimizer.zero_grad()
@@ -257,7 +257,7 @@ def trained(cls, settings):
         if not with_closure:
             assert optimizer.step() is None
         losses.append(loss.item())
-        schedule.after_step()
+        schedule.step()
     assert torch.is_grad_enabled()
     return [weight.detach(), bias.detach(), torch.tensor(losses)], optimizer, calls
 
