@@ -20,9 +20,8 @@ from joblib import cpu_count
 
 from sklearn_ae.batched.cancellation import Cancellation
 from sklearn_ae.batched.groups import TimedOutcome, train_all
-from sklearn_ae.batched.training import Outcome
 from sklearn_ae.training.hardware import limited_threads
-from sklearn_ae.training.loop import Training, TrainingResult, trained_by
+from sklearn_ae.training.loop import Outcome, Training, trained_by
 
 # Bytes that the data and the networks of waiting fits may take.
 MEMORY_BUDGET = 2**30
@@ -68,8 +67,8 @@ class _FitThread(threading.Thread):
         self._function, self._cancellation = function, cancellation
         self._stopped = stopped
         self._may_go_on = threading.Semaphore(0)
-        self._outcome: Outcome | None = None
-        self.training: Training | None = None
+        self._outcomes: list[Outcome] = []
+        self.trainings: Sequence[Training] = ()
         self.has_trained = False
         self.result: Any = None
         self.error: BaseException | None = None
@@ -85,26 +84,23 @@ class _FitThread(threading.Thread):
             self.error = error
         self._stopped.put(self)
 
-    def _wait_for(self, training: Training) -> TrainingResult:
+    def _wait_for(self, trainings: Sequence[Training]) -> list[Outcome]:
         start = time.perf_counter()
         self.has_trained = True
         self._cancellation.check()
-        self.training = training
+        self.trainings = trainings
         self._stopped.put(self)
         self._may_go_on.acquire()
         self.waited += time.perf_counter() - start
         self._cancellation.check()
-        outcome, self._outcome = self._outcome, None
-        if isinstance(outcome, TrainingResult):
-            return outcome
-        assert outcome is not None
-        raise outcome
+        outcomes, self._outcomes = self._outcomes, []
+        return outcomes
 
-    def note(self, timed: TimedOutcome) -> None:
-        """Take the outcome of the training; an error is raised where the fit waits."""
-        self.training, self._outcome = None, timed.outcome
-        self.trained += timed.seconds
-        self.was_stacked = self.was_stacked or timed.was_stacked
+    def note(self, outcomes: Sequence[TimedOutcome]) -> None:
+        """Take the outcomes of the trainings."""
+        self.trainings, self._outcomes = (), [timed.outcome for timed in outcomes]
+        self.trained += sum(timed.seconds for timed in outcomes)
+        self.was_stacked |= any(timed.was_stacked for timed in outcomes)
 
     def go_on(self) -> None:
         """Start, or go on after a training."""
@@ -221,9 +217,9 @@ class _Coordinator(threading.Thread):
                     n_running -= 1
                     if fit.error is not None:
                         raise fit.error
-                    if fit.training is not None:
+                    if fit.trainings:
                         waiting.append(fit)
-                        n_bytes += _bytes_of(fit.training)
+                        n_bytes += sum(map(_bytes_of, fit.trainings))
                 elif waiting:
                     self._train(waiting)
                     to_go_on.extend(waiting)
@@ -237,12 +233,12 @@ class _Coordinator(threading.Thread):
                 fit.end()
 
     def _train(self, waiting: Sequence[_FitThread]) -> None:
-        trainings = [fit.training for fit in waiting if fit.training is not None]
-        outcomes = train_all(
-            trainings, self._n_threads, self._verbose, self._cancellation
+        trainings = [training for fit in waiting for training in fit.trainings]
+        outcomes = iter(
+            train_all(trainings, self._n_threads, self._verbose, self._cancellation)
         )
-        for fit, outcome in zip(waiting, outcomes, strict=True):
-            fit.note(outcome)
+        for fit in waiting:
+            fit.note([next(outcomes) for _ in fit.trainings])
 
 
 def run_together(

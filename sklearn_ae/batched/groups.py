@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from sklearn_ae.batched.cancellation import Cancellation
 from sklearn_ae.batched.identical import sets_of_identical
-from sklearn_ae.batched.training import Outcome, train_alone, train_stacked
+from sklearn_ae.batched.training import train_alone, train_stacked
 from sklearn_ae.networks._wrapper import Wrapper
 from sklearn_ae.networks.contract import Network
 from sklearn_ae.objectives._part import are_equal
@@ -16,7 +16,7 @@ from sklearn_ae.objectives.losses import NAMED_LOSSES
 from sklearn_ae.objectives.objective import Objective, VariationalObjective
 from sklearn_ae.objectives.terms import Penalty
 from sklearn_ae.training.hardware import limited_threads, suitable_threads
-from sklearn_ae.training.loop import Training
+from sklearn_ae.training.loop import Outcome, Training, current_trainer
 from sklearn_ae.training.net import AutoencoderNet
 from sklearn_ae.training.settings import OPTIMIZERS
 
@@ -111,6 +111,18 @@ def train_all(
     return [outcomes[i] for i in range(len(trainings))]
 
 
+def train_together(trainings: Sequence[Training]) -> list[Outcome]:
+    """Train the networks of one fit, alike ones as one.
+
+    It is left to the trainer that `trained_by` has set, if any, which may have those of
+    other fits, too. The results do not depend on the number of threads.
+    """
+    trainer = current_trainer()
+    if trainer is not None:
+        return trainer(trainings)
+    return [one.outcome for one in train_all(trainings, 1, 0, Cancellation())]
+
+
 def _side_by_side(
     train: Callable[[Group], None],
     groups: Sequence[Group],
@@ -129,7 +141,12 @@ def _side_by_side(
 
     with ThreadPoolExecutor(n_threads, "sklearn_ae-training") as pool:
         futures = [pool.submit(train_in_one_thread, group) for group in groups]
-        done = wait(futures, return_when=FIRST_EXCEPTION).done
+        try:
+            done = wait(futures, return_when=FIRST_EXCEPTION).done
+        except BaseException:
+            # The user interrupts: end after the present step.
+            cancellation.requested = True
+            raise
         errors = [error for future in done if (error := future.exception())]
         if errors:
             cancellation.requested = True

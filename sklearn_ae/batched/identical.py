@@ -39,6 +39,7 @@ def _are_identical(a: Training, b: Training) -> bool:
     # What differs most often, and what is compared fastest, comes first.
     return (
         a.net.seed == b.net.seed
+        and a.net.input_noise == b.net.input_noise
         and are_equal(
             a.net.get_params_for("criterion"), b.net.get_params_for("criterion")
         )

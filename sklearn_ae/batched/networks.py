@@ -156,6 +156,9 @@ class StackedNetworks:
         if any(net.corruption is not None for net in self.nets):
             rows = zip(self.nets, clean, strict=True)
             x = torch.stack([net.corrupted(own) for net, own in rows])
+        if self.module.training and any(net.input_noise for net in self.nets):
+            rows = zip(self.nets, x, strict=True)
+            x = torch.stack([net.noisy(own) for net, own in rows])
         noise = [net.noise_ for net in self.nets]
         terms, _ = self.objective(self.module, x, target, weight, noise)
         return terms

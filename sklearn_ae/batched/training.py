@@ -4,10 +4,7 @@ from collections.abc import Callable, Sequence
 
 from sklearn_ae.batched.cancellation import Cancellation
 from sklearn_ae.batched.networks import StackedNetworks
-from sklearn_ae.training.loop import Training, TrainingResult, train
-
-# Result of a training, or the error that ended it.
-Outcome = TrainingResult | Exception
+from sklearn_ae.training.loop import Outcome, Training, TrainingResult, train
 
 
 def train_alone(training: Training, cancellation: Cancellation) -> Outcome:

@@ -19,6 +19,7 @@ from sklearn_ae.data.codes import (
     principal_rotation,
 )
 from sklearn_ae.data.tables import mean_and_scale, number_of_axes
+from sklearn_ae.estimators._conditioned import ConditionedFit
 from sklearn_ae.estimators._parameters import MergedConstraints, ObjectiveParameters
 from sklearn_ae.estimators._parts import (
     Parts,
@@ -33,8 +34,9 @@ from sklearn_ae.objectives.losses import NAMED_LOSSES, Loss
 from sklearn_ae.objectives.terms import L1Penalty, L2Penalty, Penalty
 from sklearn_ae.persistence.recipe import Recipe
 from sklearn_ae.persistence.state import dump_state, load_state
+from sklearn_ae.training.conditioning import candidates, size_of
 from sklearn_ae.training.hardware import resolve_device
-from sklearn_ae.training.loop import Training, train
+from sklearn_ae.training.loop import Training, TrainingResult, train
 from sklearn_ae.training.net import AutoencoderNet
 from sklearn_ae.training.pca_start import start_as_pca
 from sklearn_ae.training.settings import TrainingParameters
@@ -224,28 +226,13 @@ default=None
             data = validate_training_data(
                 self, X, X_target, sample_weight, reset=not continues
             )
-            parts = self._resolve(data, continues)
+            parts = self._resolve(data, continues, len(data.rows))
             net = self._continue(parts, data) if continues else self._build(parts, data)
-            settings = self._recipe.settings
-            held_out = np.sort(settings.held_out(data.rows))
-            kept = np.setdiff1d(data.rows, held_out)
-            pca_rows = None if continues else self._start(net, parts, data, kept)
-            train_set = self._dataset(data, kept)
-            valid_set = self._dataset(data, held_out) if len(held_out) else None
-            training = Training(
-                net,
-                train_set,
-                valid_set,
-                settings,
-                needs_certain_gain=pca_rows is not None,
-            )
-            result = train(training)
-            is_pca = pca_rows is not None and not result.has_changed
-            if is_pca and len(pca_rows) < len(data.rows):
-                # Rows need not be held out any longer.
-                self._start(net, parts, data, data.rows)
-                loss = net.evaluate(train_set if valid_set is None else valid_set)
-                result = result._replace(best_loss=loss["loss"])
+            if parts.is_conditioned and not continues:
+                net, result = self._train_conditioned(parts, data)
+                is_pca = not result.has_changed
+            else:
+                result, is_pca = self._train(net, parts, data, continues)
             rotates = result.has_changed or not (continues or is_pca)
             moments = self._order_codes(net, data, parts.may_rotate_codes and rotates)
             self._set_trained(net, result)
@@ -255,6 +242,72 @@ default=None
         if result.interrupt is not None:
             raise result.interrupt
         return self
+
+    def _train(
+        self,
+        net: AutoencoderNet,
+        parts: ResolvedParts,
+        data: TrainingData,
+        continues: bool,
+    ) -> tuple[TrainingResult, bool]:
+        """Train a net; the result, and whether it is PCA."""
+        settings = self._recipe.settings
+        ((kept, held_out),) = settings.splits(data.rows)
+        pca_rows = None if continues else self._start(net, parts, data, kept)
+        train_set = self._dataset(data, kept)
+        valid_set = self._dataset(data, held_out) if len(held_out) else None
+        training = Training(
+            net,
+            train_set,
+            valid_set,
+            settings,
+            needs_certain_gain=pca_rows is not None,
+        )
+        result = train(training)
+        is_pca = pca_rows is not None and not result.has_changed
+        if is_pca and len(pca_rows) < len(data.rows):
+            # Rows need not be held out any longer.
+            self._start(net, parts, data, data.rows)
+            loss = net.evaluate(train_set if valid_set is None else valid_set)
+            result = result._replace(best_loss=loss["loss"])
+        return result, is_pca
+
+    def _train_conditioned(
+        self, parts: ResolvedParts, data: TrainingData
+    ) -> tuple[AutoencoderNet, TrainingResult]:
+        """Train the best of several candidates; the net, and the result."""
+        settings, mean = self._recipe.settings, self._feature_mean
+        is_given = self.optimizer == "adam" or "weight_decay" in (
+            self.optimizer_params or {}
+        )
+        decay = settings.optimizer_params.get("weight_decay", 0.0)
+        options = candidates(
+            len(data.rows),
+            data.n_features,
+            weight_decay=decay if is_given else None,
+            has_noise=self._recipe.corruption is not None,
+        )
+        fit = ConditionedFit(
+            options,
+            settings,
+            data.rows,
+            make_net=self._make_net,
+            dataset=lambda rows: self._dataset(data, rows),
+            start_as_pca=lambda net, dataset: start_as_pca(
+                net.module_, dataset, mean, self.n_components_, parts.output_activation
+            ),
+            has_listeners=bool(self.callbacks) or bool(self.verbose),
+        )
+        done = fit.run()
+        self.candidates_ = {
+            "start": np.array(["pca", *(one.start for one in options)]),
+            "input_noise": np.array([0.0, *(one.input_noise for one in options)]),
+            "weight_decay": np.array([0.0, *(one.weight_decay for one in options)]),
+            "is_trained": np.array([False] + [True] * len(options)),
+            "loss": done.losses,
+        }
+        self.best_candidate_ = done.best
+        return done.net, done.result
 
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None, *, X_target=None, sample_weight=None):
@@ -294,7 +347,8 @@ default=None
                 self._check_more(data)
                 net = self._on_device(self.net_)
             else:
-                parts = self._resolve(data, continues)
+                # More rows may follow.
+                parts = self._resolve(data, continues, np.inf)
                 net = self._build(parts, data)
                 self._start(net, parts, data, data.rows)
             net.set_listeners(self.callbacks, self.verbose)
@@ -311,13 +365,18 @@ default=None
             raise result.interrupt
         return self
 
-    def _resolve(self, data: TrainingData, continues: bool) -> ResolvedParts:
-        """The network and the objective, checked against each other and the data."""
+    def _resolve(
+        self, data: TrainingData, continues: bool, n_rows: float
+    ) -> ResolvedParts:
+        """The network and the objective, checked against each other and the data.
+
+        The size of a new network suits `n_rows`.
+        """
         n_components = self.n_components
         if not continues:
             table = data.X, data.rows, data.weight
             self._feature_mean, self._feature_scale = mean_and_scale(*table)
-            self._n_outputs = data.n_outputs
+            self._n_outputs, self._suited_rows = data.n_outputs, n_rows
             if n_components < 1:
                 mean = self._feature_mean
                 n_components = number_of_axes(*table, mean, n_components)
@@ -327,7 +386,13 @@ default=None
                 n_components = self.n_components_
         self.n_components_ = int(n_components)
         parts = self._parts(data, self.n_components_)
-        return resolve_parts(parts, data, self.n_components_, is_new=not continues)
+        return resolve_parts(
+            parts,
+            data,
+            self.n_components_,
+            is_new=not continues,
+            n_rows=self._suited_rows,
+        )
 
     def _check_more(self, data: TrainingData) -> None:
         """Check data that a fitted network goes on with."""
@@ -354,7 +419,9 @@ default=None
             **parts.design,
             standardize=units[0],
             standardize_target=units[-1],
-            settings=self._resolve_training(len(data.rows)),
+            settings=self._resolve_training(
+                len(data.rows), n_folds=_n_folds(parts, data)
+            ),
         )
         net = self._make_net()
         if parts.network is None:
@@ -373,7 +440,11 @@ default=None
 
     def _continue(self, parts: ResolvedParts, data: TrainingData) -> AutoencoderNet:
         """The net of the previous fit, with a new optimizer."""
-        before, settings = self._recipe, self._resolve_training(len(data.rows))
+        before = self._recipe
+        settings = self._resolve_training(len(data.rows), n_folds=_n_folds(parts, data))
+        if settings.n_folds > 0:
+            # There is nothing to choose.
+            settings = replace(settings, n_folds=0)
         recipe = replace(before, **parts.design, settings=settings)
         for name in ("module", "module_params"):
             old, new = getattr(before, name), getattr(recipe, name)
@@ -485,3 +556,13 @@ default=None
                 )
             penalties[int(index)].set_params(**{name: params[key]})
         return self
+
+
+def _n_folds(parts: ResolvedParts, data: TrainingData) -> int | None:
+    """Number of folds that suits the data; None if candidates cannot be compared."""
+    if not parts.is_conditioned:
+        return None
+    n_rows = len(data.rows)
+    if size_of(n_rows, data.n_features) != "small":
+        return 0
+    return 5 if n_rows < 500 else 3

@@ -14,10 +14,11 @@ from sklearn_ae.networks.dense import DenseNetwork
 from sklearn_ae.objectives.losses import Loss
 from sklearn_ae.objectives.objective import Objective
 from sklearn_ae.objectives.terms import Penalty
+from sklearn_ae.training.conditioning import size_of
 
-# The meaning of "auto": one wide layer. At the same cost it is better than several
-# narrow layers, whatever the number of features.
-HIDDEN_LAYER_SIZES = (256,)
+# The meaning of "auto", by the size of the table where start and regularisation are
+# chosen by unseen rows.
+HIDDEN_LAYER_SIZES = {"small": (64, 64), "large": (128, 128), "wide": (256,)}
 
 # `data_rms` that fits codes in (0, 1) and codes that are penalised: of 1, 1/2, 1/4 and
 # 1/8 the best, on tables of scikit-learn.
@@ -57,6 +58,8 @@ class Parts:
     orders_codes : bool
         Whether codes are rotated into uncorrelated columns, if the network and the
         penalties allow it.
+    optimizer : str or type
+        As the parameter of this name.
     """
 
     network: Any = None
@@ -78,6 +81,7 @@ class Parts:
     objective: type = Objective
     objective_params: dict[str, Any] = field(default_factory=dict)
     orders_codes: bool = True
+    optimizer: Any = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +98,9 @@ class ResolvedParts:
         Activation of the output. A class given as network applies its own.
     starts_as_pca : bool
         Whether a new network starts as PCA. A class given as network never does.
+    is_conditioned : bool
+        Whether a new network is trained in whitened codes, so that its start and its
+        regularisation can be chosen by unseen rows.
     code_bias : float or None
         Initial biases of the code, if the network has `set_code_bias`.
     data_rms : float or None
@@ -107,15 +114,23 @@ class ResolvedParts:
     design: dict[str, Any]
     output_activation: str
     starts_as_pca: bool
+    is_conditioned: bool
     code_bias: float | None
     data_rms: float | None
     may_rotate_codes: bool
 
 
 def resolve_parts(
-    parts: Parts, data: TrainingData, n_components: int, *, is_new: bool
+    parts: Parts,
+    data: TrainingData,
+    n_components: int,
+    *,
+    is_new: bool,
+    n_rows: float,
 ) -> ResolvedParts:
     """Choose what parts leave open, and check that they suit each other and the data.
+
+    `n_rows` is the number of rows that the size of the network should suit.
 
     Raises
     ------
@@ -131,13 +146,28 @@ def resolve_parts(
     starts_as_pca = parts.init == "pca" and not is_class
     if starts_as_pca and is_new:
         check_pca_start(parts, data, n_components)
+    is_standardized = loss.degree is not None and output_activation == "identity"
+    is_conditioned = (
+        starts_as_pca
+        and parts.network is None
+        and parts.wrapper is None
+        and not parts.tied_weights
+        and np.size(parts.hidden_layer_sizes) > 0
+        and is_standardized
+        and parts.objective is Objective
+        and parts.orders_codes
+        and all(penalty.weight == 0 for penalty in parts.penalties)
+        and parts.optimizer in ("adam", "adamw")
+    )
+    size = size_of(n_rows, data.n_features) if is_conditioned else "wide"
     params = {"n_features": data.n_features, "n_components": n_components}
-    module, own = _module_and_params(parts, data, output_activation, starts_as_pca)
+    module, own = _module_and_params(
+        parts, data, output_activation, starts_as_pca, HIDDEN_LAYER_SIZES[size]
+    )
     params |= own
     if parts.wrapper is not None:
         params = around(module, params) | parts.wrapper_params
         module = parts.wrapper
-    is_standardized = loss.degree is not None and output_activation == "identity"
     return ResolvedParts(
         network=parts.network,
         design={
@@ -151,6 +181,7 @@ def resolve_parts(
         },
         output_activation=output_activation,
         starts_as_pca=starts_as_pca,
+        is_conditioned=is_conditioned,
         code_bias=parts.code_bias,
         data_rms=parts.data_rms if is_standardized else None,
         may_rotate_codes=parts.orders_codes
@@ -217,7 +248,11 @@ def check_pca_start(parts: Parts, data: TrainingData, n_components: int) -> None
 
 
 def _module_and_params(
-    parts: Parts, data: TrainingData, output_activation: str, linear_path: bool
+    parts: Parts,
+    data: TrainingData,
+    output_activation: str,
+    linear_path: bool,
+    auto_sizes: tuple[int, ...],
 ) -> tuple[Any, dict[str, Any]]:
     """The class of the network, and its arguments besides the two widths."""
     network = parts.network
@@ -237,7 +272,7 @@ def _module_and_params(
         module, own = network.module_and_params(data.n_features, data.n_outputs)
         return module, params | own
     sizes = parts.hidden_layer_sizes
-    sizes = HIDDEN_LAYER_SIZES if sizes == "auto" else np.atleast_1d(sizes)
+    sizes = auto_sizes if sizes == "auto" else np.atleast_1d(sizes)
     own = {
         "hidden_layer_sizes": tuple(int(size) for size in sizes),
         "tied_weights": parts.tied_weights,

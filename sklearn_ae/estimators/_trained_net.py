@@ -47,8 +47,8 @@ class TrainedNetMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
                 net.set_listeners(*listeners)
             raise
 
-    def _make_net(self) -> AutoencoderNet:
-        """An initialised, untrained net."""
+    def _make_net(self, listens: bool = True) -> AutoencoderNet:
+        """An initialised, untrained net, with the user's callbacks if it listens."""
         recipe, settings = self._recipe, self._recipe.settings
         optimizer = settings.optimizer
         if isinstance(optimizer, str):
@@ -72,9 +72,9 @@ class TrainedNetMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             standardize=recipe.standardize,
             standardize_target=recipe.standardize_target,
             seed=settings.seed,
-            callbacks=self.callbacks,
+            callbacks=self.callbacks if listens else None,
             device=self.device_,
-            verbose=self.verbose,
+            verbose=self.verbose if listens else 0,
             **params,
         )
         return net.initialize()

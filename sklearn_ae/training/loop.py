@@ -1,6 +1,6 @@
 """One training from its first epoch to the weights that are kept."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from functools import partial
@@ -272,9 +272,16 @@ class Training:
             self.net.notify("on_train_end", X=self.train, y=None)
 
 
-_trainer: ContextVar[Callable[[Training], TrainingResult] | None] = ContextVar(
-    "trainer", default=None
-)
+# Result of a training, or the error that ended it.
+Outcome = TrainingResult | Exception
+Trainer = Callable[[Sequence[Training]], list[Outcome]]
+
+_trainer: ContextVar[Trainer | None] = ContextVar("trainer", default=None)
+
+
+def current_trainer() -> Trainer | None:
+    """The function that `trained_by` has set, if any."""
+    return _trainer.get()
 
 
 def train(training: Training, *, alone: bool = False) -> TrainingResult:
@@ -285,9 +292,12 @@ def train(training: Training, *, alone: bool = False) -> TrainingResult:
     An interrupt is part of the result; the caller raises it after cleaning up.
     A callback that raises `KeyboardInterrupt` ends the training, as in skorch.
     """
-    trainer = _trainer.get()
+    trainer = current_trainer()
     if trainer is not None and not alone:
-        return trainer(training)
+        (outcome,) = trainer([training])
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
     net, interrupt = training.net, None
     isolation: AbstractContextManager[None] = nullcontext()
     if net.needs_isolation_:
@@ -322,7 +332,7 @@ def train(training: Training, *, alone: bool = False) -> TrainingResult:
 
 
 @contextmanager
-def trained_by(trainer: Callable[[Training], TrainingResult]) -> Iterator[None]:
+def trained_by(trainer: Trainer) -> Iterator[None]:
     """Let another function do the trainings of this block, in this thread."""
     token = _trainer.set(trainer)
     try:

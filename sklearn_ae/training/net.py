@@ -207,10 +207,19 @@ class AutoencoderNet(skorch.NeuralNet):
             return x
         return corrupt_standardized(self.corruption, x, self.noise_, self.standardize)
 
+    def noisy(self, x: Tensor) -> Tensor:
+        """The batch with noise for training, if there is any."""
+        if self.input_noise == 0:
+            return x
+        noise = torch.empty_like(x).normal_(generator=self.noise_)
+        return x.add(noise, alpha=self.input_noise)
+
     def _forward(self, batch: Any) -> dict[str, Any]:
         x, target, weight = unpack_batch(batch)
         if self.corruption is not None:
             x = self.corrupted(x)
+        if self.module_.training:
+            x = self.noisy(x)
         terms, reconstruction = self.criterion_(
             self.module_, x, target, weight, self.noise_
         )

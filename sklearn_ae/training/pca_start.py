@@ -21,13 +21,18 @@ def start_as_pca(
     data_mean: np.ndarray,
     n_components: int,
     output_activation: str,
-) -> None:
+) -> np.ndarray:
     """Make `network` the projection on the principal axes, or the regression on it.
 
     Where the dataset has targets of its own, the decoder is their least-squares
     regression on the projections. With a sigmoid output, whose inverse is not
     linear, the decoder starts as the first-order expansion of that inverse about
     the mean target. A variational network becomes probabilistic PCA.
+
+    Returns
+    -------
+    deviations : ndarray of shape (n_components,)
+        Standard deviations along the axes, in units of the network.
     """
     is_variational = isinstance(network, VariationalNetwork)
     inner = network.network if is_variational else network
@@ -58,6 +63,7 @@ def start_as_pca(
     )
     if is_variational:
         start_as_probabilistic_pca(network, axes, dataset)
+    return np.sqrt(axes.variances) / dataset.standardize.scale
 
 
 def start_as_probabilistic_pca(
@@ -78,7 +84,7 @@ def start_as_probabilistic_pca(
     """
     network = module.network
     n_components, n_outputs = len(axes.components), dataset.n_outputs
-    noise = _residual_variance(network, dataset)
+    noise = residual_variance(network, dataset)
     device = next(network.parameters()).device
     with torch.no_grad():
         origin = torch.zeros(1, n_components, device=device)
@@ -107,7 +113,7 @@ def start_as_probabilistic_pca(
     )
 
 
-def _residual_variance(network: Any, dataset: ArrayDataset) -> float:
+def residual_variance(network: Any, dataset: ArrayDataset) -> float:
     """Mean square of all entries of target minus reconstruction, weighted."""
     total = mass = 0.0
     with torch.no_grad():

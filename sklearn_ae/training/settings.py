@@ -15,7 +15,7 @@ import torch
 from sklearn.utils import check_random_state
 from torch.optim import Optimizer
 
-from sklearn_ae._sklearn_compat import Interval, StrOptions
+from sklearn_ae._sklearn_compat import Interval, RealNotInt, StrOptions
 from sklearn_ae.training import eager_optimizers
 from sklearn_ae.training.hardware import resolve_device
 
@@ -55,6 +55,8 @@ class TrainingSettings:
         Rows in a step, and passes over the rows, at most.
     n_held_out : int
         How many rows are held out.
+    n_folds : int
+        Number of folds of a cross-validation, or 0.
     patience : int or None
         Epochs without an improvement after which training stops.
     seed : int
@@ -68,6 +70,7 @@ class TrainingSettings:
     batch_size: int
     max_epochs: int
     n_held_out: int
+    n_folds: int
     patience: int | None
     tol: float
     seed: int
@@ -88,6 +91,19 @@ class TrainingSettings:
         if strata is None or self.n_held_out == 0:
             return rng.permutation(rows)[: self.n_held_out]
         return rows[_stratified(strata, self.n_held_out, rng)]
+
+    def splits(self, rows: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Pairs of rows to train on and of unseen rows: one per fold, or one in all.
+
+        All parts to train on are of one size, so that they can be trained on at once.
+        """
+        if self.n_folds == 0:
+            unseen = np.sort(self.held_out(rows))
+            return [(np.setdiff1d(rows, unseen), unseen)]
+        order = np.random.RandomState(self.seed).permutation(rows)
+        folds = [np.sort(order[i :: self.n_folds]) for i in range(self.n_folds)]
+        n_train = len(rows) - len(folds[0])
+        return [(np.setdiff1d(order, fold)[:n_train], fold) for fold in folds]
 
     def of_one_epoch(self) -> "TrainingSettings":
         """The settings of `partial_fit`: one epoch at a constant rate."""
@@ -122,17 +138,26 @@ class TrainingParameters:
 
     batch_size : "auto" or int, default="auto"
         Largest number of rows in a step. "auto" is 64 for less than 5,000 rows, 128 for
-        less than 50,000, and 256 for more.
+        less than 50,000, and 256 for more. For dense networks that start as PCA it is
+        32 for less than 250 rows, 64 for less than 500, 128 for less than 1,500, and
+        256 for more.
 
     max_epochs : "auto" or int, default="auto"
         Number of passes over the training rows. "auto" is 100,000 divided by the number
-        of rows, but at least 10 and at most 300. 0 keeps the initial network.
+        of rows, but at least 10 and at most 300. For dense networks that start as PCA
+        it is 200 for less than 250 rows, else 200,000 divided by the number of rows,
+        but at least 10 and at most 100. 0 keeps the initial network.
 
-    validation_fraction : float or None, default=0.1
-        Share of the rows that is held out, in (0, 1). The weights with the lowest
-        loss on these rows are kept. Small tables hold out 30 rows, but at most a third.
-        None trains on all rows and keeps the last weights, unless the loss was lower
-        before training.
+    validation : "auto", int, float or None, default="auto"
+        How to find out what training is worth on unseen rows. A float in (0, 1) holds
+        out this share of the rows, but 30 of them or a third of a small table, and
+        keeps the weights with the lowest loss there. An int of at least 2 is the number
+        of folds of a cross-validation, which chooses the start and the regularisation;
+        the final network is trained on all rows. It needs a dense network that starts
+        as PCA. None trains on all rows and keeps the last weights, unless the loss was
+        lower before training. "auto" is 0.1 or, where cross-validation is possible and
+        the table has at most 100 columns, 5 for less than 500 rows and 3 for less than
+        1,500.
 
     n_iter_no_change : int or None, default=None
         Number of epochs without an improvement after which training stops: of the loss
@@ -164,7 +189,7 @@ class TrainingParameters:
     learning_rate_schedule: str = "one_cycle"
     batch_size: int | str = "auto"
     max_epochs: int | str = "auto"
-    validation_fraction: float | None = 0.1
+    validation: Any = "auto"
     n_iter_no_change: int | None = None
     tol: float = 1e-4
     device: str = "cpu"
@@ -188,7 +213,12 @@ class TrainingParameters:
             StrOptions({"auto"}),
             Interval(Integral, 0, None, closed="left"),
         ],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither"), None],
+        "validation": [
+            StrOptions({"auto"}),
+            Interval(Integral, 2, None, closed="left"),
+            Interval(RealNotInt, 0, 1, closed="neither"),
+            None,
+        ],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), None],
         "tol": [Interval(Real, 0, None, closed="left")],
         "device": [str],
@@ -197,8 +227,13 @@ class TrainingParameters:
         "verbose": ["verbose"],
     }
 
-    def _resolve_training(self, n_rows: int) -> TrainingSettings:
+    def _resolve_training(
+        self, n_rows: int, *, n_folds: int | None = None
+    ) -> TrainingSettings:
         """The settings of a fit to so many rows; sets `device_`, too.
+
+        `n_folds` is the number of folds, or 0, that "auto" stands for, and None where
+        cross-validation is not possible.
 
         Raises a ValueError if parameters contradict each other.
         """
@@ -216,15 +251,29 @@ class TrainingParameters:
             None if self.learning_rate == "auto" else float(self.learning_rate),
         )
         self.device_ = resolve_device(self.device)
+        is_conditioned = n_folds is not None
         batch_size, max_epochs = self.batch_size, self.max_epochs
         if batch_size == "auto":
-            batch_size = 64 if n_rows < 5_000 else 128 if n_rows < 50_000 else 256
+            batch_size = _auto_batch_size(n_rows, is_conditioned)
         if max_epochs == "auto":
-            # About 100,000 rows in all.
-            max_epochs = min(300, max(10, 100_000 // max(1, n_rows)))
+            max_epochs = _auto_max_epochs(n_rows, is_conditioned)
+        validation = self.validation
+        if validation == "auto":
+            validation = n_folds or 0.1
         n_held_out = 0
-        if self.validation_fraction is not None:
-            share = round(self.validation_fraction * n_rows)
+        if isinstance(validation, Integral):
+            if not is_conditioned:
+                raise ValueError(
+                    f"validation={validation!r} folds need a dense network that starts "
+                    "as PCA, without penalties, tied weights or an optimizer other "
+                    "than 'adam' and 'adamw'. Set validation to a share in (0, 1), or "
+                    "None."
+                )
+            n_folds = min(int(validation), n_rows)
+        else:
+            n_folds = 0
+        if n_folds == 0 and validation is not None:
+            share = round(validation * n_rows)
             # At least 30 rows, unless that is more than a third of them.
             n_held_out = min(max(1, share, min(30, n_rows // 3)), n_rows - 1)
         random_state = self.random_state
@@ -239,10 +288,25 @@ class TrainingParameters:
             batch_size=int(batch_size),
             max_epochs=int(max_epochs),
             n_held_out=n_held_out,
+            n_folds=n_folds,
             patience=self.n_iter_no_change,
             tol=float(self.tol),
             seed=int(check_random_state(random_state).randint(2**31 - 1)),
         )
+
+
+def _auto_batch_size(n_rows: int, is_conditioned: bool) -> int:
+    steps = [(5_000, 64), (50_000, 128)]
+    if is_conditioned:
+        steps = [(250, 32), (500, 64), (1_500, 128)]
+    return next((size for limit, size in steps if n_rows < limit), 256)
+
+
+def _auto_max_epochs(n_rows: int, is_conditioned: bool) -> int:
+    if not is_conditioned:
+        # About 100,000 rows in all.
+        return min(300, max(10, 100_000 // max(1, n_rows)))
+    return 200 if n_rows < 250 else min(100, max(10, 200_000 // n_rows))
 
 
 def resolve_optimizer(
