@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sklearn_ae.batched.batches import SharedBatches
+from sklearn_ae.batched.batches import SharedBatches, equal_states
 from sklearn_ae.batched.cancellation import Cancellation
 from sklearn_ae.batched.optimizers import (
     OptimizerSettings,
@@ -157,11 +157,24 @@ class StackedNetworks:
             rows = zip(self.nets, clean, strict=True)
             x = torch.stack([net.corrupted(own) for net, own in rows])
         if self.module.training and any(net.input_noise for net in self.nets):
-            rows = zip(self.nets, x, strict=True)
-            x = torch.stack([net.noisy(own) for net, own in rows])
+            x = self._noisy(x)
         noise = [net.noise_ for net in self.nets]
         terms, _ = self.objective(self.module, x, target, weight, noise)
         return terms
+
+    def _noisy(self, x: Tensor) -> Tensor:
+        """Inputs with the noise that each network would draw by itself."""
+        first, *others = self.nets
+        has_dropout = any(isinstance(m, SeededDropout) for m in self.module.modules())
+        if has_dropout or not all(equal_states(first.noise_, o.noise_) for o in others):
+            rows = zip(self.nets, x, strict=True)
+            return torch.stack([net.noisy(own) for net, own in rows])
+        # All would draw the same.
+        noise = torch.empty_like(x[0]).normal_(generator=first.noise_)
+        for other in others:
+            other.noise_.set_state(first.noise_.get_state())
+        levels = torch.tensor([net.input_noise for net in self.nets], device=x.device)
+        return x + levels[:, None, None] * noise
 
     def _step(self, losses: Tensor) -> None:
         parameters = dict(self.module.named_parameters())

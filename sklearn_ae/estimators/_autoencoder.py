@@ -243,3 +243,4 @@ class Autoencoder(BaseAutoencoder, NetworkParameters):
     """
 
     init: str = "pca"
+    activation: str = "gelu"

@@ -34,7 +34,12 @@ from sklearn_ae.objectives.losses import NAMED_LOSSES, Loss
 from sklearn_ae.objectives.terms import L1Penalty, L2Penalty, Penalty
 from sklearn_ae.persistence.recipe import Recipe
 from sklearn_ae.persistence.state import dump_state, load_state
-from sklearn_ae.training.conditioning import candidates, size_of
+from sklearn_ae.training.conditioning import (
+    LEARNING_RATE,
+    WEIGHT_DECAY,
+    candidates,
+    size_of,
+)
 from sklearn_ae.training.hardware import resolve_device
 from sklearn_ae.training.loop import Training, TrainingResult, train
 from sklearn_ae.training.net import AutoencoderNet
@@ -277,20 +282,21 @@ default=None
     ) -> tuple[AutoencoderNet, TrainingResult]:
         """Train the best of several candidates; the net, and the result."""
         settings, mean = self._recipe.settings, self._feature_mean
-        is_given = self.optimizer == "adam" or "weight_decay" in (
+        decay, rate = settings.optimizer_params.get("weight_decay", 0.0), LEARNING_RATE
+        if self.optimizer == "adamw" and "weight_decay" not in (
             self.optimizer_params or {}
-        )
-        decay = settings.optimizer_params.get("weight_decay", 0.0)
-        options = candidates(
-            len(data.rows),
-            data.n_features,
-            weight_decay=decay if is_given else None,
-            has_noise=self._recipe.corruption is not None,
-        )
+        ):
+            decay = WEIGHT_DECAY
+        if self.learning_rate != "auto":
+            rate = settings.learning_rate
+        has_noise = self._recipe.corruption is not None
+        options = candidates(len(data.rows), data.n_features, has_noise=has_noise)
         fit = ConditionedFit(
             options,
             settings,
             data.rows,
+            learning_rate=rate,
+            weight_decay=decay,
             make_net=self._make_net,
             dataset=lambda rows: self._dataset(data, rows),
             start_as_pca=lambda net, dataset: start_as_pca(
@@ -302,7 +308,6 @@ default=None
         self.candidates_ = {
             "start": np.array(["pca", *(one.start for one in options)]),
             "input_noise": np.array([0.0, *(one.input_noise for one in options)]),
-            "weight_decay": np.array([0.0, *(one.weight_decay for one in options)]),
             "is_trained": np.array([False] + [True] * len(options)),
             "loss": done.losses,
         }

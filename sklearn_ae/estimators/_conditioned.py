@@ -51,6 +51,7 @@ class ConditionedFit:
     settings : TrainingSettings
     rows : ndarray of int
         All rows.
+    learning_rate, weight_decay : float
     make_net : callable
         ``make_net(listens)`` returns a new net, with callbacks if it listens.
     dataset : callable
@@ -68,12 +69,15 @@ class ConditionedFit:
         settings: TrainingSettings,
         rows: np.ndarray,
         *,
+        learning_rate: float,
+        weight_decay: float,
         make_net: Callable[[bool], AutoencoderNet],
         dataset: Callable[[np.ndarray], ArrayDataset],
         start_as_pca: Callable[[AutoencoderNet, ArrayDataset], np.ndarray],
         has_listeners: bool,
     ) -> None:
         self.candidates, self.settings, self.rows = candidates, settings, rows
+        self._learning_rate, self._weight_decay = learning_rate, weight_decay
         self._make_net, self._dataset = make_net, dataset
         self._start_as_pca, self._has_listeners = start_as_pca, has_listeners
 
@@ -183,7 +187,14 @@ class ConditionedFit:
         net = self._make_net(listens)
         if candidate.start == "pca":
             net.module_.load_state_dict(reference.module_.state_dict())
-        start_candidate(net, candidate, deviations, self._scale)
+        start_candidate(
+            net,
+            candidate,
+            deviations,
+            self._scale,
+            self._learning_rate,
+            self._weight_decay,
+        )
         return net
 
     def _training(

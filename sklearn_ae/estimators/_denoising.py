@@ -273,6 +273,7 @@ default="gaussian"
 
     n_components: int | float = field(default=0.95, kw_only=False)
     init: str = "pca"
+    activation: str = "gelu"
     corruption: str | Callable = "gaussian"
     corruption_level: float = 0.3
 

@@ -145,7 +145,7 @@ class TrainingParameters:
     max_epochs : "auto" or int, default="auto"
         Number of passes over the training rows. "auto" is 100,000 divided by the number
         of rows, but at least 10 and at most 300. For dense networks that start as PCA
-        it is 200 for less than 250 rows, else 200,000 divided by the number of rows,
+        it is 150 for less than 100 rows, else 200,000 divided by the number of rows,
         but at least 10 and at most 100. 0 keeps the initial network.
 
     validation : "auto", int, float or None, default="auto"
@@ -306,7 +306,7 @@ def _auto_max_epochs(n_rows: int, is_conditioned: bool) -> int:
     if not is_conditioned:
         # About 100,000 rows in all.
         return min(300, max(10, 100_000 // max(1, n_rows)))
-    return 200 if n_rows < 250 else min(100, max(10, 200_000 // n_rows))
+    return 150 if n_rows < 100 else min(100, max(10, 200_000 // n_rows))
 
 
 def resolve_optimizer(
