@@ -36,9 +36,9 @@ from sklearn_ae.persistence.recipe import Recipe
 from sklearn_ae.persistence.state import dump_state, load_state
 from sklearn_ae.training.conditioning import (
     LEARNING_RATE,
+    MANY_COLUMNS,
     WEIGHT_DECAY,
     candidates,
-    size_of,
 )
 from sklearn_ae.training.hardware import resolve_device
 from sklearn_ae.training.loop import Training, TrainingResult, train
@@ -568,6 +568,6 @@ def _n_folds(parts: ResolvedParts, data: TrainingData) -> int | None:
     if not parts.is_conditioned:
         return None
     n_rows = len(data.rows)
-    if size_of(n_rows, data.n_features) != "small":
+    if n_rows >= 500 or data.n_features > MANY_COLUMNS:
         return 0
-    return 5 if n_rows < 500 else 3
+    return 5 if n_rows < 300 else 3

@@ -83,17 +83,17 @@ class ConditionedFit:
 
     def run(self) -> Conditioned:
         """Train; an interrupt by the user is part of the result."""
-        self._net = self._make_net(True)
-        every_row = self._dataset(self.rows)
-        self._deviations = self._start_as_pca(self._net, every_row)
-        some = every_row.thinned(_MEASURED_ROWS)
-        self._scale = residual_scale(residual_variance(self._net.module_, some))
-        n_components = len(self._deviations)
         splits = self.settings.splits(self.rows)
-        has_few_rows = len(splits[0][0]) < max(n_components, 2)
+        train_rows, unseen = splits[0]
+        self._net = self._make_net(True)
+        train_set = self._dataset(train_rows)
+        self._deviations = self._start_as_pca(self._net, train_set)
+        some = train_set.thinned(_MEASURED_ROWS)
+        self._scale = residual_scale(residual_variance(self._net.module_, some))
+        has_few_rows = len(train_rows) < max(len(self._deviations), 2)
         if has_few_rows or self._deviations[0] == 0 or self.settings.max_epochs == 0:
-            return self._pca(splits, np.full(1 + len(self.candidates), np.nan))
-        if len(splits[0][1]) == 0:
+            return self._pca(np.full(1 + len(self.candidates), np.nan))
+        if len(unseen) == 0:
             return self._without_unseen_rows()
         return self._by_unseen_rows(splits)
 
@@ -103,8 +103,10 @@ class ConditionedFit:
         trainings, pca = [], []
         for train_rows, unseen in splits:
             train_set, unseen_set = self._dataset(train_rows), self._dataset(unseen)
-            reference = self._make_net(False)
-            deviations = self._start_as_pca(reference, train_set)
+            reference, deviations = self._net, self._deviations
+            if self.settings.n_folds > 0:
+                reference = self._make_net(False)
+                deviations = self._start_as_pca(reference, train_set)
             pca.append(reference.row_losses(unseen_set))
             for candidate in self.candidates:
                 net = self._started(candidate, False, reference, deviations)
@@ -121,7 +123,7 @@ class ConditionedFit:
         means = np.full(1 + len(self.candidates), np.nan)
         means[0] = pca_losses.mean()
         if interrupt is not None:
-            kept = self._pca(splits, means)
+            kept = self._pca(means)
             return kept._replace(result=kept.result._replace(interrupt=interrupt))
         errors = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
         if len(errors) == len(outcomes):
@@ -143,21 +145,22 @@ class ConditionedFit:
             if best == 0 or means[i + 1] < means[best]:
                 best, gains = i + 1, pca_losses - losses
         if best == 0 or not is_certain_gain(float(gains.mean()), gains):
-            return self._pca(splits, means)
+            return self._pca(means)
         chosen = self.candidates[best - 1]
+        training, outcome = trainings[best - 1], outcomes[best - 1]
         if self.settings.n_folds == 0 and not self._has_listeners:
             # The network was trained on all rows that are not held out.
-            training, outcome = trainings[best - 1], outcomes[best - 1]
             assert isinstance(outcome, TrainingResult)
             return self._finished(training, chosen, outcome, means, best)
-        train_rows, unseen = splits[0]
         if self.settings.n_folds > 0:
-            train_rows, unseen = self.rows, unseen[:0]
-        train_set = self._dataset(train_rows)
-        deviations = self._start_as_pca(self._net, train_set)
-        net = self._started(chosen, True, self._net, deviations)
-        valid = self._dataset(unseen) if len(unseen) else None
-        training = self._training(net, train_set, valid)
+            every_row = self._dataset(self.rows)
+            self._deviations = self._start_as_pca(self._net, every_row)
+            net = self._started(chosen, True, self._net, self._deviations)
+            training = self._training(net, every_row, None)
+        else:
+            # Once more, for the user's callbacks.
+            net = self._started(chosen, True, self._net, self._deviations)
+            training = self._training(net, training.train, training.valid)
         return self._finished(training, chosen, train(training), means, best)
 
     def _without_unseen_rows(self) -> Conditioned:
@@ -170,7 +173,7 @@ class ConditionedFit:
         result = train(training)
         losses = np.full(1 + len(self.candidates), np.nan)
         if net.evaluate(train_set)["loss"] >= before:
-            kept = self._pca([], losses)
+            kept = self._pca(losses)
             return kept._replace(
                 result=kept.result._replace(interrupt=result.interrupt)
             )
@@ -225,9 +228,7 @@ class ConditionedFit:
         result = result._replace(has_changed=True, best_loss=float(loss))
         return Conditioned(net, result, losses, best)
 
-    def _pca(
-        self, splits: list[tuple[np.ndarray, np.ndarray]], losses: np.ndarray
-    ) -> Conditioned:
+    def _pca(self, losses: np.ndarray) -> Conditioned:
         """PCA of all rows."""
         every_row = self._dataset(self.rows)
         self._start_as_pca(self._net, every_row)

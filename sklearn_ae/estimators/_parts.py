@@ -14,11 +14,10 @@ from sklearn_ae.networks.dense import DenseNetwork
 from sklearn_ae.objectives.losses import Loss
 from sklearn_ae.objectives.objective import Objective
 from sklearn_ae.objectives.terms import Penalty
-from sklearn_ae.training.conditioning import size_of
+from sklearn_ae.training.conditioning import auto_sizes
 
-# The meaning of "auto", by the size of the table where start and regularisation are
-# chosen by unseen rows.
-HIDDEN_LAYER_SIZES = {"small": (64, 64), "large": (128, 128), "wide": (256,)}
+# The meaning of "auto" for networks that do not train in whitened codes.
+WIDE_LAYER = (256,)
 
 # `data_rms` that fits codes in (0, 1) and codes that are penalised: of 1, 1/2, 1/4 and
 # 1/8 the best, on tables of scikit-learn.
@@ -159,10 +158,10 @@ def resolve_parts(
         and all(penalty.weight == 0 for penalty in parts.penalties)
         and parts.optimizer in ("adam", "adamw")
     )
-    size = size_of(n_rows, data.n_features) if is_conditioned else "wide"
+    sizes = auto_sizes(n_rows, data.n_features) if is_conditioned else WIDE_LAYER
     params = {"n_features": data.n_features, "n_components": n_components}
     module, own = _module_and_params(
-        parts, data, output_activation, starts_as_pca, HIDDEN_LAYER_SIZES[size]
+        parts, data, output_activation, starts_as_pca, sizes
     )
     params |= own
     if parts.wrapper is not None:
@@ -252,7 +251,7 @@ def _module_and_params(
     data: TrainingData,
     output_activation: str,
     linear_path: bool,
-    auto_sizes: tuple[int, ...],
+    default_sizes: tuple[int, ...],
 ) -> tuple[Any, dict[str, Any]]:
     """The class of the network, and its arguments besides the two widths."""
     network = parts.network
@@ -272,7 +271,7 @@ def _module_and_params(
         module, own = network.module_and_params(data.n_features, data.n_outputs)
         return module, params | own
     sizes = parts.hidden_layer_sizes
-    sizes = auto_sizes if sizes == "auto" else np.atleast_1d(sizes)
+    sizes = default_sizes if sizes == "auto" else np.atleast_1d(sizes)
     own = {
         "hidden_layer_sizes": tuple(int(size) for size in sizes),
         "tied_weights": parts.tied_weights,

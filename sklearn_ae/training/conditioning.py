@@ -37,42 +37,37 @@ class Candidate(NamedTuple):
     input_noise: float
 
 
-# Small tables need more noise, or less. A random start finds what lies rolled up in the
-# space of the first components.
-_SMALL = [
-    Candidate("pca", 0.3),
-    Candidate("pca", 1.0),
-    Candidate("random", 0.3),
-    Candidate("random", 1.0),
-]
-_LARGE = [Candidate("pca", 0.4), Candidate("random", 0.4)]
+# Tables with more columns take one wide layer, tables with more rows one candidate.
+MANY_COLUMNS, MANY_ROWS = 100, 5_000
 
 
 def candidates(n_rows: int, n_features: int, *, has_noise: bool) -> list[Candidate]:
     """The candidates for a table of some size, the first one for want of a choice.
 
+    Small tables need more noise, or less. A random start finds what lies rolled up in
+    the space of the first components. The larger the table, the less is gained by a
+    choice, and the more it costs.
+
     With `has_noise`, inputs are corrupted already and get no noise.
     """
-    size = size_of(n_rows, n_features)
-    table = _SMALL if size == "small" else _LARGE
-    if size == "wide" or n_rows >= MANY_ROWS:
-        table = table[:1]
+    starts, noises = ["pca", "random"], [0.4]
+    if n_features > MANY_COLUMNS:
+        starts, noises = ["pca"], [0.0]
+    elif n_rows >= MANY_ROWS:
+        starts = ["pca"]
+    elif n_rows < 1_500:
+        noises = [0.3, 1.0] if n_features <= 32 or n_rows < 500 else [1.0]
     if has_noise:
-        table = [one._replace(input_noise=0.0) for one in table]
-    return list(dict.fromkeys(table))
+        noises = [0.0]
+    return [Candidate(start, noise) for start in starts for noise in noises]
 
 
-# Below, cross-validation is affordable; above, one candidate is as good.
-FEW_ROWS, MANY_ROWS = 1500, 5000
-# Tables with more columns take a wider layer, and most of the time is spent in it.
-MANY_FEATURES = 100
-
-
-def size_of(n_rows: float, n_features: int) -> str:
-    """The size of a table: "small", "large" or, with many columns, "wide"."""
-    if n_features > MANY_FEATURES:
-        return "wide"
-    return "small" if n_rows < FEW_ROWS else "large"
+def auto_sizes(n_rows: float, n_features: int) -> tuple[int, ...]:
+    """Widths of the hidden layers that suit a table of some size."""
+    if n_features > MANY_COLUMNS:
+        return (256,)
+    is_large = n_rows >= MANY_ROWS or (n_features > 32 and n_rows >= 500)
+    return (128, 128) if is_large else (64, 64)
 
 
 def residual_scale(residual_variance: float) -> float:

@@ -274,8 +274,9 @@ class TrainingParameters:
             n_folds = 0
         if n_folds == 0 and validation is not None:
             share = round(validation * n_rows)
-            # At least 30 rows, unless that is more than a third of them.
-            n_held_out = min(max(1, share, min(30, n_rows // 3)), n_rows - 1)
+            # At least 30 or, for a choice, 100 rows, but not more than a third.
+            least = 100 if is_conditioned and self.validation == "auto" else 30
+            n_held_out = min(max(1, share, min(least, n_rows // 3)), n_rows - 1)
         random_state = self.random_state
         if random_state is None:
             # Not numpy's global generator, which stays as it is.
@@ -298,7 +299,7 @@ class TrainingParameters:
 def _auto_batch_size(n_rows: int, is_conditioned: bool) -> int:
     steps = [(5_000, 64), (50_000, 128)]
     if is_conditioned:
-        steps = [(250, 32), (500, 64), (1_500, 128)]
+        steps = [(250, 32), (500, 64), (1_000, 128)]
     return next((size for limit, size in steps if n_rows < limit), 256)
 
 
