@@ -54,7 +54,7 @@ def autoencoder_fit(X, k, hidden, batch_size):
             learning_rate_schedule="constant",
             batch_size=batch_size,
             max_epochs=epochs,
-            validation_fraction=None,
+            validation=None,
             random_state=0,
         ).fit(X)
         assert estimator.n_iter_ == epochs

@@ -44,7 +44,7 @@ AUTOENCODERS = {
     "stacked denoising": StackedAutoencoder(layer=MASKING, max_epochs=0, **NETWORK),
 }
 # All labels are needed for training, so none are held out.
-TUNING = {"validation_fraction": None, "max_epochs": 50}
+TUNING = {"validation": None, "max_epochs": 50}
 
 
 def digits():
@@ -89,7 +89,7 @@ def measure(data, n_labels, epochs, seed):
         for what, params in {
             "frozen": {"freeze": True},
             "fine-tuned": TUNING,
-            "fine-tuned, 10 % held out": TUNING | {"validation_fraction": 0.1},
+            "fine-tuned, 10 % held out": TUNING | {"validation": 0.1},
         }.items():
             tuned = clone(model).set_params(**params)
             add(f"{name}, {what}", tuned, seconds=seconds)

@@ -25,7 +25,7 @@ NETWORK = {
     "loss": "bernoulli",
     "batch_size": 128,
     "max_epochs": 10,
-    "validation_fraction": None,
+    "validation": None,
 }
 SETTINGS = {
     "as in PyTorch's example": {

@@ -51,7 +51,7 @@ HELD_OUT_ROWS = "the held-out rows are drawn: a repeated row may be on both side
 # some checks use tables with one column.
 CHEAP = {"n_components": 1, "max_epochs": 3, "random_state": 0}
 # One batch of all rows and none held out: only the initial weights are random.
-FULL_BATCH = {"validation_fraction": None, "batch_size": 1000}
+FULL_BATCH = {"validation": None, "batch_size": 1000}
 
 
 # Small, because convolutions are slow; the checks' tables are images of one row.
@@ -124,7 +124,7 @@ _REGISTRY = {
         init="random",
         hidden_layer_sizes=8,
         batch_size=4,
-        validation_fraction=None,
+        validation=None,
     ),
     "mae": _entry(loss="mae", optimizer="sgd", learning_rate=1e-3, **FULL_BATCH),
     "huber": _entry(loss="huber", hidden_layer_sizes=(), **FULL_BATCH),
@@ -137,10 +137,10 @@ _REGISTRY = {
         l1_penalty=1e-3,
         l2_penalty=1e-2,
         dropout=0.2,
-        validation_fraction=None,
+        validation=None,
     ),
     "own_network": _entry(
-        MINI_BATCHES, network=OwnNetwork, learning_rate=1e-2, validation_fraction=None
+        MINI_BATCHES, network=OwnNetwork, learning_rate=1e-2, validation=None
     ),
     "momentum": _entry(
         optimizer="momentum", learning_rate_schedule="cosine", **FULL_BATCH
@@ -170,7 +170,7 @@ _REGISTRY = {
         SparseAutoencoder,
         n_components=4,
         batch_size=4,
-        validation_fraction=None,
+        validation=None,
     ),
     "sparse_l1": _entry(
         None, SparseAutoencoder, sparsity="l1", tied_weights=True, **FULL_BATCH
@@ -324,7 +324,7 @@ _REGISTRY = {
         StackedAutoencoder,
         layer=PLAIN_LAYER,
         batch_size=4,
-        validation_fraction=None,
+        validation=None,
         **STACK,
     ),
     "classifier": _supervised(None, AutoencoderClassifier),
@@ -334,7 +334,7 @@ _REGISTRY = {
     "classifier_held_out": _supervised(
         HELD_OUT_ROWS,
         AutoencoderClassifier,
-        validation_fraction=0.1,
+        validation=0.1,
         max_epochs=20,
         learning_rate=1e-2,
     ),

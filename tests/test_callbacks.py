@@ -38,7 +38,7 @@ def autoencoder(**params):
         "init": "random",
         "hidden_layer_sizes": 8,
         "batch_size": 10,
-        "validation_fraction": 0.5,  # 30 rows here and there
+        "validation": 0.5,  # 30 rows here and there
         "max_epochs": 4,
         "n_iter_no_change": 10,
         "random_state": 0,
@@ -181,26 +181,24 @@ def test_batch_rows_with_callbacks(table):
             )
 
 
-@pytest.mark.parametrize("validation_fraction", [None, 0.5])
-def test_history_is_a_table(validation_fraction, table):
+@pytest.mark.parametrize("validation", [None, 0.5])
+def test_history_is_a_table(validation, table):
     """One row an epoch, one column a term."""
-    est = autoencoder(
-        validation_fraction=validation_fraction, l1_penalty=0.1, l2_penalty=0.2
-    ).fit(table)
+    est = autoencoder(validation=validation, l1_penalty=0.1, l2_penalty=0.2).fit(table)
     frame = pd.DataFrame(est.history_)
     assert len(frame) == est.n_iter_ == 4
     assert frame["epoch"].tolist() == [1, 2, 3, 4]
     expected = {"epoch", "learning_rate"}
-    for prefix in ["train", "valid"] if validation_fraction else ["train"]:
+    for prefix in ["train", "valid"] if validation else ["train"]:
         terms = [f"{prefix}_{term}" for term in ("reconstruction", "l1", "l2")]
         np.testing.assert_allclose(frame[terms].sum(axis=1), frame[f"{prefix}_loss"])
         expected |= {f"{prefix}_loss", *terms}
     assert expected <= set(frame.columns)
-    assert not any("valid" in name for name in frame.columns) or validation_fraction
+    assert not any("valid" in name for name in frame.columns) or validation
     assert frame.notna().all(axis=None)
     assert all(dtype.kind in "if" for dtype in frame.dtypes)
     np.testing.assert_array_equal(est.loss_curve_, frame["train_loss"])
-    if validation_fraction:
+    if validation:
         np.testing.assert_array_equal(est.validation_loss_curve_, frame["valid_loss"])
     else:
         assert est.validation_loss_curve_ is None
@@ -387,16 +385,16 @@ def test_training_goes_on_through_the_net_after_an_early_stop(loaded, table):
 # -- the progress bar ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("validation_fraction", [None, 0.5])
-def test_verbose_shows_one_bar(validation_fraction, table, capfd):
-    autoencoder(verbose=1, validation_fraction=validation_fraction).fit(table)
+@pytest.mark.parametrize("validation", [None, 0.5])
+def test_verbose_shows_one_bar(validation, table, capfd):
+    autoencoder(verbose=1, validation=validation).fit(table)
     out, err = capfd.readouterr()
     assert out == ""
     assert err.strip().count("\n") == 0  # one line, redrawn
     last = err.strip().split("\r")[-1]
     assert "4/4" in last
     assert "train_loss=" in last
-    assert ("valid_loss=" in last) == (validation_fraction is not None)
+    assert ("valid_loss=" in last) == (validation is not None)
 
 
 def test_nothing_is_printed_otherwise(table, capfd):

@@ -90,7 +90,7 @@ ROUNDING = 1e-5
 # Momentum, because its steps are as long as the gradient. Those of Adam have full
 # length even where the gradient is zero up to rounding, as it is at the PCA start.
 FULL_BATCH_STEPS = {
-    "validation_fraction": None,
+    "validation": None,
     "batch_size": 1000,
     "optimizer": "momentum",
     "optimizer_params": None,

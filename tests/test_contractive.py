@@ -28,7 +28,7 @@ from sklearn_ae.objectives.terms import exact_contraction
 DEPTHS = [(), (6,), (6, 4), (6, 4, 5)]
 # One batch of all rows, none held out, and weights that hardly change.
 AT_START = {
-    "validation_fraction": None,
+    "validation": None,
     "batch_size": 1000,
     "max_epochs": 1,
     "learning_rate": 1e-9,
@@ -378,7 +378,7 @@ def test_history_of_projections(seeded_table, seed):
     """Near the exact penalty, and on rows held out with the same noise each time."""
     X = np.tile(seeded_table, (20, 1))
     model = ContractiveAutoencoder(3, n_projections=2, random_state=seed, **AT_START)
-    model.set_params(max_epochs=4, validation_fraction=0.5)
+    model.set_params(max_epochs=4, validation=0.5)
     table = model.set_params(optimizer="sgd").fit(X).history_
     expected = model.lambd * np.square(model.jacobian_norm(X)).mean()
     for rows in ("train", "valid"):
@@ -434,7 +434,7 @@ def test_one_projection_trains_as_the_exact_norm(digits, hidden_layer_sizes, see
         16,
         hidden_layer_sizes=hidden_layer_sizes,
         max_epochs=15,
-        validation_fraction=None,
+        validation=None,
         random_state=seed,
     )
     exact = clone(model).fit(digits[0])

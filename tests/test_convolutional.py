@@ -400,9 +400,7 @@ def test_targets_of_another_number_of_channels(seed):
     codes = np.c_[np.ones(80), PCA(4).fit_transform(grey)]
     expected = codes @ np.linalg.lstsq(codes, colour, rcond=None)[0]
     np.testing.assert_allclose(start.reconstruct(grey), expected, atol=1e-5)
-    model = ConvolutionalAutoencoder(
-        4, **params, max_epochs=60, validation_fraction=None
-    )
+    model = ConvolutionalAutoencoder(4, **params, max_epochs=60, validation=None)
     model.fit(grey, X_target=colour)
     assert model.reconstruct(grey).shape == (80, 90)
     errors = [np.square(m.reconstruct(grey) - colour).mean() for m in (start, model)]
@@ -446,7 +444,7 @@ VARIANTS = {
 def test_every_objective_falls(name):
     X = images()
     model = clone(VARIANTS[name]).set_params(
-        max_epochs=60, learning_rate=0.01, validation_fraction=None, random_state=0
+        max_epochs=60, learning_rate=0.01, validation=None, random_state=0
     )
     model.fit(X)
     falls = model.loss_curve_[:3].mean() - model.loss_curve_[-10:].mean()
@@ -476,7 +474,7 @@ def test_jacobian_norm_is_autograds(seed):
 
 def test_dropout_is_ruled_by_the_random_state(seed, untouched_generators):
     X = images()
-    params = {"dropout": 0.3, "channels": (4, 4), "validation_fraction": None}
+    params = {"dropout": 0.3, "channels": (4, 4), "validation": None}
     first, again, other, none = (
         ConvolutionalAutoencoder(
             2, max_epochs=3, init="random", random_state=random_state, **params
@@ -530,7 +528,7 @@ def test_sparse_rows():
 def test_codes_are_uncorrelated_and_sorted(seed):
     X = images(seed)
     model = ConvolutionalAutoencoder(
-        3, channels=(4, 4), max_epochs=20, validation_fraction=None, random_state=seed
+        3, channels=(4, 4), max_epochs=20, validation=None, random_state=seed
     ).fit(X)
     covariance = np.cov(model.transform(X).T)
     variances = np.diag(covariance)

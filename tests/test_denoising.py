@@ -92,7 +92,7 @@ class Spy(nn.Module):
 def seen_in_training(model, X):
     """What the network sees of `X` in the first epoch, in the units of `X`."""
     Spy.seen = []
-    model = clone(model).set_params(network=Spy, max_epochs=1, validation_fraction=None)
+    model = clone(model).set_params(network=Spy, max_epochs=1, validation=None)
     model.fit(X)
     return np.vstack(Spy.seen) * model.scale_ + model.mean_
 
@@ -182,7 +182,7 @@ def test_callable_gets_rows_of_the_data(seeded_table, container, seed):
     X = 1e3 * seeded_table
     recorder = Recorder(level=500.0)
     model = DenoisingAutoencoder(2, corruption=recorder, max_epochs=1)
-    model.set_params(random_state=seed, batch_size=7, validation_fraction=None)
+    model.set_params(random_state=seed, batch_size=7, validation=None)
     before = X.copy()
     model.fit(CONTAINERS[container](X))
     np.testing.assert_array_equal(X, before)
@@ -199,7 +199,7 @@ def test_network_sees_what_the_callable_returns(seeded_table, seed):
     seen = seen_in_training(model.set_params(random_state=seed), X)
     # `clone` copies the recorder as well.
     assert recorder.rows == []
-    model.set_params(network=Spy, max_epochs=1, validation_fraction=None)
+    model.set_params(network=Spy, max_epochs=1, validation=None)
     Spy.seen = []
     model.fit(X)
     noisy = np.vstack([noisy for _, noisy in recorder.passes(training=True)])
@@ -254,7 +254,7 @@ def test_rows_of_no_weight_are_no_salt(seeded_table, seed):
     X = np.vstack([seeded_table, np.full((1, 7), 1e4)])
     weight = np.r_[np.ones(len(seeded_table)), 0]
     model = DenoisingAutoencoder(2, corruption="salt_and_pepper", max_epochs=2)
-    model.set_params(random_state=seed, validation_fraction=None)
+    model.set_params(random_state=seed, validation=None)
     weighted = clone(model).fit(X, sample_weight=weight)
     assert_same_model(weighted, model.fit(seeded_table), seeded_table)
 

@@ -161,7 +161,7 @@ def test_pipelines(params, seed):
         {"factor": 3, "cv": [(np.arange(80), np.arange(80, 120))]},
         {"scoring": lambda est, X, y=None: -est.reconstruction_error(X).max()},
     ],
-    ids=str,
+    ids=lambda params: "-".join(params),
 )
 def test_options(params):
     estimator = DenoisingAutoencoder(

@@ -114,7 +114,7 @@ def test_loss_curves_without_terms(sparse):
 
 
 def test_loss_curve_of_one_epoch_without_validation(X):
-    autoencoder = Autoencoder(2, max_epochs=1, validation_fraction=None, random_state=0)
+    autoencoder = Autoencoder(2, max_epochs=1, validation=None, random_state=0)
     display = LossCurveDisplay.from_estimator(autoencoder.fit(X))
     assert list(display.lines_) == ["train_loss"]
     assert display.lines_["train_loss"].get_marker() == "."  # a line would not show

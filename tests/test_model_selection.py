@@ -127,7 +127,7 @@ CASES = {
         8,
     ),
     "nothing held out": (
-        briefly(Autoencoder, init="random", validation_fraction=None),
+        briefly(Autoencoder, init="random", validation=None),
         {"learning_rate": [1e-3, 5e-3]},
         4,
     ),
@@ -1077,7 +1077,7 @@ def test_estimators_that_train_several_times(estimator, grid, groups):
     [
         {},
         # The loss is still finite before the one step.
-        {"validation_fraction": None, "batch_size": 200, "max_epochs": 1},
+        {"validation": None, "batch_size": 200, "max_epochs": 1},
         {"optimizer": OwnSGD},
     ],
     ids=["in training", "after the last step", "alone"],
@@ -1217,7 +1217,7 @@ def test_interrupts_end_the_search(moment, n_jobs, sigint_raises):
 @pytest.mark.parametrize("delay", [0.0, 0.002, 0.01, 0.03, 0.1, 0.2])
 def test_interrupts_at_any_time(delay, n_jobs, sigint_raises):
     search = BatchedGridSearchCV(
-        sparsely().set_params(max_epochs=LONG, validation_fraction=0.2),
+        sparsely().set_params(max_epochs=LONG, validation=0.2),
         {"lambd": [0.1, 1.0]},
         cv=2,
         n_jobs=n_jobs,

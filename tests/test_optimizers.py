@@ -128,7 +128,7 @@ def test_rates_of_a_fit(name, table, recwarn):
         2,
         learning_rate=RATE / 100,
         learning_rate_schedule=name,
-        validation_fraction=None,
+        validation=None,
         batch_size=12,  # 60 rows: five batches
         max_epochs=N_EPOCHS,
         random_state=0,
@@ -311,7 +311,7 @@ def test_loss_falls_below_the_start(optimizer, digits):
     The start is PCA, which is not easy to better.
     """
     train, _ = digits
-    est = Autoencoder(8, optimizer=optimizer, validation_fraction=None, random_state=0)
+    est = Autoencoder(8, optimizer=optimizer, validation=None, random_state=0)
     start = est.set_params(max_epochs=0).fit(train).score(train)
     est.set_params(max_epochs=20).fit(train)
     assert 1 - est.score(train) < 0.998 * (1 - start)
@@ -340,7 +340,7 @@ def test_lbfgs(digits):
         learning_rate=1.0,
         learning_rate_schedule="constant",
         batch_size=len(X),
-        validation_fraction=None,
+        validation=None,
         max_epochs=3,
         random_state=0,
     ).fit(X)

@@ -250,7 +250,7 @@ def test_transform_leaves_the_model_as_it_is(table):
         {"init": "random", "hidden_layer_sizes": (16, 8), "activation": "relu"},
         {"tied_weights": True},
         {"loss": "huber"},
-        {"loss": "mae", "validation_fraction": None},
+        {"loss": "mae", "validation": None},
         {"activation": "identity"},
     ],
     ids=str,
@@ -370,7 +370,7 @@ def test_linear_network_with_pca_start_spans_pcas_subspace(table, seed, params):
     model = Autoencoder(3, random_state=seed, **params).fit(table)
     # Held-out rows may favour another subspace by a little: compare the training.
     model_all = Autoencoder(
-        3, validation_fraction=None, random_state=seed, max_epochs=100, **params
+        3, validation=None, random_state=seed, max_epochs=100, **params
     ).fit(table)
     assert_spans_pcas_subspace(model_all, table)
     assert held_out_error(model, table) <= 1.02 * held_out_error(
@@ -389,7 +389,7 @@ def test_linear_network_is_not_trained_away_from_pca(
         n_components,
         activation="identity",
         hidden_layer_sizes=(),
-        validation_fraction=None,
+        validation=None,
         optimizer=optimizer,
         max_epochs=5,
         random_state=seed,
@@ -403,7 +403,7 @@ def test_linear_network_with_random_start_spans_pcas_subspace(params):
     model = Autoencoder(
         3,
         init="random",
-        validation_fraction=None,
+        validation=None,
         batch_size=len(table),  # without the noise of batches, to the minimum
         optimizer="adam",
         learning_rate=0.03,

@@ -167,11 +167,9 @@ def test_scaled_objective_is_worth_the_same(loss, scale, seed):
         torch.testing.assert_close(objective.unit * terms[name], reference[name])
 
 
-@pytest.mark.parametrize("validation_fraction", [None, 0.5])
+@pytest.mark.parametrize("validation", [None, 0.5])
 @pytest.mark.parametrize("scaled", [1.0, 30.0])
-def test_history_holds_the_objective_in_units_of_the_data(
-    validation_fraction, scaled, seed
-):
+def test_history_holds_the_objective_in_units_of_the_data(validation, scaled, seed):
     """J = mean 1/2 ||x - xhat||^2 + l1 sum |W| + l2/2 sum W^2, by hand."""
     X = scaled * draw_table(seed)
     est = Autoencoder(
@@ -181,12 +179,12 @@ def test_history_holds_the_objective_in_units_of_the_data(
         l2_penalty=0.3,
         learning_rate=1e-9,  # the weights stay where they are
         max_epochs=1,
-        validation_fraction=validation_fraction,
+        validation=validation,
         random_state=seed,
     ).fit(X)
     weights = weight_matrices(est)
     table = est.history_
-    sets = ["train", "valid"] if validation_fraction else ["train"]
+    sets = ["train", "valid"] if validation else ["train"]
     for prefix in sets:
         assert table[f"{prefix}_l1"][0] == pytest.approx(
             0.02 * REFERENCES["l1"](weights), rel=1e-5
@@ -198,7 +196,7 @@ def test_history_holds_the_objective_in_units_of_the_data(
         assert table[f"{prefix}_loss"][0] == pytest.approx(total, rel=1e-9)
     # All rows, in training or held out.
     rows = 0.5 * ((X - est.reconstruct(X)) ** 2).sum(axis=1)
-    sizes = {"train": 30, "valid": 30} if validation_fraction else {"train": 60}
+    sizes = {"train": 30, "valid": 30} if validation else {"train": 60}
     found = sum(n * table[f"{s}_reconstruction"][0] for s, n in sizes.items())
     assert found == pytest.approx(rows.sum(), rel=1e-5)
 
@@ -209,7 +207,7 @@ def test_reported_loss_is_that_of_the_reconstructions(loss, seed):
     X = draw_table(seed)
     X = (X - X.min()) / np.ptp(X) * (1 if loss == "bce" else 40)
     est = Autoencoder(
-        2, loss=loss, learning_rate=1e-9, max_epochs=1, validation_fraction=None
+        2, loss=loss, learning_rate=1e-9, max_epochs=1, validation=None
     ).fit(X)
     reference = NAMED_LOSSES[loss](
         torch.from_numpy(est.reconstruct(X)), torch.from_numpy(X)
@@ -232,7 +230,7 @@ def test_weight_zero_is_the_plain_autoencoder(zero, seed):
     params = {
         "n_components": 2,
         "max_epochs": 3,
-        "validation_fraction": None,
+        "validation": None,
         "random_state": seed,
     }
     plain = Autoencoder(**params).fit(X)
@@ -246,7 +244,7 @@ def test_weight_zero_is_the_plain_autoencoder(zero, seed):
 def test_weight_above_zero_is_not(params):
     """The control of the test above."""
     X = draw_table(0)
-    fixed = {"max_epochs": 3, "validation_fraction": None, "random_state": 0}
+    fixed = {"max_epochs": 3, "validation": None, "random_state": 0}
     plain = Autoencoder(2, **fixed).fit(X)
     assert not np.allclose(
         plain.reconstruct(X), Autoencoder(2, **fixed, **params).fit(X).reconstruct(X)
@@ -303,7 +301,7 @@ def test_a_tiny_penalty_is_nearly_none(name, unit):
         model = clone(prototype).set_params(
             max_epochs=3,
             batch_size=60,
-            validation_fraction=None,
+            validation=None,
             optimizer="sgd",
             learning_rate=0.01,
             random_state=0,
@@ -347,7 +345,7 @@ def linear_autoencoder(X, **params):
         activation="identity",
         hidden_layer_sizes=(),
         init="random",
-        validation_fraction=None,
+        validation=None,
         batch_size=len(X),
         random_state=0,
         **(KINKED if params.get("l1_penalty") else SMOOTH),
@@ -460,7 +458,7 @@ def test_penalty_reaches_a_network_of_the_users():
         l2_penalty=0.5,
         learning_rate=1e-9,
         max_epochs=1,
-        validation_fraction=None,
+        validation=None,
     ).fit(X)
     expected = 0.5 * REFERENCES["l2"](weight_matrices(est))
     assert est.history_["train_l2"][0] == pytest.approx(expected, rel=1e-5)

@@ -203,7 +203,7 @@ def test_trained_linear_model_has_the_likelihood_of_pca(seed, init):
         optimizer="adam",
         learning_rate=0.02,
         learning_rate_schedule="cosine",
-        validation_fraction=None,
+        validation=None,
         max_epochs=100,
         random_state=seed,
     ).fit(X)
@@ -218,7 +218,7 @@ def test_default_optimizer_learns_the_variances(seed):
     """Decay of the weights must not pull logarithms of variances to zero."""
     X = gaussian_rows(seed)
     model = VariationalAutoencoder(
-        2, **LINEAR, validation_fraction=None, max_epochs=100, random_state=seed
+        2, **LINEAR, validation=None, max_epochs=100, random_state=seed
     ).fit(X)
     _, _, noise = probabilistic_pca(X, 2)
     assert noise_variance(model) == pytest.approx(noise, rel=0.05)

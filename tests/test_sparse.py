@@ -25,7 +25,7 @@ from sklearn_ae.persistence.state import dump_state
 RHOS = [0.01, 0.05, 0.5, 0.9]
 # One batch of all rows, none held out, and weights that hardly change.
 AT_START = {
-    "validation_fraction": None,
+    "validation": None,
     "batch_size": 1000,
     "max_epochs": 1,
     "learning_rate": 1e-9,
@@ -174,7 +174,7 @@ def test_one_epoch_is_one_step_of_gradient_descent(seeded_table, seed):
         optimizer="sgd",
         learning_rate=1.0,
         learning_rate_schedule="constant",
-        validation_fraction=None,
+        validation=None,
         batch_size=1000,
         random_state=seed,
     )
@@ -418,7 +418,7 @@ def test_mean_activations_tend_to_rho(digits, rho, batch_size, max_epochs):
             lambd=lambd,
             batch_size=batch_size,
             max_epochs=max_epochs,
-            validation_fraction=None,
+            validation=None,
             random_state=0,
         ).fit(digits[0])
         off = model.mean_activation_ - rho

@@ -88,7 +88,7 @@ class Start(Callback):
 def test_layers_are_separately_fitted_models(seeded_table, seed, layer, params):
     X = seeded_table / np.abs(seeded_table).max()
     model = stack(
-        layer, validation_fraction=None, max_epochs=0, random_state=seed, **params
+        layer, validation=None, max_epochs=0, random_state=seed, **params
     ).fit(X)
     codes = X
     for level, (fitted, width) in enumerate(zip(model.layers_, (6, 4, 2), strict=True)):
@@ -146,12 +146,12 @@ def test_settings_of_the_prototype_are_kept(table):
 
 def test_sample_weight_reaches_the_layers(table):
     weight = np.arange(60) % 3
-    model = stack(validation_fraction=None).fit(table, sample_weight=weight)
+    model = stack(validation=None).fit(table, sample_weight=weight)
     np.testing.assert_allclose(
         model.layers_[0].mean_, np.average(table, axis=0, weights=weight), rtol=1e-6
     )
-    kept = stack(validation_fraction=None).fit(table[weight > 0])
-    dropped = stack(validation_fraction=None).fit(table, sample_weight=weight > 0)
+    kept = stack(validation=None).fit(table[weight > 0])
+    dropped = stack(validation=None).fit(table, sample_weight=weight > 0)
     assert_same_weights(kept, dropped)
 
 
@@ -191,12 +191,10 @@ def test_tables_of_few_rows(table, n_rows):
 
 
 @prototypes
-@pytest.mark.parametrize("validation_fraction", [0.1, None])
-def test_network_starts_as_the_layers(table, layer, params, validation_fraction):
+@pytest.mark.parametrize("validation", [0.1, None])
+def test_network_starts_as_the_layers(table, layer, params, validation):
     start = Start()
-    model = stack(
-        layer, validation_fraction=validation_fraction, callbacks=[start], **params
-    )
+    model = stack(layer, validation=validation, callbacks=[start], **params)
     model.fit(table)
     codes, output = through_layers(model.layers_, table[start.rows])
     linear = model.code_activation == "identity"
@@ -210,7 +208,7 @@ def test_network_starts_as_the_layers(table, layer, params, validation_fraction)
 
 @prototypes
 def test_untuned_estimator_is_the_layers(table, layer, params):
-    model = stack(layer, validation_fraction=None, max_epochs=0, **params).fit(table)
+    model = stack(layer, validation=None, max_epochs=0, **params).fit(table)
     codes, output = through_layers(model.layers_, table)
     np.testing.assert_allclose(model.reconstruct(table), output, rtol=1e-5, atol=1e-5)
     found = model.transform(table)
@@ -224,7 +222,7 @@ def test_untuned_estimator_is_the_layers(table, layer, params):
 
 def test_sparse_codes_are_not_rotated(table):
     layer = SparseAutoencoder(sparsity="l1", lambd=0.01)
-    model = stack(layer, max_epochs=10, validation_fraction=None).fit(table)
+    model = stack(layer, max_epochs=10, validation=None).fit(table)
     covariance = np.cov(model.transform(table), rowvar=False)
     assert abs(covariance[0, 1]) > 1e-3 * np.trace(covariance)
 

@@ -201,7 +201,7 @@ def test_second_step_is_ridge(table, numbers, n_targets):
 @pytest.mark.parametrize("penalty", [0.0, 1e-3])
 def test_third_step_lowers_the_loss(table, classes, numbers, estimator, penalty):
     y = target_of(estimator, classes, numbers)
-    params = {"validation_fraction": None, "l2_penalty": penalty, "learning_rate": 0.01}
+    params = {"validation": None, "l2_penalty": penalty, "learning_rate": 0.01}
     model = make(estimator, max_epochs=30, batch_size=60, **params).fit(table, y)
     untuned = make(estimator, max_epochs=0).fit(table, y)
     assert model.n_iter_ == len(model.loss_curve_) == 30
@@ -273,7 +273,7 @@ def test_pretraining_pays_where_labels_are_few(digits):
     y, y_test = train_test_split(y, test_size=0.5, random_state=0)
     X, X_test = digits
     few = np.where(np.arange(len(y)) < 40, y, -1)
-    params = {"validation_fraction": None, "max_epochs": 40, "random_state": 0}
+    params = {"validation": None, "max_epochs": 40, "random_state": 0}
     scores = [
         AutoencoderClassifier(pretrain=pretrain, **params)
         .fit(X, few)
@@ -289,7 +289,7 @@ def test_codes_that_hardly_vary_do_no_harm():
     y = X @ [1.0, 2.0, 3.0]
     # Sixteen columns, nearly all of whose variance is in three.
     wide = DenoisingAutoencoder(16, init="random", max_epochs=0, random_state=0)
-    params = {"validation_fraction": None, "max_epochs": 30, "random_state": 0}
+    params = {"validation": None, "max_epochs": 30, "random_state": 0}
     model = AutoencoderRegressor(wide, **params).fit(X, y)
     variances = model.autoencoder_.explained_variance_
     assert variances.min() < 1e-6 * variances.max()
@@ -323,7 +323,7 @@ def test_every_autoencoder_serves(estimator, name, seeded_table):
     X = (X - X.min(axis=0)) / np.ptp(X, axis=0)
     y = (X[:, 0] > np.median(X[:, 0])).astype(int)
     autoencoder = clone(AUTOENCODERS[name]).set_params(max_epochs=1, random_state=0)
-    tuning = {"validation_fraction": None, "l2_penalty": 0.01}
+    tuning = {"validation": None, "l2_penalty": 0.01}
     frozen = make(estimator, autoencoder, freeze=True).fit(X, y)
     np.testing.assert_allclose(
         frozen.transform(X), frozen.autoencoder_.transform(X), rtol=1e-12, atol=1e-12
@@ -563,7 +563,7 @@ def test_rows_of_weight_zero_are_not_there(table, classes, numbers, estimator):
 def test_weights_are_repetitions(table, classes, numbers, estimator, fitted):
     y = target_of(estimator, classes, numbers)
     times = np.arange(60) % 3 + 1
-    params = {"validation_fraction": None, "batch_size": 1000, "optimizer": "sgd"}
+    params = {"validation": None, "batch_size": 1000, "optimizer": "sgd"}
     model = make(estimator, fitted, **params)
     weighted = clone(model).fit(table, y, sample_weight=times)
     repeated = clone(model).fit(table.repeat(times, axis=0), y.repeat(times))
@@ -774,7 +774,7 @@ def test_cross_validation_score(table, numbers):
         cross_val_score(make(AutoencoderRegressor, **params), table, numbers).mean()
         for params in (
             {"freeze": True},
-            {"validation_fraction": None, "max_epochs": 300},
+            {"validation": None, "max_epochs": 300},
         )
     ]
     assert scores[1] > scores[0] + 0.2
@@ -794,7 +794,7 @@ WRONG = {
     "learning_rate_schedule": ["step"],
     "batch_size": [0, 2.5],
     "max_epochs": [-1, 1.5],
-    "validation_fraction": [0, 1, "yes"],
+    "validation": [0, 1, "yes"],
     "n_iter_no_change": [0],
     "tol": [-1e-4],
     "device": ["gpu", 3],

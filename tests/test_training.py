@@ -88,7 +88,7 @@ def test_stops_after_patience(patience, table):
 def test_stops_after_patience_without_held_out_rows(patience, table):
     """The training loss counts, of which the first has none before it."""
     params = {"n_iter_no_change": patience, "tol": 0.99, "max_epochs": 50}
-    est = autoencoder(validation_fraction=None, **params).fit(table)
+    est = autoencoder(validation=None, **params).fit(table)
     assert patience <= est.n_iter_ <= patience + 1
 
 
@@ -143,11 +143,11 @@ def test_the_start_takes_part(init, table):
     np.testing.assert_array_equal(est.transform(table), start.transform(table))
 
 
-@pytest.mark.parametrize("validation_fraction", [None, 0.1])
+@pytest.mark.parametrize("validation", [None, 0.1])
 @pytest.mark.parametrize("init", ["pca", "random"])
-def test_best_loss_without_epochs(init, validation_fraction, table):
+def test_best_loss_without_epochs(init, validation, table):
     """It is the loss of the start, which is kept."""
-    params = {"init": init, "validation_fraction": validation_fraction}
+    params = {"init": init, "validation": validation}
     est = autoencoder(max_epochs=0, **params).fit(table)
     assert np.isfinite(est.best_loss_)
 
@@ -181,7 +181,7 @@ def test_never_ends_worse_than_it_began(optimizer, init, seed, table):
     """On its own objective, which is penalised here."""
     params = {
         "init": init,
-        "validation_fraction": None,
+        "validation": None,
         "l2_penalty": 0.1,
         "code_activation": "identity" if init == "pca" else "tanh",
         "random_state": seed,
@@ -211,7 +211,7 @@ def objective_of(est, X):
 
 def test_held_out_rows_are_never_trained_on(table):
     spy = BatchSpy()
-    est = autoencoder(callbacks=[spy], validation_fraction=0.5).fit(table)
+    est = autoencoder(callbacks=[spy], validation=0.5).fit(table)
     held_out = set(spy.rows("valid", 0, table, est))
     assert len(held_out) == 30
     for epoch in range(6):
@@ -223,7 +223,7 @@ def test_held_out_rows_are_never_trained_on(table):
 
 def test_without_held_out_rows_all_rows_are_trained_on(table):
     spy = BatchSpy()
-    est = autoencoder(callbacks=[spy], validation_fraction=None).fit(table)
+    est = autoencoder(callbacks=[spy], validation=None).fit(table)
     for epoch in range(6):
         assert sorted(spy.rows("train", epoch, table, est)) == list(range(60))
         assert spy.valid[epoch] == []
@@ -235,17 +235,17 @@ def test_without_held_out_rows_all_rows_are_trained_on(table):
 def test_tables_of_a_few_rows(n, fraction):
     """Training and validation rows are never empty, however the share is rounded."""
     X = np.random.default_rng(0).standard_normal((n, 4))
-    est = Autoencoder(1, validation_fraction=fraction, max_epochs=2).fit(X)
+    est = Autoencoder(1, validation=fraction, max_epochs=2).fit(X)
     assert np.isfinite(est.transform(X)).all()
     assert np.isfinite(est.loss_curve_).all()
 
 
-@pytest.mark.parametrize("validation_fraction", [None, 0.5])
-def test_rows_of_weight_are_too_few(validation_fraction, table):
+@pytest.mark.parametrize("validation", [None, 0.5])
+def test_rows_of_weight_are_too_few(validation, table):
     """One row of weight is one row: scikit-learn's minimum for a first fit is two."""
     weight = np.zeros(60)
     weight[7] = 2.0
-    est = Autoencoder(1, validation_fraction=validation_fraction, max_epochs=2)
+    est = Autoencoder(1, validation=validation, max_epochs=2)
     with pytest.raises(ValueError, match=r"sample_weight.*1 row"):
         est.fit(table, sample_weight=weight)
     weight[8] = 1.0
@@ -337,7 +337,7 @@ def assert_fitted_with_the_best_so_far(est, X, n_epochs):
 
 @pytest.mark.filterwarnings("ignore:Training did not lower the loss")
 @pytest.mark.parametrize("how", ["raise", "signal"])
-@pytest.mark.parametrize("validation_fraction", [None, 0.5])
+@pytest.mark.parametrize("validation", [None, 0.5])
 @pytest.mark.parametrize(
     ("event", "epoch", "n_epochs"),
     [
@@ -348,17 +348,17 @@ def assert_fitted_with_the_best_so_far(est, X, n_epochs):
     ],
 )
 def test_interrupt_keeps_the_best_weights_so_far(
-    event, epoch, n_epochs, validation_fraction, how, small_table
+    event, epoch, n_epochs, validation, how, small_table
 ):
     """An interrupt of the user comes out of fit, the wish of a callback does not."""
     params = {
         "learning_rate_schedule": "constant",
-        "validation_fraction": validation_fraction,
+        "validation": validation,
     }
     est = autoencoder(callbacks=[Interrupt(event, epoch, how)], **params)
     interrupted_fit(est, small_table, how)
     assert_fitted_with_the_best_so_far(est, small_table, n_epochs)
-    if validation_fraction and n_epochs:
+    if validation and n_epochs:
         # The rest of an epoch has no validation loss, and leaves no trace.
         whole = autoencoder(max_epochs=n_epochs, **params).fit(small_table)
         assert est.best_loss_ == whole.best_loss_
@@ -493,10 +493,10 @@ DIVERGING = {
 REMEDY = r"epoch \d+.*learning_rate=1e\+08.*[Ll]ower"
 
 
-@pytest.mark.parametrize("validation_fraction", [None, 0.5])
+@pytest.mark.parametrize("validation", [None, 0.5])
 @pytest.mark.parametrize("init", ["pca", "random"])
-def test_diverging_loss_says_what_to_do(init, validation_fraction, small_table):
-    est = autoencoder(init=init, validation_fraction=validation_fraction, **DIVERGING)
+def test_diverging_loss_says_what_to_do(init, validation, small_table):
+    est = autoencoder(init=init, validation=validation, **DIVERGING)
     with pytest.raises(ValueError, match=REMEDY):
         est.fit(small_table)
     assert not hasattr(est, "module_")
@@ -507,7 +507,7 @@ def test_diverging_loss_says_what_to_do(init, validation_fraction, small_table):
 def test_last_step_diverges(rate, small_table):
     """No loss is computed after it, but the weights are useless."""
     params = {**DIVERGING, "learning_rate": rate}
-    est = autoencoder(max_epochs=1, batch_size=60, validation_fraction=None, **params)
+    est = autoencoder(max_epochs=1, batch_size=60, validation=None, **params)
     try:
         est.fit(small_table)
     except ValueError as error:
@@ -627,7 +627,7 @@ def test_partial_fit_keeps_the_state_of_the_optimizer(table):
 
 def test_partial_fit_is_an_epoch_of_fit(table):
     """Three calls are three epochs at a constant rate, up to the axes of the codes."""
-    params = {"learning_rate_schedule": "constant", "validation_fraction": None}
+    params = {"learning_rate_schedule": "constant", "validation": None}
     whole = autoencoder(max_epochs=3, **params).fit(table)
     parts = autoencoder(**params)
     for _ in range(3):
@@ -675,10 +675,10 @@ class Described(Autoencoder):
         self.described_ = mean, variances
 
 
-@pytest.mark.parametrize("validation_fraction", [None, 0.1])
+@pytest.mark.parametrize("validation", [None, 0.1])
 @pytest.mark.parametrize("init", ["pca", "random"])
-def test_moments_are_those_of_the_rotated_codes(init, validation_fraction, table):
-    params = {"init": init, "validation_fraction": validation_fraction}
+def test_moments_are_those_of_the_rotated_codes(init, validation, table):
+    params = {"init": init, "validation": validation}
     est = Described(3, max_epochs=5, learning_rate=0.01, random_state=0, **params)
     for method in (est.fit, est.partial_fit):
         method(table)
@@ -712,10 +712,10 @@ def test_missing_device_leaves_the_former_state(method, small_table):
 # -- what skorch's users expect --------------------------------------------------------
 
 
-@pytest.mark.parametrize("validation_fraction", [None, 0.5])
-def test_train_end_checkpoint(validation_fraction, small_table, tmp_path):
+@pytest.mark.parametrize("validation", [None, 0.5])
+def test_train_end_checkpoint(validation, small_table, tmp_path):
     checkpoint = TrainEndCheckpoint(dirname=str(tmp_path))
-    params = {"callbacks": [checkpoint], "validation_fraction": validation_fraction}
+    params = {"callbacks": [checkpoint], "validation": validation}
     est = autoencoder(code_activation="tanh", **params).fit(small_table)
     saved = torch.load(tmp_path / "train_end_params.pt", weights_only=True)
     # The weights that are kept, not the last ones.
@@ -724,7 +724,7 @@ def test_train_end_checkpoint(validation_fraction, small_table, tmp_path):
 
 
 def test_early_stopping_of_skorch_brings_its_best_weights_back(small_table):
-    params = {"validation_fraction": None, "optimizer": "sgd", "learning_rate": 0.05}
+    params = {"validation": None, "optimizer": "sgd", "learning_rate": 0.05}
     stopper = EarlyStopping("train_loss", patience=2, load_best=True, threshold=0.5)
     est = autoencoder(
         callbacks=[stopper], max_epochs=50, code_activation="tanh", **params
@@ -744,7 +744,7 @@ def test_gradients_can_be_clipped(small_table):
         est = autoencoder(
             code_activation="tanh",
             callbacks=callbacks,
-            validation_fraction=None,
+            validation=None,
             batch_size=60,
             **params,
         ).fit(small_table)
@@ -838,7 +838,7 @@ def test_weighted_target_start(table):
 def test_target_is_what_is_learned(table):
     """A pair of corrupted and clean rows; the loss is that to the clean ones."""
     noisy = table + np.random.default_rng(0).normal(scale=2, size=table.shape)
-    est = autoencoder(init="pca", max_epochs=30, validation_fraction=None)
+    est = autoencoder(init="pca", max_epochs=30, validation=None)
     est.fit(noisy, X_target=table)
     found = half_squared_error(est, noisy, table).mean()
     assert found == pytest.approx(est.loss_curve_[-1], rel=0.1)
@@ -915,7 +915,7 @@ def test_integer_weights_are_repeated_rows(loss, init, table):
         "loss": loss,
         "learning_rate": 1e-9,
         "max_epochs": 1,
-        "validation_fraction": None,
+        "validation": None,
         "l2_penalty": 0.1,
     }
     a = autoencoder(**params).fit(table, sample_weight=counts)
@@ -944,9 +944,7 @@ def test_heavy_rows_are_fitted_better(table):
     heavy = np.where(np.arange(60) < 15, 50.0, 1.0)
     errors = [
         half_squared_error(
-            autoencoder(validation_fraction=None, max_epochs=60).fit(
-                table, sample_weight=w
-            ),
+            autoencoder(validation=None, max_epochs=60).fit(table, sample_weight=w),
             table[:15],
         ).mean()
         for w in (None, heavy)

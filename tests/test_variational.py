@@ -105,7 +105,7 @@ def test_random_start_has_unit_variances(table):
 def test_beta_trades_reconstruction_for_simple_codes(seeded_table):
     light, heavy = (
         VariationalAutoencoder(
-            3, beta=beta, max_epochs=60, validation_fraction=None, random_state=0
+            3, beta=beta, max_epochs=60, validation=None, random_state=0
         ).fit(seeded_table)
         for beta in (0.1, 10)
     )
@@ -344,7 +344,7 @@ def test_pickle_keeps_every_bit(table, params):
 @pytest.mark.parametrize("params", OTHERS.values(), ids=OTHERS.keys())
 def test_any_network_learns(table, params):
     X = expit(table)
-    params = params | {"learning_rate": 0.01, "validation_fraction": None}
+    params = params | {"learning_rate": 0.01, "validation": None}
     model = VariationalAutoencoder(2, max_epochs=150, random_state=0, **params).fit(X)
     losses = model.loss_curve_
     assert losses[-20:].mean() < losses[:5].mean()

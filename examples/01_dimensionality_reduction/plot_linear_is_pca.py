@@ -22,7 +22,7 @@ X_train, X_test = train_test_split(
 # networks with ``activation="identity"`` are linear, too. ``tied_weights=True`` makes
 # the decoder the transpose of the encoder. The optimizer is "adam" because the weight
 # decay of the default would bias the weights away from PCA. The learning rate of 0.02
-# is four times the default. ``validation_fraction=None`` holds no rows out, so that PCA
+# is four times the default. ``validation=None`` holds no rows out, so that PCA
 # and the autoencoder see the same rows.
 import numpy as np
 from scipy.linalg import subspace_angles
@@ -39,7 +39,7 @@ linear = Autoencoder(
     init="random",
     optimizer="adam",
     learning_rate=0.02,
-    validation_fraction=None,
+    validation=None,
     random_state=0,
 )
 

@@ -27,10 +27,10 @@ def with_labels(n_labels, seed):
 
 
 # %%
-# All labels are needed for training, so ``validation_fraction=None`` holds none out.
+# All labels are needed for training, so ``validation=None`` holds none out.
 from sklearn_ae import AutoencoderClassifier
 
-params = {"validation_fraction": None, "max_epochs": 50, "random_state": 0}
+params = {"validation": None, "max_epochs": 50, "random_state": 0}
 classifier = AutoencoderClassifier(**params).fit(X, with_labels(50, seed=0))
 print(f"50 labels: accuracy {classifier.score(X_test, y_test):.3f}")
 

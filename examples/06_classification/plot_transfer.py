@@ -61,13 +61,13 @@ random = clone(encoder).set_params(max_epochs=0).fit(X_source)
 # For comparison: the same network without pretraining, and logistic regression on the
 # pixels and on codes of PCA. PCA is fitted to the source, damaged in the same way as
 # the target, or to the few labelled rows of the target. No labelled rows are held out:
-# ``validation_fraction=None``.
+# ``validation=None``.
 from sklearn.decomposition import PCA
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-training = {"validation_fraction": None, "max_epochs": 30, "random_state": 0}
+training = {"validation": None, "max_epochs": 30, "random_state": 0}
 linear = LogisticRegression(C=0.3, max_iter=1000)
 
 

@@ -10,7 +10,7 @@ about that rate than about the optimizers.
 
 # %%
 # The data, and a deep network with random initial weights, so that there is much to
-# learn. With ``learning_rate_schedule="constant"`` and ``validation_fraction=None``
+# learn. With ``learning_rate_schedule="constant"`` and ``validation=None``
 # only the optimizers affect the training loss.
 from sklearn.datasets import load_digits
 
@@ -22,7 +22,7 @@ autoencoder = Autoencoder(
     init="random",
     hidden_layer_sizes=(128, 64),
     learning_rate_schedule="constant",
-    validation_fraction=None,
+    validation=None,
     max_epochs=20,
     random_state=0,
 )

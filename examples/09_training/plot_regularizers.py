@@ -4,7 +4,7 @@ Weight penalties, dropout and early stopping against overfitting
 
 A network with many more weights than training values memorises its training rows. Four
 options of :class:`~sklearn_ae.Autoencoder` prevent this: ``l2_penalty``,
-``l1_penalty``, ``dropout``, and ``validation_fraction``, which keeps the weights of the
+``l1_penalty``, ``dropout``, and ``validation``, which keeps the weights of the
 epoch with the lowest validation loss. We train on 200 images from random weights and
 evaluate on about 1600 others.
 """
@@ -52,11 +52,11 @@ import numpy as np
 from sklearn.decomposition import PCA
 
 watched = {
-    name: Autoencoder(**plain, **measure, validation_fraction=0.25).fit(X_train)
+    name: Autoencoder(**plain, **measure, validation=0.25).fit(X_train)
     for name, measure in measures.items()
 }
 fitted = {
-    name: Autoencoder(**plain, **measure, validation_fraction=None).fit(X_train)
+    name: Autoencoder(**plain, **measure, validation=None).fit(X_train)
     for name, measure in measures.items()
 }
 fitted["early stopping"] = watched["none"]

@@ -147,7 +147,7 @@ class BaseSupervised(
         divided by their number, but at least 10 and at most 300. 0 is the same as
         ``freeze=True``.
 
-    validation_fraction : float or None, default=0.1
+    validation : float or None, default=0.1
         Share of the labelled rows that is held out in fine-tuning, in (0, 1). The
         weights with the lowest loss on these rows are kept. If no epoch improves on
         the start, the encoder is not changed and the head is trained again on all

@@ -120,17 +120,26 @@ class ContractiveAutoencoder(BaseAutoencoder, NetworkParameters):
 
     batch_size : "auto" or int, default="auto"
         Largest number of rows in a step. "auto" is 64 for less than 5,000 rows, 128 for
-        less than 50,000, and 256 for more.
+        less than 50,000, and 256 for more. For dense networks that start as PCA it is
+        32 for less than 250 rows, 64 for less than 500, 128 for less than 1,500, and
+        256 for more.
 
     max_epochs : "auto" or int, default="auto"
         Number of passes over the training rows. "auto" is 100,000 divided by the number
-        of rows, but at least 10 and at most 300. 0 keeps the initial network.
+        of rows, but at least 10 and at most 300. For dense networks that start as PCA
+        it is 150 for less than 100 rows, else 200,000 divided by the number of rows,
+        but at least 10 and at most 100. 0 keeps the initial network.
 
-    validation_fraction : float or None, default=0.1
-        Share of the rows that is held out, in (0, 1). The weights with the lowest
-        loss on these rows are kept. Small tables hold out 30 rows, but at most a third.
-        None trains on all rows and keeps the last weights, unless the loss was lower
-        before training.
+    validation : "auto", int, float or None, default="auto"
+        How to find out what training is worth on unseen rows. A float in (0, 1) holds
+        out this share of the rows, but 30 of them or a third of a small table, and
+        keeps the weights with the lowest loss there. An int of at least 2 is the number
+        of folds of a cross-validation, which chooses the start and the regularisation;
+        the final network is trained on all rows. It needs a dense network that starts
+        as PCA. None trains on all rows and keeps the last weights, unless the loss was
+        lower before training. "auto" is 0.1 or, where cross-validation is possible and
+        the table has at most 100 columns, 5 for less than 500 rows and 3 for less than
+        1,500.
 
     n_iter_no_change : int or None, default=None
         Number of epochs without an improvement after which training stops: of the loss

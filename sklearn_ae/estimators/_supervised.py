@@ -92,7 +92,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
         divided by their number, but at least 10 and at most 300. 0 is the same as
         ``freeze=True``.
 
-    validation_fraction : float or None, default=0.1
+    validation : float or None, default="auto"
         Share of the labelled rows that is held out in fine-tuning, in (0, 1). The
         weights with the lowest loss on these rows are kept. If no epoch improves on
         the start, the encoder is not changed and the head is trained again on all
@@ -210,7 +210,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
     >>> y_few = y_train.copy()
     >>> y_few[50:] = -1
     >>> classifier = AutoencoderClassifier(
-    ...     validation_fraction=None, max_epochs=50, random_state=0
+    ...     validation=None, max_epochs=50, random_state=0
     ... )
     >>> accuracy = classifier.fit(X_train, y_few).score(X_test, y_test)
     >>> linear = LogisticRegression().fit(X_train[:50], y_train[:50])
@@ -468,7 +468,7 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
         divided by their number, but at least 10 and at most 300. 0 is the same as
         ``freeze=True``.
 
-    validation_fraction : float or None, default=0.1
+    validation : float or None, default="auto"
         Share of the labelled rows that is held out in fine-tuning, in (0, 1). The
         weights with the lowest loss on these rows are kept. If no epoch improves on
         the start, the encoder is not changed and the head is trained again on all
