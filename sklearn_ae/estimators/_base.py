@@ -381,12 +381,13 @@ default=None
         if not continues:
             table = data.X, data.rows, data.weight
             self._feature_mean, self._feature_scale = mean_and_scale(*table)
-            self._n_outputs, self._suited_rows = data.n_outputs, n_rows
+            self._n_outputs, fitted_sizes = data.n_outputs, None
             if n_components < 1:
                 mean = self._feature_mean
                 n_components = number_of_axes(*table, mean, n_components)
         else:
             self._check_more(data)
+            fitted_sizes = self._recipe.module_params.get("hidden_layer_sizes")
             if n_components < 1:
                 n_components = self.n_components_
         self.n_components_ = int(n_components)
@@ -396,7 +397,8 @@ default=None
             data,
             self.n_components_,
             is_new=not continues,
-            n_rows=self._suited_rows,
+            n_rows=n_rows,
+            fitted_sizes=fitted_sizes,
         )
 
     def _check_more(self, data: TrainingData) -> None:

@@ -126,9 +126,7 @@ class ConditionedFit:
             kept = self._pca(means)
             return kept._replace(result=kept.result._replace(interrupt=interrupt))
         errors = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
-        if len(errors) == len(outcomes):
-            raise errors[0]
-        best, gains = 0, pca_losses
+        best, gains = 0, np.empty(0)
         for i in range(len(self.candidates)):
             own = slice(i, None, len(self.candidates))
             if any(isinstance(outcome, Exception) for outcome in outcomes[own]):
@@ -141,27 +139,34 @@ class ConditionedFit:
                     )
                 ]
             )
-            means[i + 1] = losses.mean()
-            if best == 0 or means[i + 1] < means[best]:
+            mean = losses.mean()
+            if np.isfinite(mean) and (best == 0 or mean < means[best]):
                 best, gains = i + 1, pca_losses - losses
-        if best == 0 or not is_certain_gain(float(gains.mean()), gains):
-            return self._pca(means)
+            means[i + 1] = mean
+        if best == 0:
+            raise errors[0]
         chosen = self.candidates[best - 1]
+        is_better = is_certain_gain(float(gains.mean()), gains)
         training, outcome = trainings[best - 1], outcomes[best - 1]
-        if self.settings.n_folds == 0 and not self._has_listeners:
-            # The network was trained on all rows that are not held out.
-            assert isinstance(outcome, TrainingResult)
-            return self._finished(training, chosen, outcome, means, best)
-        if self.settings.n_folds > 0:
-            every_row = self._dataset(self.rows)
-            self._deviations = self._start_as_pca(self._net, every_row)
+        assert isinstance(outcome, TrainingResult)
+        # The last training is on all rows, and the one that callbacks hear of.
+        if self._has_listeners or (is_better and self.settings.n_folds > 0):
+            if self.settings.n_folds > 0:
+                every_row = self._dataset(self.rows)
+                self._deviations = self._start_as_pca(self._net, every_row)
+                datasets = every_row, None
+            else:
+                datasets = training.train, training.valid
             net = self._started(chosen, True, self._net, self._deviations)
-            training = self._training(net, every_row, None)
-        else:
-            # Once more, for the user's callbacks.
-            net = self._started(chosen, True, self._net, self._deviations)
-            training = self._training(net, training.train, training.valid)
-        return self._finished(training, chosen, train(training), means, best)
+            training = self._training(net, *datasets)
+            outcome = train(training)
+        if not is_better:
+            self._net.history = training.net.history
+            kept = self._pca(means)
+            return kept._replace(
+                result=kept.result._replace(interrupt=outcome.interrupt)
+            )
+        return self._finished(training, chosen, outcome, means, best)
 
     def _without_unseen_rows(self) -> Conditioned:
         """Train the first candidate, and keep it if its training loss is lower."""

@@ -125,11 +125,12 @@ def resolve_parts(
     n_components: int,
     *,
     is_new: bool,
-    n_rows: float,
+    n_rows: float = np.inf,
+    fitted_sizes: tuple[int, ...] | None = None,
 ) -> ResolvedParts:
     """Choose what parts leave open, and check that they suit each other and the data.
 
-    `n_rows` is the number of rows that the size of the network should suit.
+    "auto" for `hidden_layer_sizes` is what suits `n_rows`, or `fitted_sizes` if given.
 
     Raises
     ------
@@ -159,6 +160,8 @@ def resolve_parts(
         and parts.optimizer in ("adam", "adamw")
     )
     sizes = auto_sizes(n_rows, data.n_features) if is_conditioned else WIDE_LAYER
+    if fitted_sizes is not None:
+        sizes = fitted_sizes
     params = {"n_features": data.n_features, "n_components": n_components}
     module, own = _module_and_params(
         parts, data, output_activation, starts_as_pca, sizes
