@@ -38,7 +38,7 @@ from sklearn_ae.training.conditioning import (
     LEARNING_RATE,
     MANY_COLUMNS,
     WEIGHT_DECAY,
-    candidates,
+    rounds_of_candidates,
 )
 from sklearn_ae.training.hardware import resolve_device
 from sklearn_ae.training.loop import Training, TrainingResult, train
@@ -290,9 +290,11 @@ default=None
         if self.learning_rate != "auto":
             rate = settings.learning_rate
         has_noise = self._recipe.corruption is not None
-        options = candidates(len(data.rows), data.n_features, has_noise=has_noise)
+        rounds = rounds_of_candidates(
+            len(data.rows), data.n_features, has_noise=has_noise
+        )
         fit = ConditionedFit(
-            options,
+            rounds,
             settings,
             data.rows,
             learning_rate=rate,
@@ -305,6 +307,8 @@ default=None
             has_listeners=bool(self.callbacks) or bool(self.verbose),
         )
         done = fit.run()
+        done.net.set_listeners(self.callbacks, self.verbose)
+        options = fit.candidates
         self.candidates_ = {
             "start": np.array(["pca", *(one.start for one in options)]),
             "input_noise": np.array([0.0, *(one.input_noise for one in options)]),

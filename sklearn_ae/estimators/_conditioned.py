@@ -1,7 +1,7 @@
 """Fits that choose start and regularisation by the losses of unseen rows."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -47,7 +47,8 @@ class ConditionedFit:
 
     Parameters
     ----------
-    candidates : list of Candidate
+    rounds : list of lists of Candidate
+        Those of the second round are tried if the first ones are no better than PCA.
     settings : TrainingSettings
     rows : ndarray of int
         All rows.
@@ -65,7 +66,7 @@ class ConditionedFit:
 
     def __init__(
         self,
-        candidates: list[Candidate],
+        rounds: list[list[Candidate]],
         settings: TrainingSettings,
         rows: np.ndarray,
         *,
@@ -76,7 +77,8 @@ class ConditionedFit:
         start_as_pca: Callable[[AutoencoderNet, ArrayDataset], np.ndarray],
         has_listeners: bool,
     ) -> None:
-        self.candidates, self.settings, self.rows = candidates, settings, rows
+        self.rounds, self.settings, self.rows = rounds, settings, rows
+        self.candidates = [one for candidates in rounds for one in candidates]
         self._learning_rate, self._weight_decay = learning_rate, weight_decay
         self._make_net, self._dataset = make_net, dataset
         self._start_as_pca, self._has_listeners = start_as_pca, has_listeners
@@ -100,121 +102,153 @@ class ConditionedFit:
     def _by_unseen_rows(
         self, splits: list[tuple[np.ndarray, np.ndarray]]
     ) -> Conditioned:
-        trainings, pca = [], []
-        for train_rows, unseen in splits:
-            train_set, unseen_set = self._dataset(train_rows), self._dataset(unseen)
-            reference, deviations = self._net, self._deviations
-            if self.settings.n_folds > 0:
-                reference = self._make_net(False)
-                deviations = self._start_as_pca(reference, train_set)
-            pca.append(reference.row_losses(unseen_set))
-            for candidate in self.candidates:
-                net = self._started(candidate, False, reference, deviations)
-                trainings.append(self._training(net, train_set, unseen_set))
-        interrupt: BaseException | None = None
-        try:
-            outcomes = train_together(trainings)
-        except KeyboardInterrupt as error:
-            outcomes, interrupt = [], error
-        for outcome in outcomes:
-            if isinstance(outcome, TrainingResult) and outcome.interrupt is not None:
-                interrupt = outcome.interrupt
-        pca_losses = np.concatenate(pca)
+        folds = [self._fold(*split) for split in splits]
+        pca_losses = np.concatenate(
+            [fold.reference.row_losses(fold.unseen) for fold in folds]
+        )
         means = np.full(1 + len(self.candidates), np.nan)
         means[0] = pca_losses.mean()
-        if interrupt is not None:
-            kept = self._pca(means)
-            return kept._replace(result=kept.result._replace(interrupt=interrupt))
-        errors = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
-        best, gains = 0, np.empty(0)
-        for i in range(len(self.candidates)):
-            own = slice(i, None, len(self.candidates))
-            if any(isinstance(outcome, Exception) for outcome in outcomes[own]):
+        best: _Trial | None = None
+        errors: list[Exception] = []
+        is_better = False
+        for candidates in self.rounds:
+            if is_better:
+                break
+            try:
+                trials = self._trials(candidates, folds, errors)
+            except KeyboardInterrupt as error:
+                return self._pca(means, error)
+            for trial in trials:
+                mean = float(trial.losses.mean())
+                means[1 + self.candidates.index(trial.candidate)] = mean
+                if best is None or mean < best.losses.mean():
+                    best = trial
+            if best is not None:
+                gains = pca_losses - best.losses
+                is_better = is_certain_gain(float(gains.mean()), gains)
+        if best is None:
+            raise errors[0]
+        return self._last(best, folds, means, is_better)
+
+    def _fold(self, train_rows: np.ndarray, unseen: np.ndarray) -> "_Fold":
+        train_set, reference, deviations = (
+            self._dataset(train_rows),
+            self._net,
+            self._deviations,
+        )
+        if self.settings.n_folds > 0:
+            reference = self._make_net(False)
+            deviations = self._start_as_pca(reference, train_set)
+        return _Fold(train_set, self._dataset(unseen), reference, deviations)
+
+    def _trials(
+        self,
+        candidates: list[Candidate],
+        folds: "list[_Fold]",
+        errors: list[Exception],
+    ) -> "list[_Trial]":
+        """Train candidates on all folds; those that fail add to the errors."""
+        trainings = [
+            self._training(self._started(candidate, False, fold), fold)
+            for candidate in candidates
+            for fold in folds
+        ]
+        outcomes = train_together(trainings)
+        trials = []
+        for i, candidate in enumerate(candidates):
+            own = slice(i * len(folds), (i + 1) * len(folds))
+            results = []
+            for outcome in outcomes[own]:
+                if isinstance(outcome, Exception):
+                    errors.append(outcome)
+                    continue
+                if outcome.interrupt is not None:
+                    raise outcome.interrupt
+                results.append(outcome)
+            if len(results) < len(folds):
                 continue
             losses = np.concatenate(
                 [
-                    training.net.row_losses(self._dataset(unseen))
-                    for training, (_, unseen) in zip(
-                        trainings[own], splits, strict=True
-                    )
+                    training.net.row_losses(fold.unseen)
+                    for training, fold in zip(trainings[own], folds, strict=True)
                 ]
             )
-            mean = losses.mean()
-            if np.isfinite(mean) and (best == 0 or mean < means[best]):
-                best, gains = i + 1, pca_losses - losses
-            means[i + 1] = mean
-        if best == 0:
-            raise errors[0]
-        chosen = self.candidates[best - 1]
-        is_better = is_certain_gain(float(gains.mean()), gains)
-        training, outcome = trainings[best - 1], outcomes[best - 1]
-        assert isinstance(outcome, TrainingResult)
-        # The last training is on all rows, and the one that callbacks hear of.
-        if self._has_listeners or (is_better and self.settings.n_folds > 0):
-            if self.settings.n_folds > 0:
+            if np.isfinite(losses).all():
+                trials.append(_Trial(candidate, trainings[own], results, losses))
+            else:
+                loss = losses[~np.isfinite(losses)][0]
+                errors.append(trainings[own][0].net.diverged(loss))
+        return trials
+
+    def _last(
+        self,
+        best: "_Trial",
+        folds: "list[_Fold]",
+        means: np.ndarray,
+        is_better: bool,
+    ) -> Conditioned:
+        """The last training: on all rows, and the one that callbacks hear of."""
+        has_folds = self.settings.n_folds > 0
+        training, result = best.trainings[0], best.results[0]
+        position = 1 + self.candidates.index(best.candidate)
+        if self._has_listeners or (is_better and has_folds):
+            fold = folds[0]
+            if has_folds:
                 every_row = self._dataset(self.rows)
                 self._deviations = self._start_as_pca(self._net, every_row)
-                datasets = every_row, None
-            else:
-                datasets = training.train, training.valid
-            net = self._started(chosen, True, self._net, self._deviations)
-            training = self._training(net, *datasets)
-            outcome = train(training)
+                fold = _Fold(every_row, None, self._net, self._deviations)
+            training = self._training(self._started(best.candidate, True, fold), fold)
+            result = train(training)
         if not is_better:
             self._net.history = training.net.history
-            kept = self._pca(means)
-            return kept._replace(
-                result=kept.result._replace(interrupt=outcome.interrupt)
-            )
-        return self._finished(training, chosen, outcome, means, best)
+            return self._pca(means, result.interrupt)
+        if has_folds:
+            history, every_row = training.net.history, training.train
+            wanted = 0.5 * (means[0] - means[position])
+            before = self._net.evaluate(every_row)["loss"]
+            if before - training.net.evaluate(every_row)["loss"] < wanted:
+                # Interrupted, or stuck where the networks of the folds were not.
+                training = min(
+                    best.trainings, key=lambda one: one.net.evaluate(every_row)["loss"]
+                )
+                training.net.history = history
+        return self._finished(training, best.candidate, result, means, position)
 
     def _without_unseen_rows(self) -> Conditioned:
         """Train the first candidate, and keep it if its training loss is lower."""
         train_set = self._dataset(self.rows)
         before = self._net.evaluate(train_set)["loss"]
-        chosen = self.candidates[0]
-        net = self._started(chosen, True, self._net, self._deviations)
-        training = self._training(net, train_set, None)
+        fold = _Fold(train_set, None, self._net, self._deviations)
+        net = self._started(self.candidates[0], True, fold)
+        training = self._training(net, fold)
         result = train(training)
         losses = np.full(1 + len(self.candidates), np.nan)
         if net.evaluate(train_set)["loss"] >= before:
-            kept = self._pca(losses)
-            return kept._replace(
-                result=kept.result._replace(interrupt=result.interrupt)
-            )
-        return self._finished(training, chosen, result, losses, 1)
+            self._net.history = net.history
+            return self._pca(losses, result.interrupt)
+        return self._finished(training, self.candidates[0], result, losses, 1)
 
     def _started(
-        self,
-        candidate: Candidate,
-        listens: bool,
-        reference: AutoencoderNet,
-        deviations: np.ndarray,
+        self, candidate: Candidate, listens: bool, fold: "_Fold"
     ) -> AutoencoderNet:
-        """A net at the start of a candidate; `reference` is PCA."""
+        """A net at the start of a candidate."""
         net = self._make_net(listens)
         if candidate.start == "pca":
-            net.module_.load_state_dict(reference.module_.state_dict())
+            net.module_.load_state_dict(fold.reference.module_.state_dict())
         start_candidate(
             net,
             candidate,
-            deviations,
+            fold.deviations,
             self._scale,
             self._learning_rate,
             self._weight_decay,
         )
         return net
 
-    def _training(
-        self, net: AutoencoderNet, train_set: ArrayDataset, unseen: Any
-    ) -> Training:
-        has_folds = self.settings.n_folds > 0
+    def _training(self, net: AutoencoderNet, fold: "_Fold") -> Training:
+        valid = None if self.settings.n_folds > 0 else fold.unseen
         return Training(
-            net,
-            train_set,
-            None if has_folds else unseen,
-            self.settings,
-            keeps_best=not has_folds and unseen is not None,
+            net, fold.train, valid, self.settings, keeps_best=valid is not None
         )
 
     def _finished(
@@ -233,12 +267,32 @@ class ConditionedFit:
         result = result._replace(has_changed=True, best_loss=float(loss))
         return Conditioned(net, result, losses, best)
 
-    def _pca(self, losses: np.ndarray) -> Conditioned:
+    def _pca(
+        self, losses: np.ndarray, interrupt: BaseException | None = None
+    ) -> Conditioned:
         """PCA of all rows."""
         every_row = self._dataset(self.rows)
         self._start_as_pca(self._net, every_row)
         loss = losses[0]
         if not np.isfinite(loss):
             loss = self._net.evaluate(every_row)["loss"]
-        result = TrainingResult(False, float(loss), None)
+        result = TrainingResult(False, float(loss), interrupt)
         return Conditioned(self._net, result, losses, 0)
+
+
+class _Fold(NamedTuple):
+    """Rows to train on, unseen rows, and PCA of the former."""
+
+    train: ArrayDataset
+    unseen: ArrayDataset | None
+    reference: AutoencoderNet
+    deviations: np.ndarray
+
+
+class _Trial(NamedTuple):
+    """A candidate, its training on each fold, and the losses of all unseen rows."""
+
+    candidate: Candidate
+    trainings: list[Training]
+    results: list[TrainingResult]
+    losses: np.ndarray

@@ -41,25 +41,31 @@ class Candidate(NamedTuple):
 MANY_COLUMNS, MANY_ROWS = 100, 5_000
 
 
-def candidates(n_rows: int, n_features: int, *, has_noise: bool) -> list[Candidate]:
+def rounds_of_candidates(
+    n_rows: int, n_features: int, *, has_noise: bool
+) -> list[list[Candidate]]:
     """The candidates for a table of some size, the first one for want of a choice.
 
     Small tables need more noise, or less. A random start finds what lies rolled up in
     the space of the first components. The larger the table, the less is gained by a
-    choice, and the more it costs.
+    choice, and the more it costs: there, a random start is tried only if the start as
+    PCA gains nothing.
 
     With `has_noise`, inputs are corrupted already and get no noise.
     """
-    starts, noises = ["pca", "random"], [0.4]
+    noises = [0.4]
     if n_features > MANY_COLUMNS:
-        starts, noises = ["pca"], [0.0]
-    elif n_rows >= MANY_ROWS:
-        starts = ["pca"]
+        noises = [0.0]
     elif n_rows < 1_500:
         noises = [0.3, 1.0] if n_features <= 32 or n_rows < 500 else [1.0]
     if has_noise:
         noises = [0.0]
-    return [Candidate(start, noise) for start in starts for noise in noises]
+    as_pca, at_random = (
+        [Candidate(start, noise) for noise in noises] for start in ("pca", "random")
+    )
+    if n_features > MANY_COLUMNS:
+        return [as_pca]
+    return [as_pca, at_random] if n_rows >= MANY_ROWS else [as_pca + at_random]
 
 
 def auto_sizes(n_rows: float, n_features: int) -> tuple[int, ...]:
