@@ -97,7 +97,8 @@ class BaseAutoencoder(
     history_ : dict of str to ndarray of shape (n_iter_,)
         One entry per epoch: "epoch", "learning_rate", "train_loss", "valid_loss", and
         the terms of the losses, such as "train_reconstruction" and "train_l2", in the
-        units of the data.
+        units of the data. Losses on held-out rows are missing if there are none. If
+        several trainings were compared, it is that of the last or the best one.
 
     loss_curve_ : ndarray of shape (n_iter_,)
         Training loss of each epoch, averaged over its steps.
@@ -109,8 +110,9 @@ class BaseAutoencoder(
         Number of epochs, including those of previous fits with a warm start.
 
     best_loss_ : float
-        Loss of the weights that were kept, on the held-out rows. Without held-out
-        rows, the last training loss.
+        Loss of the weights that were kept, on the held-out rows or, with
+        cross-validation, the mean over the folds for models trained on the other
+        folds. Without unseen rows, the last training loss.
 
     device_ : str
         Device of the network.

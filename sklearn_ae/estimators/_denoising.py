@@ -10,7 +10,7 @@ from sklearn.base import clone
 from sklearn_ae._sklearn_compat import Interval, StrOptions
 from sklearn_ae.data.tables import blocks
 from sklearn_ae.estimators._base import BaseAutoencoder
-from sklearn_ae.estimators._parameters import NetworkParameters
+from sklearn_ae.estimators._parameters import ChosenStart
 from sklearn_ae.estimators._parts import Parts
 from sklearn_ae.estimators._validation import TrainingData
 from sklearn_ae.objectives.corruptions import (
@@ -22,7 +22,7 @@ from sklearn_ae.objectives.corruptions import (
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class DenoisingAutoencoder(BaseAutoencoder, NetworkParameters):
+class DenoisingAutoencoder(BaseAutoencoder, ChosenStart):
     """Denoising autoencoder: corrupt the input, reconstruct the clean one.
 
     Minimises [1]_
@@ -37,6 +37,10 @@ class DenoisingAutoencoder(BaseAutoencoder, NetworkParameters):
     X_target=X_clean)``. No further corruption is then applied to `X`, and the width of
     the target may differ from that of `X`, for instance for grey and coloured images.
 
+    As in `Autoencoder`, `fit` compares candidates with PCA on unseen rows, here with
+    corrupted inputs. They differ in their start; noise is added to their inputs only if
+    there is no other corruption.
+
     Parameters
     ----------
     n_components : int or float, default=0.95
@@ -46,7 +50,9 @@ class DenoisingAutoencoder(BaseAutoencoder, NetworkParameters):
 
     hidden_layer_sizes : "auto", int or tuple of int, default="auto"
         Widths of the encoder's hidden layers; the decoder mirrors them. ``()`` means
-        no hidden layers, "auto" one layer of 256 units.
+        no hidden layers. "auto" is 256 for more than 100 columns. Otherwise it is
+        (128, 128) for at least 5,000 rows, or 500 if there are more than 32 columns,
+        and (64, 64) for smaller tables. Where nothing is compared with PCA it is 256.
 
     code_activation : str, default="identity"
         Activation of the code: "identity", "relu", "leaky_relu", "elu", "gelu",
@@ -64,9 +70,10 @@ class DenoisingAutoencoder(BaseAutoencoder, NetworkParameters):
 
     init : {"pca", "random"}, default="pca"
         "pca" adds linear maps from input to code and from code to output, in parallel
-        with the hidden layers, and starts the network as PCA. "random" starts a
-        classical network, without these maps, from random weights. Ignored if
-        `network` is a class.
+        with the hidden layers, and starts the network as PCA. If `fit` compares
+        candidates, some of them start with these maps at zero and random weights in
+        the hidden layers. "random" starts a classical network, without these maps, from
+        random weights, and nothing is compared. Ignored if `network` is a class.
 
     tied_weights : bool, default=False
         Use the transposed weights of the encoder in the decoder. Dense networks only.
@@ -107,8 +114,9 @@ class DenoisingAutoencoder(BaseAutoencoder, NetworkParameters):
     optimizer : str or type, default="adamw"
         "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", or a
         subclass of `torch.optim.Optimizer`. "adamw" is Adam with a weight decay of 0.3,
-        which is not part of the objective and does not act on biases. The others have
-        no weight decay by default.
+        which is not part of the objective and does not act on biases; where candidates
+        are compared (see `validation`), it is 0.1 and acts on biases, too. The others
+        have no weight decay by default.
 
     optimizer_params : dict or None, default=None
         Further arguments of the optimizer, such as ``{"weight_decay": 0.1}``.
@@ -126,26 +134,29 @@ class DenoisingAutoencoder(BaseAutoencoder, NetworkParameters):
 
     batch_size : "auto" or int, default="auto"
         Largest number of rows in a step. "auto" is 64 for less than 5,000 rows, 128 for
-        less than 50,000, and 256 for more. For dense networks that start as PCA it is
-        32 for less than 250 rows, 64 for less than 500, 128 for less than 1,500, and
-        256 for more.
+        less than 50,000, and 256 for more. Where candidates are compared (see
+        `validation`), it is 32 for less than 250 rows, 64 for less than 500, 128 for
+        less than 1,000, and 256 for more.
 
     max_epochs : "auto" or int, default="auto"
         Number of passes over the training rows. "auto" is 100,000 divided by the number
-        of rows, but at least 10 and at most 300. For dense networks that start as PCA
-        it is 150 for less than 100 rows, else 200,000 divided by the number of rows,
-        but at least 10 and at most 100. 0 keeps the initial network.
+        of rows, but at least 10 and at most 300. Where candidates are compared (see
+        `validation`), it is 150 for less than 100 rows, else 200,000 divided by the
+        number of rows, but at least 10 and at most 100. 0 keeps the initial network.
 
     validation : "auto", int, float or None, default="auto"
-        How to find out what training is worth on unseen rows. A float in (0, 1) holds
-        out this share of the rows, but 30 of them or a third of a small table, and
-        keeps the weights with the lowest loss there. An int of at least 2 is the number
-        of folds of a cross-validation, which chooses the start and the regularisation;
-        the final network is trained on all rows. It needs a dense network that starts
-        as PCA. None trains on all rows and keeps the last weights, unless the loss was
-        lower before training. "auto" is 0.1 or, where cross-validation is possible and
-        the table has at most 100 columns, 5 for less than 500 rows and 3 for less than
-        1,500.
+        How the loss on unseen rows is estimated. A float in (0, 1) is the share of the
+        rows that is held out, at least 30 rows or a third of a small table; the weights
+        with the lowest loss on them are kept. An int of at least 2 is a number of
+        folds: candidates are compared by cross-validation, and the final network is
+        trained on all rows. None trains on all rows and keeps the last weights, unless
+        the loss was lower before training. "auto" is 0.1.
+
+        `Autoencoder` and `DenoisingAutoencoder` compare candidates, unless parameters
+        prevent it; only then are folds possible. For them "auto" is 5 folds for less
+        than 300 rows and 3 for less than 500. With more rows, or more than 100
+        columns, it is 0.1 and holds out at least 100 rows or a third. With None they
+        train the first candidate only.
 
     n_iter_no_change : int or None, default=None
         Number of epochs without an improvement after which training stops: of the loss
@@ -219,7 +230,8 @@ default="gaussian"
     history_ : dict of str to ndarray of shape (n_iter_,)
         One entry per epoch: "epoch", "learning_rate", "train_loss", "valid_loss", and
         the terms of the losses, such as "train_reconstruction" and "train_l2", in the
-        units of the data.
+        units of the data. Losses on held-out rows are missing if there are none. If
+        several trainings were compared, it is that of the last or the best one.
 
     loss_curve_ : ndarray of shape (n_iter_,)
         Training loss of each epoch, averaged over its steps.
@@ -231,8 +243,9 @@ default="gaussian"
         Number of epochs, including those of previous fits with a warm start.
 
     best_loss_ : float
-        Loss of the weights that were kept, on the held-out rows. Without held-out
-        rows, the last training loss.
+        Loss of the weights that were kept, on the held-out rows or, with
+        cross-validation, the mean over the folds for models trained on the other
+        folds. Without unseen rows, the last training loss.
 
     device_ : str
         Device of the network.
@@ -242,6 +255,17 @@ default="gaussian"
 
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of features seen during `fit`, if all of them are strings.
+
+    candidates_ : dict of str to ndarray of shape (n_candidates + 1,)
+        What was compared; entry 0 is PCA. "start" is "pca" or "random". "input_noise"
+        is the standard deviation of the noise added to the inputs during training, in
+        units of PCA's root mean square error. "is_trained" is False for PCA only.
+        "loss" is the mean loss of unseen rows in the units of the data, and NaN if the
+        candidate was not tried. Only if `fit` compares candidates.
+
+    best_candidate_ : int
+        Position in `candidates_` of the fitted model; 0 means that it is PCA. Only if
+        `fit` compares candidates.
 
     See Also
     --------
@@ -281,7 +305,6 @@ default="gaussian"
     """
 
     n_components: int | float = field(default=0.95, kw_only=False)
-    init: str = "pca"
     activation: str = "gelu"
     corruption: str | Callable = "gaussian"
     corruption_level: float = 0.3

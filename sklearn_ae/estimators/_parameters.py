@@ -126,6 +126,42 @@ class NetworkParameters(TiedWeights, Start, AnyNetwork, CodeActivation, HiddenLa
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
+class ChosenStart(NetworkParameters):
+    """The network of estimators that choose start and regularisation in `fit`.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : "auto", int or tuple of int, default="auto"
+        Widths of the encoder's hidden layers; the decoder mirrors them. ``()`` means
+        no hidden layers. "auto" is 256 for more than 100 columns. Otherwise it is
+        (128, 128) for at least 5,000 rows, or 500 if there are more than 32 columns,
+        and (64, 64) for smaller tables. Where nothing is compared with PCA it is 256.
+
+    init : {"pca", "random"}, default="pca"
+        "pca" adds linear maps from input to code and from code to output, in parallel
+        with the hidden layers, and starts the network as PCA. If `fit` compares
+        candidates, some of them start with these maps at zero and random weights in
+        the hidden layers. "random" starts a classical network, without these maps, from
+        random weights, and nothing is compared. Ignored if `network` is a class.
+
+    Attributes
+    ----------
+    candidates_ : dict of str to ndarray of shape (n_candidates + 1,)
+        What was compared; entry 0 is PCA. "start" is "pca" or "random". "input_noise"
+        is the standard deviation of the noise added to the inputs during training, in
+        units of PCA's root mean square error. "is_trained" is False for PCA only.
+        "loss" is the mean loss of unseen rows in the units of the data, and NaN if the
+        candidate was not tried. Only if `fit` compares candidates.
+
+    best_candidate_ : int
+        Position in `candidates_` of the fitted model; 0 means that it is PCA. Only if
+        `fit` compares candidates.
+    """
+
+    init: str = "pca"
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
 class ObjectiveParameters:
     """The code, the activations and the objective of every autoencoder.
 

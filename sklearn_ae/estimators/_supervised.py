@@ -66,8 +66,9 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
     optimizer : str or type, default="adamw"
         "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", or a
         subclass of `torch.optim.Optimizer`. "adamw" is Adam with a weight decay of 0.3,
-        which is not part of the objective and does not act on biases. The others have
-        no weight decay by default.
+        which is not part of the objective and does not act on biases; where candidates
+        are compared (see `validation`), it is 0.1 and acts on biases, too. The others
+        have no weight decay by default.
 
     optimizer_params : dict or None, default=None
         Further arguments of the optimizer, such as ``{"weight_decay": 0.1}``.
@@ -442,8 +443,9 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
     optimizer : str or type, default="adamw"
         "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", or a
         subclass of `torch.optim.Optimizer`. "adamw" is Adam with a weight decay of 0.3,
-        which is not part of the objective and does not act on biases. The others have
-        no weight decay by default.
+        which is not part of the objective and does not act on biases; where candidates
+        are compared (see `validation`), it is 0.1 and acts on biases, too. The others
+        have no weight decay by default.
 
     optimizer_params : dict or None, default=None
         Further arguments of the optimizer, such as ``{"weight_decay": 0.1}``.

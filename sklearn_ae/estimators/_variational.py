@@ -109,8 +109,9 @@ class VariationalAutoencoder(BaseAutoencoder, Start, AnyNetwork, HiddenLayers):
     optimizer : str or type, default="adam"
         "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", or a
         subclass of `torch.optim.Optimizer`. "adamw" is Adam with a weight decay of 0.3,
-        which is not part of the objective and does not act on biases. The others have
-        no weight decay by default.
+        which is not part of the objective and does not act on biases; where candidates
+        are compared (see `validation`), it is 0.1 and acts on biases, too. The others
+        have no weight decay by default.
 
     optimizer_params : dict or None, default=None
         Further arguments of the optimizer, such as ``{"weight_decay": 0.1}``.
@@ -128,26 +129,29 @@ class VariationalAutoencoder(BaseAutoencoder, Start, AnyNetwork, HiddenLayers):
 
     batch_size : "auto" or int, default="auto"
         Largest number of rows in a step. "auto" is 64 for less than 5,000 rows, 128 for
-        less than 50,000, and 256 for more. For dense networks that start as PCA it is
-        32 for less than 250 rows, 64 for less than 500, 128 for less than 1,500, and
-        256 for more.
+        less than 50,000, and 256 for more. Where candidates are compared (see
+        `validation`), it is 32 for less than 250 rows, 64 for less than 500, 128 for
+        less than 1,000, and 256 for more.
 
     max_epochs : "auto" or int, default="auto"
         Number of passes over the training rows. "auto" is 100,000 divided by the number
-        of rows, but at least 10 and at most 300. For dense networks that start as PCA
-        it is 150 for less than 100 rows, else 200,000 divided by the number of rows,
-        but at least 10 and at most 100. 0 keeps the initial network.
+        of rows, but at least 10 and at most 300. Where candidates are compared (see
+        `validation`), it is 150 for less than 100 rows, else 200,000 divided by the
+        number of rows, but at least 10 and at most 100. 0 keeps the initial network.
 
     validation : "auto", int, float or None, default="auto"
-        How to find out what training is worth on unseen rows. A float in (0, 1) holds
-        out this share of the rows, but 30 of them or a third of a small table, and
-        keeps the weights with the lowest loss there. An int of at least 2 is the number
-        of folds of a cross-validation, which chooses the start and the regularisation;
-        the final network is trained on all rows. It needs a dense network that starts
-        as PCA. None trains on all rows and keeps the last weights, unless the loss was
-        lower before training. "auto" is 0.1 or, where cross-validation is possible and
-        the table has at most 100 columns, 5 for less than 500 rows and 3 for less than
-        1,500.
+        How the loss on unseen rows is estimated. A float in (0, 1) is the share of the
+        rows that is held out, at least 30 rows or a third of a small table; the weights
+        with the lowest loss on them are kept. An int of at least 2 is a number of
+        folds: candidates are compared by cross-validation, and the final network is
+        trained on all rows. None trains on all rows and keeps the last weights, unless
+        the loss was lower before training. "auto" is 0.1.
+
+        `Autoencoder` and `DenoisingAutoencoder` compare candidates, unless parameters
+        prevent it; only then are folds possible. For them "auto" is 5 folds for less
+        than 300 rows and 3 for less than 500. With more rows, or more than 100
+        columns, it is 0.1 and holds out at least 100 rows or a third. With None they
+        train the first candidate only.
 
     n_iter_no_change : int or None, default=None
         Number of epochs without an improvement after which training stops: of the loss
@@ -213,7 +217,8 @@ class VariationalAutoencoder(BaseAutoencoder, Start, AnyNetwork, HiddenLayers):
     history_ : dict of str to ndarray of shape (n_iter_,)
         One entry per epoch: "epoch", "learning_rate", "train_loss", "valid_loss", and
         the terms of the losses, such as "train_reconstruction" and "train_l2", in the
-        units of the data.
+        units of the data. Losses on held-out rows are missing if there are none. If
+        several trainings were compared, it is that of the last or the best one.
 
     loss_curve_ : ndarray of shape (n_iter_,)
         Training loss of each epoch, averaged over its steps.
@@ -225,8 +230,9 @@ class VariationalAutoencoder(BaseAutoencoder, Start, AnyNetwork, HiddenLayers):
         Number of epochs, including those of previous fits with a warm start.
 
     best_loss_ : float
-        Loss of the weights that were kept, on the held-out rows. Without held-out
-        rows, the last training loss.
+        Loss of the weights that were kept, on the held-out rows or, with
+        cross-validation, the mean over the folds for models trained on the other
+        folds. Without unseen rows, the last training loss.
 
     device_ : str
         Device of the network.
