@@ -20,11 +20,9 @@ samples = [
 ]
 
 # %%
-# Four settings differ from the defaults. It is hard to leave a flat sheet in small
-# steps, so the network does not start from PCA: ``init="random"``. Several hidden
-# layers fold more easily than one. ``optimizer="adam"`` avoids the weight decay of the
-# default, which favours smooth maps. And the largest sample gets three times the
-# default number of epochs.
+# First the defaults, then settings for sharper folds: three hidden layers from random
+# weights, ``optimizer="adam"`` to avoid the weight decay of the default, which favours
+# smooth maps, and more epochs for the smallest and the largest sample.
 from sklearn.decomposition import PCA
 
 from sklearn_ae import Autoencoder
@@ -35,10 +33,11 @@ def mean_error(model, X):
 
 
 errors = {}
-print("                 PCA             autoencoder")
-print("  rows     sample   fresh     sample   fresh")
+print("                 PCA              defaults            deeper")
+print("  rows     sample   fresh     sample   fresh     sample   fresh")
 for X in samples:
     pca = PCA(2).fit(X)
+    default = Autoencoder(2, random_state=0).fit(X)
     autoencoder = Autoencoder(
         2,
         init="random",
@@ -49,25 +48,26 @@ for X in samples:
     ).fit(X)
     errors[len(X)] = [
         mean_error(model, points)
-        for model in (pca, autoencoder)
+        for model in (pca, default, autoencoder)
         for points in (X, X_fresh)
     ]
-    print("{:6}     {:.4f}   {:.4f}    {:.4f}   {:.4f}".format(len(X), *errors[len(X)]))
+    print(f"{len(X):6}", *(f"   {error:.4f}" for error in errors[len(X)]))
 
 # %%
 # For reference, a stack of k flat, evenly spaced layers has an error of
 # 1/(36 k\ :sup:`2`): .0278 for the single layer of PCA, .0069 for two layers, as in a
-# sheet folded once, and .0031 for three. On fresh points, 1000 rows are enough to beat
-# two layers.
+# sheet folded once, and .0031 for three. The defaults fold the sheet about once. On
+# fresh points, the deeper network beats two layers from 1000 rows on.
 #
-# The error on the sample itself says less. With 300 rows it is lowest, while the error
-# on fresh points is highest: the sheet runs through the training rows.
-for n_rows, (_, _, on_sample, on_fresh) in errors.items():
-    assert on_sample <= 0.010
-    assert on_sample < on_fresh
+# The error on the sample itself says less: the sheet runs through the training rows.
+# The fewer they are, the larger is the error on fresh points.
+for n_rows, (_, pca_on_fresh, *ours) in errors.items():
+    for on_sample, on_fresh in (ours[:2], ours[2:]):
+        assert on_sample <= 0.010
+        assert on_sample < on_fresh < pca_on_fresh / 2
     if n_rows >= 1000:
         assert on_fresh <= 1 / 144
-assert errors[300][3] > errors[1000][3] > errors[3000][3]
+assert errors[300][5] > errors[1000][5] > errors[3000][5]
 
 # %%
 # Top: the sheets, that is, reconstructions of fresh points, coloured by height. Bottom:
@@ -75,7 +75,7 @@ assert errors[300][3] > errors[1000][3] > errors[3000][3]
 # reconstructions.
 import matplotlib.pyplot as plt
 
-models = {"PCA": pca, "Autoencoder": autoencoder}
+models = {"PCA": pca, "Autoencoder, deeper": autoencoder}
 in_slice = np.abs(X_fresh[:, 1] - 0.5) < 0.01
 fig = plt.figure(figsize=(8, 7), layout="constrained")
 for column, (name, model) in enumerate(models.items(), start=1):
@@ -92,13 +92,5 @@ for column, (name, model) in enumerate(models.items(), start=1):
     ax.plot(*X_fresh[in_slice][:, [0, 2]].T, ".", color="0.5", markersize=3)
     ax.plot(*sheet[in_slice][:, [0, 2]].T, ".", color="#D55E00", markersize=5)
     ax.set(xlabel="$x_0$", ylabel="$x_2$", title="points near $x_1 = 0.5$")
-
-# %%
-# With its defaults the autoencoder starts as PCA's flat sheet and does not leave it: it
-# loses nothing, but gains nothing either.
-default = Autoencoder(2, random_state=0).fit(samples[1])
-error = mean_error(default, X_fresh)
-print(f"defaults, 1000 rows: {error:.4f} on fresh points")
-assert np.isclose(error, errors[1000][1], rtol=0.02)
 
 plt.show()

@@ -19,9 +19,9 @@ X_train, X_test = train_test_split(
 )
 
 # %%
-# A network that overfits. It has 256 hidden units, the default, but
-# ``optimizer="adam"`` instead of "adamw", whose weight decay is itself a regulariser.
-# It starts from random weights instead of PCA, and is trained at a constant learning
+# A network that overfits. It starts from random weights instead of PCA, with 256 hidden
+# units, the default for such networks. ``optimizer="adam"`` replaces "adamw", whose
+# weight decay is itself a regulariser. The network is trained at a constant learning
 # rate for 300 epochs with small batches.
 from sklearn_ae import Autoencoder
 
@@ -127,8 +127,8 @@ assert max(value for name, value in rise.items() if name != "none") < 1.2
 # %%
 # Early stopping needs validation rows, which are then missing from the training data.
 # If rows are few, a penalty or dropout gives a lower error, once its strength is tuned.
-# The defaults combine initialisation by PCA, weight decay and the weights of the lowest
-# validation loss, so there is nothing to tune.
+# The defaults combine weight decay with noise on the inputs, whose amount is chosen by
+# unseen rows, so there is nothing to tune.
 for name in ("L2 penalty", "L1 penalty", "dropout"):
     assert errors[name][1] < errors["early stopping"][1]
 
