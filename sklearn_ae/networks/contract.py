@@ -79,8 +79,9 @@ class Network(nn.Module, Offers, ABC):
 
     corrections : tuple of two torch.nn.Linear, or None
         For networks with `start_linear`: the last layers of encoder and decoder, whose
-        outputs are added to the linear map. `Autoencoder` then chooses start and
-        regularisation by rows held out, and trains in whitened codes.
+        outputs are added to the linear map. `Autoencoder` and `DenoisingAutoencoder`
+        use them to train the dense network in whitened codes. Other networks need not
+        declare them.
 
     transform_code : callable or None
         ``transform_code(matrix, decoder=True)`` changes the weights so that the code
