@@ -41,6 +41,7 @@ from sklearn_ae.objectives.penalties import (
     projected_jacobian_norm,
     squared_jacobian_norm,
 )
+from sklearn_ae.training.conditioning import Candidate, start_candidate
 
 PAGE = Path(__file__).parents[1] / "docs" / "maths.rst"
 SEEDS = range(3)
@@ -58,7 +59,7 @@ def gradients(value, *leaves):
 
 def test_every_section_has_a_test():
     labels = re.findall(r"^\.\. _maths-(\w+):$", PAGE.read_text(), re.M)
-    assert len(labels) == 11
+    assert len(labels) == 12
     for label in labels:
         assert any(name.startswith(f"test_{label}") for name in globals()), label
 
@@ -455,6 +456,64 @@ def test_start_before_a_sigmoid(digits):
     z = start.transform(digits)
     a = logit(m) + z @ (U / (m * (1 - m))[:, None]).T
     assert_allclose(start.inverse_transform(z), expit(a), atol=1e-4)
+
+
+def test_conditioning_whitens_the_start(digits):
+    start = Autoencoder(4, max_epochs=0).fit(digits)
+    net, mean = start.net_, digits.mean(0)
+    scaled = torch.tensor((digits - mean) / start.scale_, dtype=torch.float32)
+    d = np.sqrt(start.explained_variance_) / start.scale_
+    before = net.module_(scaled)
+    r, eta, gamma = 0.25, 0.02, 0.1
+    eps = net.optimizer_.param_groups[0]["eps"]
+    start_candidate(net, Candidate("pca", 0.3), d, r, eta, gamma)
+    network = net.module_
+    last = [network.encoder[-1], network.decoder[-1]]
+    with torch.no_grad():
+        for layer in last:
+            # The limit of the Xavier initialisation, in units of r.
+            limit = np.sqrt(6 / sum(layer.weight.shape))
+            assert 0.9 * r * limit < layer.weight.abs().max() <= r * limit
+            layer.weight.zero_()
+        whitened = PCA(4).fit_transform(digits) / start.scale_ / d
+        assert_allclose(network.encode(scaled), whitened, atol=1e-4)
+        assert torch.allclose(network(scaled), before, atol=1e-5)
+
+    others, corrections = net.optimizer_.param_groups
+    parameters = {id(p) for layer in last for p in layer.parameters()}
+    assert {id(p) for p in corrections["params"]} == parameters
+    for group, unit in (others, 1), (corrections, r):
+        assert_allclose(group["lr"], unit * eta)
+        assert_allclose(group["weight_decay"], gamma / unit)
+        assert_allclose(group["eps"], r**2 * eps / unit)
+
+
+@seeds
+def test_conditioning_is_a_change_of_units(seed):
+    """Steps of Adam in units of r, and steps with other settings instead."""
+    rng = np.random.default_rng(seed)
+    r, eta, gamma, eps = 0.25, 0.02, 0.1, 1e-5
+    x, y = torch.tensor(rng.normal(size=(20, 3))), torch.tensor(rng.normal(size=20))
+    first, last = leaf(rng.normal(size=(3, 3))), leaf(rng.normal(size=3))
+    plain_first, plain_last = (
+        leaf(unit * p.detach().numpy()) for p, unit in ((first, 1), (last, r))
+    )
+    in_units = torch.optim.AdamW([first, last], lr=eta, weight_decay=gamma, eps=eps)
+    groups = [
+        {"params": [p], "lr": u * eta, "weight_decay": gamma / u, "eps": r**2 * eps / u}
+        for p, u in ((plain_first, 1), (plain_last, r))
+    ]
+    plain = torch.optim.AdamW(groups)
+    for _ in range(10):
+        for optimizer, output, unit in (
+            (in_units, (x @ first).tanh() @ (r * last), r),
+            (plain, (x @ plain_first).tanh() @ plain_last, 1),
+        ):
+            optimizer.zero_grad()
+            ((output - y).square().mean() / unit**2).backward()
+            optimizer.step()
+    assert_allclose(plain_first.detach(), first.detach(), rtol=1e-8)
+    assert_allclose(plain_last.detach(), r * last.detach(), rtol=1e-8)
 
 
 @seeds
