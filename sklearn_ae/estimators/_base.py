@@ -226,7 +226,7 @@ default=None
 
         KeyboardInterrupt
             If the fit is interrupted. The estimator is then fitted, with the best
-            weights so far.
+            weights so far or, while candidates are compared, as PCA.
         """
         with self._unchanged_on_error():
             continues = self.warm_start and hasattr(self, "net_")
