@@ -65,9 +65,8 @@ for name, (usual, faulty) in errors.items():
 # The z-score misses values that are unusual only in combination with the rest. PCA in
 # place of the autoencoder finds the faulty feature about as often here and detects more
 # of the faulty rows, because the measurements of a tumour are almost linearly related.
-# Detecting a faulty row is harder than finding the faulty feature in
-# it: the fault affects one of thirty terms of the score, and benign tumours vary in the
-# others.
+# Detecting a faulty row is harder than finding the faulty feature in it: the fault
+# affects one of thirty terms of the score, and benign tumours vary in the others.
 assert named["Autoencoder"][0] > named["z-score"][0] + 0.1
 assert named["Autoencoder"][1] > 0.85
 assert areas["Autoencoder"] > areas["z-score"] + 0.05
