@@ -208,7 +208,11 @@ _REGISTRY = {
         NOISE, DenoisingAutoencoder, init="random", **FULL_BATCH
     ),
     "denoising_masking": _entry(
-        NOISE, DenoisingAutoencoder, corruption="masking", **FULL_BATCH
+        NOISE,
+        DenoisingAutoencoder,
+        corruption="masking",
+        init="random",
+        **FULL_BATCH,
     ),
     "denoising_salt_and_pepper": _entry(
         NOISE,
@@ -219,7 +223,11 @@ _REGISTRY = {
         **FULL_BATCH,
     ),
     "denoising_callable": _entry(
-        NOISE, DenoisingAutoencoder, corruption=OwnCorruption(2.0), **FULL_BATCH
+        NOISE,
+        DenoisingAutoencoder,
+        corruption=OwnCorruption(2.0),
+        init="random",
+        **FULL_BATCH,
     ),
     "denoising_convolutional": _entry(
         NOISE, DenoisingAutoencoder, network=NETWORK, **FULL_BATCH
