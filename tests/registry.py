@@ -98,7 +98,7 @@ def _supervised(reason, cls, **params):
 
 # Name -> (estimator, why integer weights differ from repeated rows, or None).
 _REGISTRY = {
-    "as_it_comes": (Autoencoder(max_epochs=20, random_state=0), None),
+    "as_it_comes": (Autoencoder(max_epochs=5, random_state=0), None),
     "plain": _entry(),
     "untrained": _entry(max_epochs=0),
     "untrained_2": _entry(n_components=2, max_epochs=0),
@@ -358,7 +358,11 @@ _REGISTRY = {
     ),
     "outlier_detector_share": (
         AutoencoderOutlierDetector(
-            Autoencoder(1, max_epochs=3), contamination=0.1, trimming=0, cv=3
+            # Trains one network per fit.
+            Autoencoder(1, max_epochs=3, optimizer="momentum"),
+            contamination=0.1,
+            trimming=0,
+            cv=3,
         ),
         None,
     ),
