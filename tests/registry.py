@@ -353,7 +353,9 @@ _REGISTRY = {
         autoencoder=ConvolutionalAutoencoder(0.99, channels=(2, 3), **SUPERVISED_CODES),
     ),
     "outlier_detector": (
-        AutoencoderOutlierDetector(Autoencoder(**CHEAP), random_state=0),
+        AutoencoderOutlierDetector(
+            Autoencoder(optimizer="momentum", **CHEAP), random_state=0
+        ),
         None,
     ),
     "outlier_detector_share": (
