@@ -98,7 +98,7 @@ def _supervised(reason, cls, **params):
 
 # Name -> (estimator, why integer weights differ from repeated rows, or None).
 _REGISTRY = {
-    "as_it_comes": (Autoencoder(max_epochs=20, random_state=0), None),
+    "as_it_comes": (Autoencoder(max_epochs=5, random_state=0), None),
     "plain": _entry(),
     "untrained": _entry(max_epochs=0),
     "untrained_2": _entry(n_components=2, max_epochs=0),
@@ -208,7 +208,11 @@ _REGISTRY = {
         NOISE, DenoisingAutoencoder, init="random", **FULL_BATCH
     ),
     "denoising_masking": _entry(
-        NOISE, DenoisingAutoencoder, corruption="masking", **FULL_BATCH
+        NOISE,
+        DenoisingAutoencoder,
+        corruption="masking",
+        init="random",
+        **FULL_BATCH,
     ),
     "denoising_salt_and_pepper": _entry(
         NOISE,
@@ -219,7 +223,11 @@ _REGISTRY = {
         **FULL_BATCH,
     ),
     "denoising_callable": _entry(
-        NOISE, DenoisingAutoencoder, corruption=OwnCorruption(2.0), **FULL_BATCH
+        NOISE,
+        DenoisingAutoencoder,
+        corruption=OwnCorruption(2.0),
+        init="random",
+        **FULL_BATCH,
     ),
     "denoising_convolutional": _entry(
         NOISE, DenoisingAutoencoder, network=NETWORK, **FULL_BATCH
@@ -345,12 +353,18 @@ _REGISTRY = {
         autoencoder=ConvolutionalAutoencoder(0.99, channels=(2, 3), **SUPERVISED_CODES),
     ),
     "outlier_detector": (
-        AutoencoderOutlierDetector(Autoencoder(**CHEAP), random_state=0),
+        AutoencoderOutlierDetector(
+            Autoencoder(optimizer="momentum", **CHEAP), random_state=0
+        ),
         None,
     ),
     "outlier_detector_share": (
         AutoencoderOutlierDetector(
-            Autoencoder(1, max_epochs=3), contamination=0.1, trimming=0, cv=3
+            # Trains one network per fit.
+            Autoencoder(1, max_epochs=3, optimizer="momentum"),
+            contamination=0.1,
+            trimming=0,
+            cv=3,
         ),
         None,
     ),

@@ -438,7 +438,7 @@ def test_unfitted_has_no_fitted_attributes(table):
 
 
 def test_fitted_attributes(table):
-    model = Autoencoder(2, max_epochs=4, random_state=0).fit(table)
+    model = Autoencoder(2, init="random", max_epochs=4, random_state=0).fit(table)
     assert model.n_components_ == 2
     assert model.n_features_in_ == 7
     assert model.mean_.shape == (7,)
@@ -881,5 +881,9 @@ def test_nothing_is_printed_unless_asked(table, capfd):
     assert capfd.readouterr() == ("", "")
     Autoencoder(2, max_epochs=2, verbose=1).fit(table)
     shown = "".join(capfd.readouterr())
-    assert "valid_loss" in shown
+    assert "train_loss" in shown
     assert "2/2" in shown
+    # One bar, that of the last training.
+    assert shown.count("2/2") == 1
+    Autoencoder(2, max_epochs=2, verbose=1, validation=0.1).fit(table)
+    assert "valid_loss" in "".join(capfd.readouterr())

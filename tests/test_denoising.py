@@ -265,7 +265,8 @@ def test_rows_of_no_weight_are_no_salt(seeded_table, seed):
 def test_noise_is_drawn_anew_for_training_and_kept_for_validation(seeded_table, seed):
     recorder = Recorder()
     model = DenoisingAutoencoder(2, corruption=recorder, max_epochs=4, **AT_START)
-    model.set_params(random_state=seed, n_iter_no_change=10).fit(seeded_table)
+    model.set_params(init="random", random_state=seed, n_iter_no_change=10)
+    model.fit(seeded_table)
     noises = [noisy - rows for rows, noisy in recorder.passes(training=True)]
     assert len(noises) == 4
     for i in range(4):

@@ -76,6 +76,9 @@ ROUNDING = 1e-5
 
 
 def briefly(estimator, **params):
+    """The random start: few epochs change it, and each fit trains one network."""
+    if estimator in (Autoencoder, DenoisingAutoencoder):
+        params = {"init": "random", **params}
     return estimator(
         5, max_epochs=2, random_state=0, hidden_layer_sizes=(12,), **params
     )
@@ -101,15 +104,19 @@ class PullToTarget(Penalty):
 # Name: estimator, grid, and how many networks train together at once, at most.
 CASES = {
     "plain": (briefly(Autoencoder), {"learning_rate": [1e-3, 5e-3]}, 4),
-    "random start": (briefly(Autoencoder, init="random"), {"tol": [0, 0.1]}, 4),
+    "start as PCA": (
+        briefly(Autoencoder, init="pca", optimizer="momentum"),
+        {"tol": [0, 0.1]},
+        4,
+    ),
     "weight penalties": (
-        briefly(Autoencoder, init="random"),
+        briefly(Autoencoder),
         {"l1_penalty": [0.01, 0.1], "l2_penalty": [0.1, 1.0]},
         8,
     ),
     "penalty or none": (briefly(Autoencoder), {"l2_penalty": [0.0, 0.1, 1.0]}, 4),
     "tied": (
-        briefly(Autoencoder, tied_weights=True),
+        briefly(Autoencoder, init="pca", tied_weights=True),
         {"learning_rate": [1e-3, 5e-3]},
         4,
     ),
@@ -122,12 +129,12 @@ CASES = {
     "batch sizes": (briefly(Autoencoder), {"batch_size": [16, 50]}, 2),
     "epochs": (briefly(Autoencoder), {"max_epochs": [0, 1, 2, 4]}, 8),
     "patience": (
-        briefly(Autoencoder, init="random").set_params(max_epochs=8),
+        briefly(Autoencoder).set_params(max_epochs=8),
         {"n_iter_no_change": [1, 8], "learning_rate": [2e-3, 1e-2]},
         8,
     ),
     "nothing held out": (
-        briefly(Autoencoder, init="random", validation=None),
+        briefly(Autoencoder, validation=None),
         {"learning_rate": [1e-3, 5e-3]},
         4,
     ),
@@ -159,7 +166,11 @@ CASES = {
         8,
     ),
     "huber": (briefly(Autoencoder, loss="huber"), {"learning_rate": [1e-3, 5e-3]}, 2),
-    "bce": (briefly(Autoencoder, loss="bce"), {"learning_rate": [1e-3, 5e-3]}, 4),
+    "bce": (
+        briefly(Autoencoder, init="pca", loss="bce"),
+        {"learning_rate": [1e-3, 5e-3]},
+        4,
+    ),
     "kl": (sparsely(), {"rho": [0.05, 0.2], "lambd": [0.1, 1.0]}, 8),
     "l1": (sparsely(sparsity="l1"), {"lambd": [0.01, 0.1]}, 4),
     "l2": (sparsely(sparsity="l2"), {"lambd": [0.01, 0.1]}, 4),
@@ -191,7 +202,7 @@ CASES = {
     ),
     "variational": (briefly(VariationalAutoencoder), {"beta": [0.5, 1.0]}, 2),
     "user-defined penalty": (
-        briefly(Autoencoder, penalties=[PullToTarget()]),
+        briefly(Autoencoder, init="pca", penalties=[PullToTarget()]),
         {"penalties__0__weight": [0.1, 1.0], "penalties__0__target": [0.0, 1.0]},
         8,
     ),
@@ -312,8 +323,8 @@ def test_nets_end_as_they_would_alone(seed):
         class Collected(Exception):
             pass
 
-        def collect(training):
-            collected.append(training)
+        def collect(trainings):
+            collected.extend(trainings)
             raise Collected
 
         settings = [
@@ -325,7 +336,8 @@ def test_nets_end_as_they_would_alone(seed):
         ]
         with trained_by(collect):
             for params in settings:
-                denoiser = DenoisingAutoencoder(3, dropout=0.1, **params)
+                params = {"init": "random", "dropout": 0.1, **params}
+                denoiser = DenoisingAutoencoder(3, **params)
                 with pytest.raises(Collected):
                     denoiser.fit(X)
         return collected
@@ -990,12 +1002,14 @@ ALONE = {
     ),
     "OwnNetwork is not stackable": Autoencoder(5, network=OwnNetwork),
     "OwnDense is not stackable": Autoencoder(5, network=OwnDense),
-    "a user-defined part": DenoisingAutoencoder(5, corruption=hide_a_half),
+    "a user-defined part": DenoisingAutoencoder(
+        5, corruption=hide_a_half, init="random"
+    ),
     "JacobianPenalty is not batchable": ContractiveAutoencoder(5, n_projections=2),
     "OwnAdam": Autoencoder(5, optimizer=OwnAdam, learning_rate=1e-3),
-    "OwnLoss is not stackable": Autoencoder(5, loss=OwnLoss()),
+    "OwnLoss is not stackable": Autoencoder(5, loss=OwnLoss(), init="random"),
     "OwnPenalty is not batchable": Autoencoder(5, penalties=[OwnPenalty(0.1)]),
-    "callbacks": Autoencoder(5, callbacks=[Callback()]),
+    "callbacks": Autoencoder(5, callbacks=[Callback()], init="random"),
 }
 
 
@@ -1048,7 +1062,9 @@ def test_verbose_says_what_trains_together(capsys):
             {"learning_rate": [1e-3, 5e-3]},
         ),
         (
-            AutoencoderOutlierDetector(Autoencoder(2, max_epochs=2), random_state=0),
+            AutoencoderOutlierDetector(
+                Autoencoder(2, max_epochs=2, init="random"), random_state=0
+            ),
             {"autoencoder__learning_rate": [1e-3, 5e-3]},
         ),
         (
@@ -1098,7 +1114,7 @@ def test_candidates_that_cannot_begin():
     grid = {"n_components": [2, 1000]}
     with pytest.warns(FitFailedWarning, match="n_components=1000"):
         ours = BatchedGridSearchCV(
-            briefly(Autoencoder), grid, cv=2, error_score=-7.0
+            briefly(Autoencoder, init="pca"), grid, cv=2, error_score=-7.0
         ).fit(X)
     assert ours.cv_results_["mean_test_score"][1] == -7.0
     assert ours.best_params_ == {"n_components": 2}

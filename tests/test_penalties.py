@@ -206,9 +206,8 @@ def test_reported_loss_is_that_of_the_reconstructions(loss, seed):
     """Without penalties the net has a scale of its own, which must not show."""
     X = draw_table(seed)
     X = (X - X.min()) / np.ptp(X) * (1 if loss == "bce" else 40)
-    est = Autoencoder(
-        2, loss=loss, learning_rate=1e-9, max_epochs=1, validation=None
-    ).fit(X)
+    params = {"init": "random", "learning_rate": 1e-9, "max_epochs": 1}
+    est = Autoencoder(2, loss=loss, validation=None, **params).fit(X)
     reference = NAMED_LOSSES[loss](
         torch.from_numpy(est.reconstruct(X)), torch.from_numpy(X)
     ).mean()
@@ -226,14 +225,15 @@ def outputs(est, X):
 )
 def test_weight_zero_is_the_plain_autoencoder(zero, seed):
     X = draw_table(seed).astype(np.float32)
-    # On all rows, so that neither goes back to the PCA start.
+    # On all rows, and long enough that neither goes back to the PCA start.
     params = {
         "n_components": 2,
-        "max_epochs": 3,
+        "max_epochs": 40,
         "validation": None,
         "random_state": seed,
     }
     plain = Autoencoder(**params).fit(X)
+    assert plain.best_candidate_ == 1
     for a, b in zip(
         outputs(plain, X), outputs(Autoencoder(**params, **zero).fit(X), X), strict=True
     ):
@@ -244,7 +244,7 @@ def test_weight_zero_is_the_plain_autoencoder(zero, seed):
 def test_weight_above_zero_is_not(params):
     """The control of the test above."""
     X = draw_table(0)
-    fixed = {"max_epochs": 3, "validation": None, "random_state": 0}
+    fixed = {"max_epochs": 40, "validation": None, "random_state": 0}
     plain = Autoencoder(2, **fixed).fit(X)
     assert not np.allclose(
         plain.reconstruct(X), Autoencoder(2, **fixed, **params).fit(X).reconstruct(X)

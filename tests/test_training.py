@@ -51,6 +51,17 @@ def half_squared_error(est, X, target=None):
     return 0.5 * ((target - est.reconstruct(X)) ** 2).sum(axis=1)
 
 
+class PCAModel:
+    """PCA of some rows about the mean of all, with our method `reconstruct`."""
+
+    def __init__(self, n_components, X, mean):
+        self.mean = mean
+        self.axes = np.linalg.svd(X - mean)[2][:n_components]
+
+    def reconstruct(self, X):
+        return self.mean + (X - self.mean) @ self.axes.T @ self.axes
+
+
 class BatchSpy(Callback):
     """Records the inputs of all batches, epoch by epoch."""
 
@@ -132,12 +143,19 @@ def test_the_start_takes_part(init, table):
     """Training that only increases the loss leaves the initial weights."""
     spy = BatchSpy()
     harmful = {"optimizer": "adam", "learning_rate": 30.0, "n_iter_no_change": 3}
+    harmful |= {"validation": 0.1, "max_epochs": 6}
     est = autoencoder(init=init, callbacks=[spy], **harmful).fit(table)
-    start = autoencoder(init=init, max_epochs=0).fit(table)
-    held_out = table[spy.rows("valid", 0, table, est)]
+    start = autoencoder(init=init, max_epochs=0, validation=0.1).fit(table)
+    held_out = spy.rows("valid", 0, table, est)
     assert est.n_iter_ == 3
     assert (est.validation_loss_curve_ > est.best_loss_).all()
-    loss = half_squared_error(start, held_out).mean()
+    unseen = start
+    if init == "pca":
+        # The fitted model is PCA of all rows, but this loss is on unseen ones.
+        assert est.best_candidate_ == 0
+        seen = np.delete(table, held_out, axis=0)
+        unseen = PCAModel(2, seen, table.mean(axis=0))
+    loss = half_squared_error(unseen, table[held_out]).mean()
     assert est.best_loss_ == pytest.approx(loss, rel=1e-4)
     np.testing.assert_array_equal(est.reconstruct(table), start.reconstruct(table))
     np.testing.assert_array_equal(est.transform(table), start.transform(table))
@@ -154,13 +172,15 @@ def test_best_loss_without_epochs(init, validation, table):
 
 @pytest.mark.parametrize("loss", ["mse", "mae", "huber"])
 def test_never_worse_than_pca_on_the_held_out_rows(loss, table):
+    """Than PCA of the other rows."""
     spy = BatchSpy()
-    est = autoencoder(init="pca", loss=loss, max_epochs=20, callbacks=[spy]).fit(table)
-    held_out = table[spy.rows("valid", 0, table, est)]
-    start = autoencoder(init="pca", loss=loss, max_epochs=0).fit(table)
-    assert est.best_loss_ <= losses_of(loss, start.reconstruct(held_out), held_out) * (
-        1 + 1e-5
-    )
+    params = {"loss": loss, "max_epochs": 20, "validation": 0.1}
+    est = autoencoder(init="pca", callbacks=[spy], **params).fit(table)
+    held_out = spy.rows("valid", 0, table, est)
+    pca = PCAModel(2, np.delete(table, held_out, axis=0), table.mean(axis=0))
+    unseen = table[held_out]
+    bound = losses_of(loss, pca.reconstruct(unseen), unseen)
+    assert est.best_loss_ <= bound * (1 + 1e-5)
 
 
 HARMFUL = {
@@ -944,12 +964,12 @@ def test_heavy_rows_are_fitted_better(table):
     heavy = np.where(np.arange(60) < 15, 50.0, 1.0)
     errors = [
         half_squared_error(
-            autoencoder(validation=None, max_epochs=60).fit(table, sample_weight=w),
+            autoencoder(validation=None, max_epochs=300).fit(table, sample_weight=w),
             table[:15],
         ).mean()
         for w in (None, heavy)
     ]
-    assert errors[1] < 0.98 * errors[0]
+    assert errors[1] < 0.8 * errors[0]
 
 
 # -- user-defined networks -------------------------------------------------------------

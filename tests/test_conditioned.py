@@ -1,0 +1,419 @@
+"""Dense networks that start as PCA: candidates, unseen rows, and what is kept."""
+
+import numpy as np
+import pytest
+import torch
+from scipy import sparse
+from sklearn.datasets import make_swiss_roll
+from sklearn.decomposition import PCA
+from sklearn.model_selection import GridSearchCV, KFold
+from skorch.callbacks import Callback
+
+from sklearn_ae import (
+    Autoencoder,
+    ConvolutionalAutoencoder,
+    DenoisingAutoencoder,
+    SparseAutoencoder,
+    VariationalAutoencoder,
+)
+from sklearn_ae.estimators import _conditioned
+from sklearn_ae.model_selection import BatchedGridSearchCV
+from sklearn_ae.training.conditioning import (
+    Candidate,
+    restore_code_scale,
+    start_candidate,
+)
+
+
+def curved(seed, n_rows=120, n_features=6):
+    """Rows on a noisy surface that PCA with two components does not follow."""
+    rng = np.random.RandomState(seed)
+    z = rng.uniform(-2, 2, size=(n_rows, 2))
+    surface = np.c_[z, z**2, np.sin(2 * z)] @ rng.normal(size=(6, n_features))
+    return surface + 0.02 * rng.normal(size=surface.shape) + 3
+
+
+def gaussian(seed, n_rows, n_features=10, n_factors=3):
+    """A linear model with Gaussian factors and noise: PCA is right."""
+    rng = np.random.RandomState(seed)
+    factors = rng.normal(size=(n_rows, n_factors))
+    return factors @ rng.normal(size=(n_factors, n_features)) + rng.normal(
+        size=(n_rows, n_features)
+    )
+
+
+def mean_error(model, X):
+    return np.square(X - model.inverse_transform(model.transform(X))).mean()
+
+
+def pca_losses(train, test, mean, n_components):
+    """Half the squared errors of rows, for PCA of other rows about a given mean."""
+    axes = np.linalg.svd(train - mean, full_matrices=False)[2][:n_components]
+    centred = test - mean
+    return 0.5 * np.square(centred - centred @ axes.T @ axes).sum(axis=1)
+
+
+# -- coordinates -----------------------------------------------------------------------
+
+
+def started(X, candidate, scale, seed):
+    """The net of a fitted PCA at the start of a candidate, its input and deviations."""
+    model = Autoencoder(2, max_epochs=0, random_state=seed).fit(X)
+    net = model.net_ if candidate.start == "pca" else model._make_net(False)
+    deviations = np.sqrt(model.explained_variance_) / model.scale_
+    start_candidate(net, candidate, deviations, scale, 0.02, 0.1)
+    x = torch.from_numpy((X - model.mean_) / model.scale_).float()
+    return net, x, deviations
+
+
+def test_whitening_does_not_change_what_pca_computes(seed):
+    X = curved(seed)
+    # The corrections are as good as zero.
+    net, x, _ = started(X, Candidate("pca", 0.0), 2.0**-20, seed)
+    with torch.no_grad():
+        codes = net.module_.encode(x)
+        outputs = net.module_.decode(codes)
+    np.testing.assert_allclose(np.cov(codes.numpy().T), np.eye(2), atol=1e-3)
+    pca = PCA(2).fit(x.numpy())
+    expected = pca.inverse_transform(pca.transform(x.numpy()))
+    np.testing.assert_allclose(outputs.numpy(), expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("start", ["pca", "random"])
+def test_scale_of_codes_comes_back(start, seed):
+    candidate = Candidate(start, 0.3)
+    net, x, deviations = started(curved(seed), candidate, 0.5, seed)
+    with torch.no_grad():
+        codes = net.module_.encode(x)
+        before = net.module_.decode(codes)
+        covariance = np.cov(codes.numpy().T)
+        restore_code_scale(net.module_, candidate, deviations, covariance)
+        codes = net.module_.encode(x)
+        after = net.module_.decode(codes)
+    np.testing.assert_allclose(after.numpy(), before.numpy(), atol=1e-4)
+    if start == "random":
+        total = np.trace(np.cov(codes.numpy().T))
+        assert total == pytest.approx(np.square(deviations).sum(), rel=1e-3)
+
+
+def test_start_is_pca(seed):
+    """The network before any epoch, in every kind of validation."""
+    X = curved(seed)
+    pca = PCA(2).fit(X)
+    expected = np.square(X - pca.inverse_transform(pca.transform(X))).mean()
+    for validation in ("auto", 3, 0.2, None):
+        model = Autoencoder(2, max_epochs=0, validation=validation, random_state=seed)
+        assert mean_error(model.fit(X), X) == pytest.approx(expected, rel=1e-5)
+        assert model.best_candidate_ == 0
+
+
+# -- folds -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n_folds", [2, 3, 5, 100])
+@pytest.mark.parametrize("n_rows", [2, 7, 60, 61])
+def test_every_row_is_unseen_once(n_rows, n_folds, seed):
+    model = Autoencoder(validation=n_folds, random_state=seed)
+    rows = np.random.RandomState(seed).permutation(1000)[:n_rows]
+    rows.sort()
+    splits = model._resolve_training(n_rows, n_folds=5).splits(rows)
+    assert len(splits) == min(n_folds, n_rows)
+    unseen = np.concatenate([unseen for _, unseen in splits])
+    np.testing.assert_array_equal(np.sort(unseen), rows)
+    assert len({len(train) for train, _ in splits}) == 1
+    for train, unseen in splits:
+        assert not set(train) & set(unseen)
+        assert set(train) <= set(rows)
+        assert len(set(train)) == len(train)
+        # Of the seen rows at most one is left out, to have equal sizes.
+        assert n_rows - len(train) - len(unseen) <= 1
+
+
+@pytest.mark.parametrize("validation", [4, 0.3])
+def test_losses_of_unseen_rows(validation, seed, monkeypatch):
+    """Recomputed from the networks and by singular value decompositions."""
+    trainings = []
+
+    def recorded(given):
+        trainings.extend(given)
+        return train_together(given)
+
+    train_together = _conditioned.train_together
+    monkeypatch.setattr(_conditioned, "train_together", recorded)
+    X = curved(seed)
+    model = Autoencoder(2, validation=validation, max_epochs=20, random_state=seed).fit(
+        X
+    )
+    splits = model._recipe.settings.splits(np.arange(len(X)))
+    losses = model.candidates_["loss"]
+    n_candidates = len(losses) - 1
+    assert len(trainings) == n_candidates * len(splits)
+    pca = [pca_losses(X[t], X[u], X.mean(axis=0), 2) for t, u in splits]
+    assert losses[0] == pytest.approx(np.concatenate(pca).mean(), rel=1e-4)
+    pca = [pca_losses(X[t], X[u], X[t].mean(axis=0), 2) for t, u in splits]
+    assert losses[0] == pytest.approx(np.concatenate(pca).mean(), rel=0.1)
+    for i in range(n_candidates):
+        rows = []
+        own = trainings[i * len(splits) : (i + 1) * len(splits)]
+        for training, (_, unseen) in zip(own, splits, strict=True):
+            x = torch.from_numpy((X[unseen] - model.mean_) / model.scale_).float()
+            # The network that was kept is in other coordinates now, which does not
+            # change what it computes.
+            network = training.net.module_
+            with torch.no_grad():
+                outputs = network.decode(network.encode(x)).double().numpy()
+            residuals = X[unseen] - outputs * model.scale_ - model.mean_
+            rows.append(0.5 * np.square(residuals).sum(axis=1))
+        found = np.concatenate(rows).mean()
+        assert losses[i + 1] == pytest.approx(found, rel=1e-3)
+    assert model.best_candidate_ in (0, np.argmin(losses))
+    assert model.best_candidate_ > 0
+    assert model.best_loss_ == losses[model.best_candidate_]
+
+
+def test_candidates_are_described(seed):
+    model = Autoencoder(2, max_epochs=2, random_state=seed).fit(curved(seed))
+    candidates = model.candidates_
+    assert {len(column) for column in candidates.values()} == {5}
+    assert candidates["start"].tolist() == ["pca", "pca", "pca", "random", "random"]
+    assert candidates["is_trained"].tolist() == [False] + [True] * 4
+    assert (candidates["input_noise"][1:] > 0).all()
+    assert candidates["input_noise"][0] == 0
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        Autoencoder(2, init="random"),
+        Autoencoder(2, tied_weights=True),
+        Autoencoder(2, l2_penalty=0.1),
+        Autoencoder(2, optimizer="sgd"),
+        Autoencoder(2, optimizer=torch.optim.Adam),
+        Autoencoder(2, hidden_layer_sizes=()),
+        SparseAutoencoder(2),
+        VariationalAutoencoder(2),
+        ConvolutionalAutoencoder(2),
+    ],
+    ids=str,
+)
+def test_folds_where_there_is_nothing_to_choose(model):
+    model.set_params(validation=5, max_epochs=1)
+    with pytest.raises(ValueError, match="validation=5 folds need a dense network"):
+        model.fit(curved(0))
+    assert not hasattr(model, "module_")
+
+
+# -- what comes out --------------------------------------------------------------------
+
+
+def relative_error(k, X, seed, test=None):
+    test = X if test is None else test
+    model = Autoencoder(k, random_state=seed).fit(X)
+    return mean_error(model, test) / mean_error(PCA(k).fit(X), test)
+
+
+def test_circle():
+    """In the median: how well the one cut of a circle is folded differs by table."""
+    ratios = []
+    for seed in (0, 1, 2, 3, 42):
+        angle = np.random.RandomState(seed).uniform(0, 2 * np.pi, 500)
+        X = np.c_[np.cos(angle), np.sin(angle)]
+        ratios.append(relative_error(1, X, seed))
+    assert np.median(ratios) <= 0.1
+    assert max(ratios) <= 0.3
+
+
+def test_swiss_roll(seed):
+    X, _ = make_swiss_roll(1000, noise=0.2, random_state=seed)
+    assert relative_error(2, X, seed) <= 0.2
+
+
+def test_uniform_cube(seed):
+    X = np.random.RandomState(seed).uniform(size=(1000, 3))
+    assert mean_error(Autoencoder(2, random_state=seed).fit(X), X) <= 0.010
+
+
+@pytest.mark.parametrize("n_rows", [60, 300, 700])
+def test_gaussian_factors_end_as_pca(n_rows, seed):
+    X = gaussian(seed, n_rows + 1000)
+    assert relative_error(3, X[:n_rows], seed, X[n_rows:]) <= 1.005
+
+
+def student(rng, n_rows):
+    return rng.standard_t(3, size=(n_rows, 8))
+
+
+def student_factors(rng, n_rows):
+    factors = rng.standard_t(3, size=(n_rows, 4)) @ rng.normal(size=(4, 10))
+    return factors + 0.5 * rng.standard_t(3, size=(n_rows, 10))
+
+
+def log_normal(rng, n_rows):
+    return np.exp(rng.normal(size=(n_rows, 8)))
+
+
+@pytest.mark.parametrize("draw", [student, student_factors, log_normal])
+@pytest.mark.parametrize("seed_of_table", range(4))
+def test_heavy_tails_lose_nothing_to_pca(draw, seed_of_table):
+    n_rows = (60, 700)[seed_of_table % 2]
+    X = draw(np.random.RandomState(seed_of_table), n_rows + 2000)
+    train, test = X[:n_rows], X[n_rows:]
+    assert relative_error(3, train, seed_of_table, test) <= 1.01
+
+
+# -- searches, interrupts, settings ----------------------------------------------------
+
+
+def test_scores_are_those_of_grid_search(seed):
+    X = curved(seed, 200)
+    estimator = Autoencoder(
+        2, hidden_layer_sizes=(16,), max_epochs=30, validation=3, random_state=seed
+    ).set_params(batch_size=64)
+    grid = {"learning_rate": [2e-3, 2e-2]}
+    params = {"cv": KFold(2), "refit": True}
+    theirs = GridSearchCV(estimator, grid, **params).fit(X)
+    ours = BatchedGridSearchCV(estimator, grid, **params).fit(X)
+    assert theirs.best_estimator_.best_candidate_ > 0
+    for name in ("split0_test_score", "split1_test_score", "mean_test_score"):
+        np.testing.assert_allclose(
+            ours.cv_results_[name], theirs.cv_results_[name], atol=1e-4
+        )
+    assert ours.best_params_ == theirs.best_params_
+
+
+@pytest.mark.parametrize("validation", [3, 0.2])
+def test_interrupt_among_candidates_leaves_pca(validation, seed, monkeypatch):
+    def interrupted(trainings):
+        trainings[0].begin()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_conditioned, "train_together", interrupted)
+    X = curved(seed)
+    model = Autoencoder(2, validation=validation, max_epochs=3, random_state=seed)
+    came_out = False
+    try:
+        model.fit(X)
+    except KeyboardInterrupt:
+        came_out = True
+    assert came_out
+    assert model.best_candidate_ == 0
+    assert model.n_iter_ == 0
+    pca = PCA(2).fit(X)
+    np.testing.assert_allclose(
+        model.reconstruct(X), pca.inverse_transform(pca.transform(X)), atol=1e-4
+    )
+    assert np.isnan(model.candidates_["loss"][1:]).all()
+    assert np.isfinite(model.best_loss_)
+
+
+class Rates(Callback):
+    """Records the optimizer's settings at the first step and epoch by epoch."""
+
+    def on_train_begin(self, net, **kwargs):
+        groups = net.optimizer_.param_groups
+        self.largest = [group["max_lr"] for group in groups]
+        self.decays = [group["weight_decay"] for group in groups]
+        self.shapes = [tuple(p.shape) for p in net.module_.parameters()]
+
+
+@pytest.mark.parametrize("validation", [3, 0.3, None])
+def test_settings_are_kept(validation, seed):
+    rates = Rates()
+    X = curved(seed)
+    params = {
+        "hidden_layer_sizes": (9, 4),
+        "max_epochs": 7,
+        "learning_rate": 3e-3,
+        "optimizer_params": {"weight_decay": 0.7},
+    }
+    model = Autoencoder(
+        2, validation=validation, callbacks=[rates], random_state=seed, **params
+    ).fit(X)
+    assert model.n_iter_ == 7
+    assert rates.largest[0] == pytest.approx(3e-3)
+    assert rates.decays[0] == pytest.approx(0.7)
+    # A step decays by the product of rate and decay, in any units.
+    products = np.multiply(rates.largest, rates.decays)
+    np.testing.assert_allclose(products, 3e-3 * 0.7)
+    assert {(9, 6), (4, 9), (9, 4), (6, 9)} <= set(rates.shapes)
+    assert {name: getattr(model, name) for name in params} == params
+
+
+# -- kinds of tables -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("make", [np.asarray, sparse.csr_array])
+def test_kinds_of_tables(make, dtype, seed):
+    X = curved(seed).astype(dtype)
+    model = Autoencoder(2, max_epochs=20, random_state=seed).fit(make(X))
+    dense = Autoencoder(2, max_epochs=20, random_state=seed).fit(X)
+    assert model.transform(make(X)).dtype == dtype
+    assert model.best_candidate_ == dense.best_candidate_
+    np.testing.assert_allclose(
+        model.candidates_["loss"], dense.candidates_["loss"], rtol=0.05
+    )
+
+
+def test_weights_count_in_the_choice(seed):
+    """The unseen rows weigh as they do in training, and weight 0 removes a row."""
+    X = curved(seed)
+    weight = np.random.RandomState(seed).uniform(0.5, 2, len(X))
+    weight[::5] = 0
+    model = Autoencoder(2, validation=3, max_epochs=20, random_state=seed)
+    model.fit(X, sample_weight=weight)
+    kept = np.flatnonzero(weight)
+    weight *= len(kept) / weight.sum()
+    mean = np.average(X, axis=0, weights=weight)
+    expected = 0.0
+    for train, unseen in model._recipe.settings.splits(kept):
+        root = np.sqrt(weight[train])[:, np.newaxis]
+        axes = np.linalg.svd(root * (X[train] - mean))[2][:2]
+        centred = X[unseen] - mean
+        squares = np.square(centred - centred @ axes.T @ axes).sum(axis=1)
+        expected += 0.5 * weight[unseen] @ squares
+    assert model.candidates_["loss"][0] == pytest.approx(expected / len(kept), rel=1e-4)
+    removed = Autoencoder(2, validation=3, max_epochs=20, random_state=seed)
+    removed.fit(X[kept], sample_weight=weight[kept])
+    np.testing.assert_allclose(
+        removed.candidates_["loss"], model.candidates_["loss"], rtol=1e-3
+    )
+
+
+@pytest.mark.parametrize("cls", [Autoencoder, DenoisingAutoencoder])
+def test_targets_of_their_own(cls, seed):
+    X = curved(seed)
+    target = np.sin(X[:, :3])
+    model = cls(2, max_epochs=20, random_state=seed).fit(X, X_target=target)
+    start = cls(2, max_epochs=0, random_state=seed).fit(X, X_target=target)
+    errors = [np.square(one.reconstruct(X) - target).mean() for one in (model, start)]
+    assert model.reconstruct(X).shape == (120, 3)
+    assert errors[0] <= errors[1] * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("validation", ["auto", 5, 0.5, None])
+@pytest.mark.parametrize(
+    "X",
+    [
+        np.arange(8.0).reshape(2, 4),
+        np.random.RandomState(0).normal(size=(3, 4)),
+        np.ones((20, 4)),
+        np.c_[np.ones((20, 3)), np.arange(20.0)],
+        np.random.RandomState(0).normal(size=(30, 1)),
+    ],
+    ids=["two rows", "three rows", "constant", "one varies", "one column"],
+)
+def test_degenerate_tables(X, validation):
+    model = Autoencoder(1, validation=validation, max_epochs=3, random_state=0).fit(X)
+    axes = np.linalg.svd(X - X.mean(axis=0))[2][:1]
+    centred = X - X.mean(axis=0)
+    expected = np.square(centred - centred @ axes.T @ axes).mean()
+    assert mean_error(model, X) <= expected * 1.01 + 1e-6
+    assert np.isfinite(model.best_loss_)
+    assert np.isfinite(model.explained_variance_).all()
+
+
+@pytest.mark.parametrize("validation", ["auto", None, 0.5, 5])
+def test_one_row_is_too_few(validation):
+    with pytest.raises(ValueError, match="minimum of 2"):
+        Autoencoder(1, validation=validation).fit([[1.0, 2.0]])
