@@ -45,6 +45,7 @@ from sklearn.preprocessing import StandardScaler
 from benchmarks._data import Table, bundled_tables
 from benchmarks._report import (
     BENCHMARKS_PAGE,
+    README,
     cpu_seconds,
     fill,
     machine,
@@ -310,30 +311,38 @@ def made_up_table(results):
     return markdown_table(["made up", *sizes], rows)
 
 
-def report(results):
-    """The report in Markdown, of {group: {table: figures}}."""
+def summary_report(results):
+    """One row for each group, in Markdown."""
     summary = [summary_row(group, own) for group, own in results.items()]
     header = ["group", "tables"]
     for name in ("defaults", "earlier"):
         header += [f"{name} / PCA", f"{name}: PCA", f"{name}: worst"]
-    parts = [
-        markdown_table([*header, "time / earlier"], summary),
-        "Held-out error, divided by PCA's: its geometric mean, how many tables end as "
-        "PCA, and the largest ratio; then the CPU time of the defaults, divided by the "
-        "earlier recipe's (median).",
-    ]
+    return "\n\n".join(
+        [
+            markdown_table([*header, "time / earlier"], summary),
+            "Held-out error divided by PCA's: the geometric mean over the tables, the "
+            "number of tables for which the model is PCA itself, and the largest "
+            "ratio. The last column is the median of the CPU time of the defaults "
+            "divided by that of the earlier recipe.",
+        ]
+    )
+
+
+def report(results):
+    """The whole report in Markdown, of {group: {table: figures}}."""
+    parts = [summary_report(results)]
     for group, own in results.items():
-        parts.append(
-            made_up_table(own) if group == "made up" else real_table(group, own)
-        )
-    if "made up" in results:
-        parts.append(
-            "Of the made-up tables, error / PCA's error by the number of training "
-            "rows, in brackets with the earlier recipe."
-        )
+        if group == "made up":
+            parts.append(made_up_table(own))
+            parts.append(
+                "Error / PCA's error on made-up tables by the number of training rows; "
+                "the earlier recipe in brackets."
+            )
+        else:
+            parts.append(real_table(group, own))
     counts = ", ".join(f"{group}: {N_SEEDS[group]}" for group in results)
     parts.append(
-        f"Medians over the seeds ({counts}). Measured by `python -m "
+        f"Medians over the seeds (number of seeds: {counts}). Measured by `python -m "
         f"benchmarks.defaults` on {machine()}."
     )
     return "\n\n".join(parts)
@@ -369,6 +378,7 @@ def main():
     print(f"\n{block}")
     if args.write_docs:
         fill(BENCHMARKS_PAGE, block, "defaults")
+        fill(README, summary_report(results), "defaults")
 
 
 if __name__ == "__main__":
