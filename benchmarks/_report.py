@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from sklearn_ae import __version__
 
+README = Path(__file__).parents[1] / "README.md"
 _DOCS = Path(__file__).parents[1] / "docs"
 # The pages with the tables of the variants, and with time and memory.
 VARIANTS_PAGE = _DOCS / "variants.md"

@@ -10,7 +10,6 @@ is the median over the seeds. CPU seconds are those of ``fit`` on one thread.
 
 import argparse
 import warnings
-from pathlib import Path
 
 import numpy as np
 from sklearn.decomposition import PCA
@@ -18,10 +17,16 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPRegressor
 
 from benchmarks._data import add_mnist_argument, bundled_tables, mnist_table
-from benchmarks._report import cpu_seconds, fill, machine, markdown_table, one_thread
+from benchmarks._report import (
+    README,
+    cpu_seconds,
+    fill,
+    machine,
+    markdown_table,
+    one_thread,
+)
 from sklearn_ae import Autoencoder
 
-README = Path(__file__).parents[1] / "README.md"
 METHODS = {
     "PCA": lambda k, seed: PCA(k, random_state=seed),
     "Autoencoder": lambda k, seed: Autoencoder(k, random_state=seed),
