@@ -57,7 +57,7 @@ def rounds_of_candidates(
     if n_features > MANY_COLUMNS:
         noises = [0.0]
     elif n_rows < 1_500:
-        noises = [0.3, 1.0] if n_features <= 32 or n_rows < 500 else [1.0]
+        noises = [0.3, 1.0] if n_features <= 32 or n_rows < 500 else [0.6]
     if has_noise:
         noises = [0.0]
     as_pca, at_random = (
