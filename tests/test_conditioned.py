@@ -417,3 +417,11 @@ def test_degenerate_tables(X, validation):
 def test_one_row_is_too_few(validation):
     with pytest.raises(ValueError, match="minimum of 2"):
         Autoencoder(1, validation=validation).fit([[1.0, 2.0]])
+
+
+def test_a_later_fit_without_candidates_forgets_them():
+    autoencoder = Autoencoder(2, max_epochs=2, random_state=0).fit(curved(0))
+    assert hasattr(autoencoder, "candidates_")
+    autoencoder.set_params(init="random").fit(curved(0))
+    assert not hasattr(autoencoder, "candidates_")
+    assert not hasattr(autoencoder, "best_candidate_")

@@ -239,6 +239,10 @@ default=None
                 net, result = self._train_conditioned(parts, data)
                 is_pca = not result.has_changed
             else:
+                if not continues:
+                    # Of an earlier fit with other parameters.
+                    for name in ("candidates_", "best_candidate_"):
+                        vars(self).pop(name, None)
                 result, is_pca = self._train(net, parts, data, continues)
             rotates = result.has_changed or not (continues or is_pca)
             moments = self._order_codes(net, data, parts.may_rotate_codes and rotates)
