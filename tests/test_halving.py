@@ -118,7 +118,10 @@ def test_rows_as_the_resource(seed, capsys):
 PIPELINE = Pipeline(
     [
         ("scale", StandardScaler()),
-        ("codes", Autoencoder(5, hidden_layer_sizes=(12,), random_state=0)),
+        (
+            "codes",
+            Autoencoder(5, hidden_layer_sizes=(12,), init="random", random_state=0),
+        ),
         ("classify", GaussianNB()),
     ]
 )
@@ -200,7 +203,7 @@ def scored(search, scores):
         return scores[int(estimator.tol)]
 
     return search(
-        Autoencoder(2, hidden_layer_sizes=(4,), random_state=0),
+        Autoencoder(2, hidden_layer_sizes=(4,), init="random", random_state=0),
         {"tol": range(len(scores))},
         resource="max_epochs",
         max_resources=4,
