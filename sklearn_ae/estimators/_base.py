@@ -236,7 +236,7 @@ default=None
             parts = self._resolve(data, continues, len(data.rows))
             net = self._continue(parts, data) if continues else self._build(parts, data)
             if parts.is_conditioned and not continues:
-                net, result = self._train_conditioned(parts, data)
+                net, result = self._train_conditioned(net, parts, data)
                 is_pca = not result.has_changed
             else:
                 if not continues:
@@ -284,7 +284,7 @@ default=None
         return result, is_pca
 
     def _train_conditioned(
-        self, parts: ResolvedParts, data: TrainingData
+        self, net: AutoencoderNet, parts: ResolvedParts, data: TrainingData
     ) -> tuple[AutoencoderNet, TrainingResult]:
         """Train the best of several candidates; the net, and the result."""
         settings, mean = self._recipe.settings, self._feature_mean
@@ -300,6 +300,7 @@ default=None
             len(data.rows), data.n_features, has_noise=has_noise
         )
         fit = ConditionedFit(
+            net,
             rounds,
             settings,
             data.rows,

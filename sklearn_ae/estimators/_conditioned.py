@@ -47,6 +47,8 @@ class ConditionedFit:
 
     Parameters
     ----------
+    net : AutoencoderNet
+        A new net, which becomes PCA.
     rounds : list of lists of Candidate
         Those of the second round are tried if the first ones are no better than PCA.
     settings : TrainingSettings
@@ -66,6 +68,7 @@ class ConditionedFit:
 
     def __init__(
         self,
+        net: AutoencoderNet,
         rounds: list[list[Candidate]],
         settings: TrainingSettings,
         rows: np.ndarray,
@@ -77,6 +80,7 @@ class ConditionedFit:
         start_as_pca: Callable[[AutoencoderNet, ArrayDataset], np.ndarray],
         has_listeners: bool,
     ) -> None:
+        self._net = net
         self.rounds, self.settings, self.rows = rounds, settings, rows
         self.candidates = [one for candidates in rounds for one in candidates]
         self._learning_rate, self._weight_decay = learning_rate, weight_decay
@@ -87,7 +91,6 @@ class ConditionedFit:
         """Train; an interrupt by the user is part of the result."""
         splits = self.settings.splits(self.rows)
         train_rows, unseen = splits[0]
-        self._net = self._make_net(True)
         train_set = self._dataset(train_rows)
         self._deviations = self._start_as_pca(self._net, train_set)
         some = train_set.thinned(_MEASURED_ROWS)
@@ -131,11 +134,8 @@ class ConditionedFit:
         return self._last(best, folds, means, is_better)
 
     def _fold(self, train_rows: np.ndarray, unseen: np.ndarray) -> "_Fold":
-        train_set, reference, deviations = (
-            self._dataset(train_rows),
-            self._net,
-            self._deviations,
-        )
+        train_set = self._dataset(train_rows)
+        reference, deviations = self._net, self._deviations
         if self.settings.n_folds > 0:
             reference = self._make_net(False)
             deviations = self._start_as_pca(reference, train_set)
