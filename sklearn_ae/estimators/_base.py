@@ -355,6 +355,13 @@ default=None
         """
         with self._unchanged_on_error():
             continues = hasattr(self, "net_")
+            settings = self._recipe.settings if continues else self
+            if settings.optimizer == "lbfgs":
+                raise ValueError(
+                    "optimizer='lbfgs' needs all rows at once, and partial_fit gets a "
+                    "part of them. Use fit, with warm_start=True to go on, or "
+                    "another optimizer."
+                )
             data = validate_training_data(
                 self, X, X_target, sample_weight, reset=not continues
             )
@@ -423,21 +430,21 @@ default=None
 
     def _build(self, parts: ResolvedParts, data: TrainingData) -> AutoencoderNet:
         """A new net for the data, with its initial weights."""
-        moments = [(self._feature_mean, self._feature_scale)]
+        mean, scale = self._feature_mean, self._feature_scale
+        units = _units(mean, scale, parts.centres_input, parts.input_rms)
         if data.target is not None:
-            moments.append(mean_and_scale(data.target, data.rows, data.weight))
-        if parts.data_rms is None:
-            units = [Affine(np.zeros_like(mean), 1.0) for mean, _ in moments]
-        else:
-            # A single scale, which does not change the minimiser.
-            units = [Affine(mean, scale / parts.data_rms) for mean, scale in moments]
-        self.mean_, self.scale_ = units[0]
+            mean, scale = mean_and_scale(data.target, data.rows, data.weight)
+        is_centred = parts.target_rms is not None
+        target_units = _units(mean, scale, is_centred, parts.target_rms)
+        self.mean_, self.scale_ = units
         self._recipe = Recipe(
             **parts.design,
-            standardize=units[0],
-            standardize_target=units[-1],
+            standardize=units,
+            standardize_target=target_units,
             settings=self._resolve_training(
-                len(data.rows), n_folds=_n_folds(parts, data)
+                len(data.rows),
+                n_folds=_n_folds(parts, data),
+                data_rms=parts.data_rms,
             ),
         )
         net = self._make_net()
@@ -458,7 +465,9 @@ default=None
     def _continue(self, parts: ResolvedParts, data: TrainingData) -> AutoencoderNet:
         """The net of the previous fit, with a new optimizer."""
         before = self._recipe
-        settings = self._resolve_training(len(data.rows), n_folds=_n_folds(parts, data))
+        settings = self._resolve_training(
+            len(data.rows), n_folds=_n_folds(parts, data), data_rms=parts.data_rms
+        )
         if settings.n_folds > 0:
             # There is nothing to choose.
             settings = replace(settings, n_folds=0)
@@ -573,6 +582,17 @@ default=None
                 )
             penalties[int(index)].set_params(**{name: params[key]})
         return self
+
+
+def _units(
+    mean: np.ndarray, scale: float, is_centred: bool, rms: float | None
+) -> Affine:
+    """From units of the data to those of the network."""
+    return Affine(
+        mean if is_centred else np.zeros_like(mean),
+        # A single scale, which does not change the minimiser.
+        1.0 if rms is None else scale / rms,
+    )
 
 
 def _n_folds(parts: ResolvedParts, data: TrainingData) -> int | None:

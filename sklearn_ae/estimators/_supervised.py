@@ -64,11 +64,16 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
         codes.
 
     optimizer : str or type, default="adamw"
-        "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", or a
-        subclass of `torch.optim.Optimizer`. "adamw" is Adam with a weight decay of 0.3,
+        "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", "lbfgs",
+        or a subclass of `torch.optim.Optimizer`. "adamw" is Adam with a weight decay of 0.3,
         which is not part of the objective and does not act on biases; where candidates
         are compared (see `validation`), it is 0.1 and acts on biases, too. The others
         have no weight decay by default.
+
+        "lbfgs" is L-BFGS with a line search, for tables of up to some ten thousand
+        rows. An epoch is one iteration on all training rows. `batch_size`,
+        `learning_rate` and `learning_rate_schedule` have no meaning for it, and the
+        objective must not contain random numbers such as a corruption or dropout.
 
     optimizer_params : dict or None, default=None
         Further arguments of the optimizer, such as ``{"weight_decay": 0.1}``.
@@ -441,11 +446,16 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
         codes.
 
     optimizer : str or type, default="adamw"
-        "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", or a
-        subclass of `torch.optim.Optimizer`. "adamw" is Adam with a weight decay of 0.3,
+        "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", "lbfgs",
+        or a subclass of `torch.optim.Optimizer`. "adamw" is Adam with a weight decay of 0.3,
         which is not part of the objective and does not act on biases; where candidates
         are compared (see `validation`), it is 0.1 and acts on biases, too. The others
         have no weight decay by default.
+
+        "lbfgs" is L-BFGS with a line search, for tables of up to some ten thousand
+        rows. An epoch is one iteration on all training rows. `batch_size`,
+        `learning_rate` and `learning_rate_schedule` have no meaning for it, and the
+        objective must not contain random numbers such as a corruption or dropout.
 
     optimizer_params : dict or None, default=None
         Further arguments of the optimizer, such as ``{"weight_decay": 0.1}``.

@@ -45,9 +45,11 @@ def start_as_pca(
             )
     X, rows, weight = dataset.X, dataset.rows, dataset.weight
     axes = principal_axes(X, rows, weight, data_mean, n_components)
-    mean_in = (data_mean - dataset.standardize.mean) / dataset.standardize.scale
+    units, out_units = dataset.standardize, dataset.standardize_target
+    mean_in = (data_mean - units.mean) / units.scale
     encoder = axes.components
-    decoder, mean_out = encoder.T, mean_in
+    decoder = encoder.T * (units.scale / out_units.scale)
+    mean_out = (data_mean - out_units.mean) / out_units.scale
     if dataset.target is not None:
         decoder, mean_out = _regression(encoder, mean_in, dataset)
     if output_activation == "sigmoid":
