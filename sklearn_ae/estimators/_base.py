@@ -45,6 +45,13 @@ from sklearn_ae.training.loop import Training, TrainingResult, train
 from sklearn_ae.training.net import AutoencoderNet
 from sklearn_ae.training.pca_start import start_as_pca
 from sklearn_ae.training.settings import TrainingParameters
+from sklearn_ae.training.usefulness import usefulness
+
+# A unit whose standard deviation is at most this share of the largest one is dead.
+DEAD = 1e-3
+
+# Ratio of standard deviations of columns that is worth mentioning.
+LARGE_SPREAD = 100
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -191,6 +198,10 @@ class BaseAutoencoder(
     def _describe_codes(self, mean: np.ndarray, variances: np.ndarray) -> None:
         """Set further fitted attributes from the moments of the codes, at the end."""
 
+    def _regularizers(self) -> tuple[str, ...]:
+        """Names of parameters that leave the mean of the data if they are too large."""
+        return "l1_penalty", "l2_penalty", "dropout"
+
     # -- fitting -------------------------------------------------------------------
 
     @fit_context(prefer_skip_nested_validation=True)
@@ -250,6 +261,8 @@ default=None
             self._set_code_moments(moments)
         if not (result.has_changed or continues or is_pca or result.interrupt):
             self._warn_of_no_progress()
+        elif result.interrupt is None and self._recipe.settings.max_epochs > 0:
+            self._warn_of_mean(data, moments)
         if result.interrupt is not None:
             raise result.interrupt
         return self
@@ -510,6 +523,38 @@ default=None
                 ConvergenceWarning,
                 stacklevel=4,
             )
+
+    def _warn_of_mean(self, data: TrainingData, moments: CodeMoments) -> None:
+        """Warn if the reconstructions are little more than the mean of the data."""
+        dataset = self._dataset(data, data.rows)
+        found = usefulness(self.net_.module_, dataset, self.n_components_)
+        if found is None or not found.is_mean:
+            return
+        deviations = np.sqrt(np.maximum(np.diag(moments.covariance), 0.0))
+        # In units of the network, where codes that tell rows apart are of order one.
+        dead = np.mean(deviations <= DEAD)
+        large = [
+            f"{name}={getattr(self, name)!r}"
+            for name in self._regularizers()
+            if getattr(self, name, 0)
+        ]
+        tries = [f"lower {' and '.join(large)}"] if large else []
+        tries += [f"raise max_epochs={self.max_epochs!r}", "use another learning_rate"]
+        if found.spread > LARGE_SPREAD:
+            tries.insert(
+                0,
+                f"scale the columns, whose standard deviations are up to "
+                f"{found.spread:.0e} times their median, with StandardScaler",
+            )
+        warnings.warn(
+            "The reconstructions are little more than the mean of the data: they "
+            f"explain {max(found.explained, 0.0):.2g} of its variance, and "
+            f"{dead:.0%} of the units of the code hardly vary. Try to "
+            f"{', or to '.join(tries)}. Data without structure may give this result "
+            "with any setting.",
+            ConvergenceWarning,
+            stacklevel=4,
+        )
 
     def _order_codes(
         self, net: AutoencoderNet, data: TrainingData, rotates: bool

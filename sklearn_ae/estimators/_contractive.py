@@ -100,10 +100,10 @@ class ContractiveAutoencoder(BaseAutoencoder, NetworkParameters):
 
     optimizer : str or type, default="adamw"
         "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", "lbfgs",
-        or a subclass of `torch.optim.Optimizer`. "adamw" is Adam with a weight decay of 0.3,
-        which is not part of the objective and does not act on biases; where candidates
-        are compared (see `validation`), it is 0.1 and acts on biases, too. The others
-        have no weight decay by default.
+        or a subclass of `torch.optim.Optimizer`. "adamw" is Adam with a weight decay of
+        0.3, which is not part of the objective and does not act on biases; where
+        candidates are compared (see `validation`), it is 0.1 and acts on biases, too.
+        The others have no weight decay by default.
 
         "lbfgs" is L-BFGS with a line search, for tables of up to some ten thousand
         rows. An epoch is one iteration on all training rows. `batch_size`,
@@ -290,6 +290,9 @@ class ContractiveAutoencoder(BaseAutoencoder, NetworkParameters):
             penalties=(penalty, *parts.penalties),
             data_rms=DATA_RMS_OF_PENALISED,
         )
+
+    def _regularizers(self) -> tuple[str, ...]:
+        return "lambd", *super()._regularizers()
 
     def jacobian_norm(self, X):
         """Measure the sensitivity of the codes of each row to changes of the input.

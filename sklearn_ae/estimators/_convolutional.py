@@ -196,10 +196,10 @@ class ConvolutionalAutoencoder(BaseAutoencoder, Start, CodeActivation):
 
     optimizer : str or type, default="adamw"
         "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", "lbfgs",
-        or a subclass of `torch.optim.Optimizer`. "adamw" is Adam with a weight decay of 0.3,
-        which is not part of the objective and does not act on biases; where candidates
-        are compared (see `validation`), it is 0.1 and acts on biases, too. The others
-        have no weight decay by default.
+        or a subclass of `torch.optim.Optimizer`. "adamw" is Adam with a weight decay of
+        0.3, which is not part of the objective and does not act on biases; where
+        candidates are compared (see `validation`), it is 0.1 and acts on biases, too.
+        The others have no weight decay by default.
 
         "lbfgs" is L-BFGS with a line search, for tables of up to some ten thousand
         rows. An epoch is one iteration on all training rows. `batch_size`,

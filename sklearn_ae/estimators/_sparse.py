@@ -8,15 +8,12 @@ import numpy as np
 from scipy.special import logit
 
 from sklearn_ae._sklearn_compat import Interval, StrOptions
-from sklearn_ae.estimators._base import BaseAutoencoder
+from sklearn_ae.estimators._base import DEAD, BaseAutoencoder
 from sklearn_ae.estimators._parameters import CodeActivation, NetworkParameters
 from sklearn_ae.estimators._parts import DATA_RMS_OF_PENALISED, Parts
 from sklearn_ae.estimators._validation import TrainingData
 from sklearn_ae.networks.top_k import TopKNetwork
 from sklearn_ae.objectives.terms import ActivationL1, ActivationL2, KLSparsity
-
-# A unit whose standard deviation is at most this share of the largest one is dead.
-DEAD = 1e-3
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -111,10 +108,10 @@ class SparseAutoencoder(BaseAutoencoder, NetworkParameters):
 
     optimizer : str or type, default="adam"
         "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", "lbfgs",
-        or a subclass of `torch.optim.Optimizer`. "adamw" is Adam with a weight decay of 0.3,
-        which is not part of the objective and does not act on biases; where candidates
-        are compared (see `validation`), it is 0.1 and acts on biases, too. The others
-        have no weight decay by default.
+        or a subclass of `torch.optim.Optimizer`. "adamw" is Adam with a weight decay of
+        0.3, which is not part of the objective and does not act on biases; where
+        candidates are compared (see `validation`), it is 0.1 and acts on biases, too.
+        The others have no weight decay by default.
 
         "lbfgs" is L-BFGS with a line search, for tables of up to some ten thousand
         rows. An epoch is one iteration on all training rows. `batch_size`,
@@ -398,6 +395,10 @@ class SparseAutoencoder(BaseAutoencoder, NetworkParameters):
                 "codes in (0, 1): end encode with a sigmoid, or choose "
                 "sparsity='l1', 'l2' or 'topk'"
             )
+
+    def _regularizers(self) -> tuple[str, ...]:
+        own = () if self.sparsity == "topk" else ("lambd",)
+        return *own, *super()._regularizers()
 
     def _describe_codes(self, mean: np.ndarray, variances: np.ndarray) -> None:
         self.mean_activation_ = mean

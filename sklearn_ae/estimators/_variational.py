@@ -1,13 +1,11 @@
 """The variational autoencoder: a probabilistic model with Gaussian codes."""
 
-import warnings
 from dataclasses import dataclass, replace
 from functools import partial
 from numbers import Real
 from typing import ClassVar
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
@@ -108,10 +106,10 @@ class VariationalAutoencoder(BaseAutoencoder, Start, AnyNetwork, HiddenLayers):
 
     optimizer : str or type, default="adam"
         "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", "lbfgs",
-        or a subclass of `torch.optim.Optimizer`. "adamw" is Adam with a weight decay of 0.3,
-        which is not part of the objective and does not act on biases; where candidates
-        are compared (see `validation`), it is 0.1 and acts on biases, too. The others
-        have no weight decay by default.
+        or a subclass of `torch.optim.Optimizer`. "adamw" is Adam with a weight decay of
+        0.3, which is not part of the objective and does not act on biases; where
+        candidates are compared (see `validation`), it is 0.1 and acts on biases, too.
+        The others have no weight decay by default.
 
         "lbfgs" is L-BFGS with a line search, for tables of up to some ten thousand
         rows. An epoch is one iteration on all training rows. `batch_size`,
@@ -314,15 +312,9 @@ class VariationalAutoencoder(BaseAutoencoder, Start, AnyNetwork, HiddenLayers):
 
     def _describe_codes(self, mean: np.ndarray, variances: np.ndarray) -> None:
         self.active_units_ = variances > ACTIVE_VARIANCE
-        if not self.active_units_.any():
-            warnings.warn(
-                "The posterior has collapsed: no unit of the code is active, and every "
-                "reconstruction is the mean of the data. Lower beta="
-                f"{self.beta!r}, train longer, or use init='pca'. Data without "
-                "structure always give this result.",
-                ConvergenceWarning,
-                stacklevel=5,
-            )
+
+    def _regularizers(self) -> tuple[str, ...]:
+        return "beta", *super()._regularizers()
 
     def sample(self, n_samples=1, random_state=None):
         """Draw codes from the prior and decode them.

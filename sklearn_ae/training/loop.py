@@ -238,7 +238,7 @@ class Training:
         return self.n_epochs_begun < self.n_epochs
 
     def _has_converged(self) -> bool:
-        """Whether the last steps on all rows have gained nothing but rounding errors."""
+        """Whether the last steps on all rows have gained next to nothing."""
         if self.n_epochs_begun <= CONVERGED_STEPS:
             return False
         losses = self.net.history[-CONVERGED_STEPS - 1 :, "train_loss"]
