@@ -456,11 +456,8 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
         weight, bias = decoders[0]
         bias = bias - torch.as_tensor(out.mean, dtype=torch.float64)
         decoders[0] = weight / out.scale, bias / out.scale
-        if network.has_linear_code:
-            weight, bias = encoders[-1]
-            encoders[-1] = weight / self.scale_, bias / self.scale_
-            weight, bias = decoders[-1]
-            decoders[-1] = weight * self.scale_, bias
+        # Linear codes keep the size that the layers gave them, which suits training, in
+        # units of the network: those of the stack are in units of the data.
         for stack, folded in (
             (network.encoder, encoders),
             (network.decoder, decoders[::-1]),
