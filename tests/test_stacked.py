@@ -200,7 +200,9 @@ def test_network_starts_as_the_layers(table, layer, params, validation):
     size = np.abs(codes).max()
     np.testing.assert_allclose(start.codes, codes, rtol=1e-5, atol=1e-5 * size)
     mean, scale = model.net_.units_.output
-    np.testing.assert_allclose(start.output * scale + mean, output, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(
+        start.output * scale + mean, output, rtol=1e-5, atol=1e-5
+    )
 
 
 @prototypes

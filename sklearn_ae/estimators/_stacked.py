@@ -101,9 +101,9 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
         The others have no weight decay by default.
 
         "lbfgs" is L-BFGS with a line search, for tables of up to some ten thousand
-        rows. An epoch is one iteration on all training rows. `batch_size`,
-        `learning_rate` and `learning_rate_schedule` have no meaning for it, and the
-        objective must not contain random numbers such as a corruption or dropout.
+        rows. An epoch is one iteration on all training rows; it stops when ten of them
+        gain next to nothing. `learning_rate` and `learning_rate_schedule` are ignored.
+        The objective must not contain random numbers such as a corruption or dropout.
 
     optimizer_params : dict or None, default=None
         Further arguments of the optimizer, such as ``{"weight_decay": 0.1}``.

@@ -48,9 +48,10 @@ def start_as_pca(
     units, out_units = dataset.standardize, dataset.standardize_target
     mean_in = (data_mean - units.mean) / units.scale
     encoder = axes.components
-    decoder = encoder.T * (units.scale / out_units.scale)
-    mean_out = (data_mean - out_units.mean) / out_units.scale
-    if dataset.target is not None:
+    if dataset.target is None:
+        decoder = encoder.T * (units.scale / out_units.scale)
+        mean_out = (data_mean - out_units.mean) / out_units.scale
+    else:
         decoder, mean_out = _regression(encoder, mean_in, dataset)
     if output_activation == "sigmoid":
         share = np.clip(mean_out, 0.02, 0.98)

@@ -141,9 +141,9 @@ class TrainingParameters:
         The others have no weight decay by default.
 
         "lbfgs" is L-BFGS with a line search, for tables of up to some ten thousand
-        rows. An epoch is one iteration on all training rows. `batch_size`,
-        `learning_rate` and `learning_rate_schedule` have no meaning for it, and the
-        objective must not contain random numbers such as a corruption or dropout.
+        rows. An epoch is one iteration on all training rows; it stops when ten of them
+        gain next to nothing. `learning_rate` and `learning_rate_schedule` are ignored.
+        The objective must not contain random numbers such as a corruption or dropout.
 
     optimizer_params : dict or None, default=None
         Further arguments of the optimizer, such as ``{"weight_decay": 0.1}``.
@@ -281,14 +281,13 @@ class TrainingParameters:
         )
         schedule = self.learning_rate_schedule
         if self.optimizer == "lbfgs":
-            schedule = "constant"
-            for name in ("batch_size", "learning_rate"):
-                if getattr(self, name) != "auto":
-                    raise ValueError(
-                        f"{name}={getattr(self, name)!r} must be 'auto' with "
-                        "optimizer='lbfgs', which uses all rows in every step and "
-                        "finds the length of the step by a line search."
-                    )
+            # The line search tries the full step first.
+            schedule, learning_rate = "constant", 1.0
+            if self.batch_size != "auto":
+                raise ValueError(
+                    f"batch_size={self.batch_size!r} must be 'auto' with "
+                    "optimizer='lbfgs', which uses all rows in every step."
+                )
         if self.learning_rate == "auto" and self.optimizer in _SCALE_FREE:
             # Smaller inputs need larger weights.
             learning_rate /= data_rms
