@@ -426,7 +426,7 @@ def test_a_later_fit_without_candidates_forgets_them():
     assert not hasattr(autoencoder, "best_candidate_")
 
 
-# -- what is left to a fit by its parameters and its callbacks ---------------------------
+# -- callbacks, early ends, coordinates ------------------------------------------------
 
 
 class StopAfter(Callback):
@@ -463,6 +463,8 @@ def test_what_a_callback_leaves_of_the_last_training(n_epochs):
 def test_patience_of_conditioned_fits(validation, seed):
     """No epoch lowers the loss by 99 %; without unseen rows the first one counts."""
     params = {"n_iter_no_change": 2, "tol": 0.99, "callbacks": [Rates()]}
+    if validation == 3:
+        params["hidden_layer_sizes"] = 8
     model = Autoencoder(2, validation=validation, random_state=seed, **params)
     assert model.fit(curved(seed)).n_iter_ == (2 if validation == 0.3 else 3)
 
@@ -490,13 +492,14 @@ def test_more_components_than_rows_to_train_on():
 def test_nothing_is_trained_where_pca_is_exact(seed, monkeypatch):
     monkeypatch.setattr(_conditioned, "train_together", None)
     X = curved(seed)
-    model = Autoencoder(6, random_state=seed).fit(X)
+    params = {"validation": 0.3, "random_state": seed}
+    model = Autoencoder(6, **params).fit(X)
     assert model.best_candidate_ == 0
     assert np.isnan(model.candidates_["loss"]).all()
     assert mean_error(model, X) < 1e-9
     # Corrupted rows are not reconstructed exactly.
     with pytest.raises(TypeError):
-        DenoisingAutoencoder(6, random_state=seed).fit(X)
+        DenoisingAutoencoder(6, **params).fit(X)
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw"])

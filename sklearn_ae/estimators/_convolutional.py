@@ -309,7 +309,8 @@ class ConvolutionalAutoencoder(BaseAutoencoder, Start, CodeActivation):
         One entry per epoch: "epoch", "learning_rate", "train_loss", "valid_loss", and
         the terms of the losses, such as "train_reconstruction" and "train_l2", in the
         units of the data. Losses on held-out rows are missing if there are none. If
-        several trainings were compared, it is that of the last or the best one.
+        candidates were compared, it is that of the last training or, if PCA is kept
+        without one, of the best candidate; `candidates_` has what was compared.
 
     loss_curve_ : ndarray of shape (n_iter_,)
         Training loss of each epoch, averaged over its steps.
