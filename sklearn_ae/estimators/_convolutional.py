@@ -1,5 +1,6 @@
 """A convolutional network for any autoencoder, and a plain autoencoder that uses it."""
 
+import warnings
 from dataclasses import dataclass, replace
 from math import isqrt, prod
 from numbers import Integral
@@ -130,6 +131,22 @@ class ConvolutionalNetwork(DocLinkMixin, BaseEstimator):
             raise ValueError(
                 f"image_shape={self.image_shape!r} has {prod(shape)} pixels "
                 f"({' x '.join(map(str, shape))}), but X has {n_features} features."
+            )
+        channels, height, width = shape
+        if channels > 4 and height > 4 and width in (1, 3, 4):
+            order = ""
+            if width > 1:
+                order = (
+                    f" and pass X.reshape(-1, {channels}, {height}, {width})"
+                    ".transpose(0, 3, 1, 2).reshape(len(X), -1)"
+                )
+            warnings.warn(
+                f"image_shape={self.image_shape!r} means {channels} channels of "
+                f"{height} x {width} pixels, since the channels come first. If they "
+                f"are last in your images, set image_shape={(width, channels, height)}"
+                f"{order}.",
+                UserWarning,
+                stacklevel=2,
             )
         return tuple(int(n) for n in shape)
 
