@@ -147,9 +147,9 @@ plt.show()
 # %%
 # All three codes determine the turn, but only those of the autoencoders the height as
 # well. The codes do not preserve distances, since nothing in the loss asks for it: they
-# only have to separate points that the decoder must distinguish. If you want distances along
-# the roll, use :class:`~sklearn.manifold.Isomap`; it cannot map codes back to the data,
-# though.
+# only have to separate points that the decoder must distinguish. If you want distances
+# along the roll, use :class:`~sklearn.manifold.Isomap`; it cannot map codes back to the
+# data, though.
 #
 # The defaults are safe where there is no curvature, and find it where there is some.
 # Where you expect more than they find, as here on the roll, try several layers and
