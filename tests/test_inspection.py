@@ -449,6 +449,11 @@ def test_image_shapes_that_do_not_fit(X, image_shape):
         ReconstructionDisplay.from_estimator(PCA(2).fit(X), X, image_shape=image_shape)
 
 
+def test_images_have_to_be_flat(X, dense):
+    with pytest.raises(ValueError, match=r"\(150, 8, 8\), but .*X\.reshape\(len\(X\), -1"):
+        ReconstructionDisplay.from_estimator(dense, X.reshape(-1, 8, 8))
+
+
 def test_image_shape_is_asked_for_where_images_are_no_squares(X):
     with pytest.raises(ValueError, match="image_shape=None needs square images"):
         ReconstructionDisplay.from_estimator(PCA(2).fit(X[:, :50]), X[:, :50])
