@@ -450,7 +450,7 @@ def test_image_shapes_that_do_not_fit(X, image_shape):
 
 
 def test_images_have_to_be_flat(X, dense):
-    with pytest.raises(ValueError, match=r"\(150, 8, 8\), but .*X\.reshape\(len\(X\), -1"):
+    with pytest.raises(ValueError, match=r"\(150, 8, 8\), .*X\.reshape\(len\(X\)"):
         ReconstructionDisplay.from_estimator(dense, X.reshape(-1, 8, 8))
 
 
