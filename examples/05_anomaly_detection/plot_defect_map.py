@@ -121,7 +121,7 @@ assert pixels[ours] > max(pixels[name] for name in theirs)
 areas = {
     name: roc_auc_score(truth[:10].ravel(), maps[name][:10].ravel()) for name in models
 }
-print("scratches alone:", {name: f"{area:.3f}" for name, area in areas.items()})
+print("scratches alone:", *(f"{name} {area:.3f}" for name, area in areas.items()))
 assert areas[ours] > max(areas[name] for name in theirs) + 0.01
 assert whole[ours] > max(whole[name] for name in theirs)
 
