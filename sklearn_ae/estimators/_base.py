@@ -92,7 +92,8 @@ class BaseAutoencoder(
         ``decode`` and ``forward``.
 
     net_ : skorch.NeuralNet
-        The skorch net that trained the network, in standardised units.
+        The skorch net that trained the network, in standardised units. Its method
+        ``reconstruct`` works in the units of the data, also in callbacks.
 
     history_ : dict of str to ndarray of shape (n_iter_,)
         One entry per epoch: "epoch", "learning_rate", "train_loss", "valid_loss", and
