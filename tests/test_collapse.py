@@ -136,7 +136,7 @@ def test_default_training_comes_near_to_lbfgs(patches):
     settings = {"rho": 0.01, "lambd": 3, "l2_penalty": 1e-4, "random_state": 0}
     model = SparseAutoencoder(25, output_activation="sigmoid", **settings)
     default = objective(model.fit(patches), patches)
-    model.set_params(optimizer="lbfgs", validation=None, max_epochs=80)
+    model.set_params(optimizer="lbfgs", validation=None, max_epochs=120)
     lbfgs = objective(model.fit(patches), patches)
 
     assert lbfgs < 1.02 * reference
