@@ -46,9 +46,9 @@ def rows():
     ids=lambda case: type(case).__name__,
 )
 def test_every_variant_warns_of_the_mean_and_says_what_to_change(rows, model, words):
+    model.set_params(max_epochs=40, learning_rate=0.05, validation=None, random_state=0)
     with pytest.warns(ConvergenceWarning, match="mean of the data") as caught:
-        model.set_params(max_epochs=40, learning_rate=0.05, validation=None)
-        model.set_params(random_state=0).fit(rows)
+        model.fit(rows)
     message = str(caught[0].message)
     assert words in message
     assert "of the units" in message

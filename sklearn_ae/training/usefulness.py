@@ -50,13 +50,13 @@ def usefulness(
             errors.append(difference.double().square().sum(1))
             targets.append(target.double())
             weights.append(x.new_ones(len(x)) if weight is None else weight)
-    weight = torch.cat(weights).double().cpu().numpy()
-    target = torch.cat(targets).cpu().numpy()
-    total = weight.sum()
-    variances = weight @ np.square(target - weight @ target / total) / total
+    mass = torch.cat(weights).double().cpu().numpy()
+    values = torch.cat(targets).cpu().numpy()
+    total = mass.sum()
+    variances = mass @ np.square(values - mass @ values / total) / total
     if not variances.sum() > 0:
         return None
-    error = weight @ torch.cat(errors).cpu().numpy() / total
+    error = mass @ torch.cat(errors).cpu().numpy() / total
     deviations = np.sqrt(variances[variances > 0])
     return Usefulness(
         1 - float(error / variances.sum()),
