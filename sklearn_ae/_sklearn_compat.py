@@ -7,7 +7,6 @@ from sklearn.base import _fit_context as fit_context
 from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
-    RealNotInt,
     StrOptions,
 )
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
@@ -33,7 +32,6 @@ __all__ = [
     "HalvingRandomSearchCV",
     "HasMethods",
     "Interval",
-    "RealNotInt",
     "StrOptions",
     "check_sample_weight",
     "fit_context",

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from sklearn_ae._failures import gradients_as_before, network_failures_named
 from sklearn_ae.data.tables import dense_rows, rows_per_block
 
 # Rows that pass through the module at a time, at most.
@@ -40,6 +41,6 @@ def module_outputs(
         # Torch warns of memory that is read-only, and takes no negative strides.
         rows = np.require(block, requirements=["C", "W"])
         # Not inference mode, in which Jacobians cannot be had.
-        with torch.no_grad():
+        with network_failures_named(), gradients_as_before(enabled=False):
             output = apply(module, torch.from_numpy(rows).to(device, dtype))
         yield where, block, output.cpu().numpy()

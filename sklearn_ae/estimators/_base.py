@@ -2,15 +2,16 @@
 
 import warnings
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_ae._doc_link import DocLinkMixin
-from sklearn_ae._sklearn_compat import fit_context
+from sklearn_ae._sklearn_compat import fit_context, validate_params
 from sklearn_ae._units import Affine
 from sklearn_ae.data.codes import (
     CodeMoments,
@@ -20,7 +21,11 @@ from sklearn_ae.data.codes import (
 )
 from sklearn_ae.data.tables import mean_and_scale, number_of_axes
 from sklearn_ae.estimators._conditioned import ConditionedFit
-from sklearn_ae.estimators._parameters import MergedConstraints, ObjectiveParameters
+from sklearn_ae.estimators._parameters import (
+    MergedConstraints,
+    NestedParameters,
+    ObjectiveParameters,
+)
 from sklearn_ae.estimators._parts import (
     Parts,
     ResolvedParts,
@@ -54,7 +59,7 @@ class BaseAutoencoder(
     DocLinkMixin,
     TrainingParameters,
     ObjectiveParameters,
-    BaseEstimator,
+    NestedParameters,
 ):
     """Base class of all autoencoders: parameters, training and persistence.
 
@@ -360,6 +365,7 @@ default=None
             )
             if continues:
                 self._check_more(data)
+                self._check_unused_parameters(data)
                 net = self._on_device(self.net_)
             else:
                 # More rows may follow.
@@ -421,6 +427,14 @@ default=None
         if self._recipe.loss.needs_unit_interval:
             check_unit_interval(data, self.loss)
 
+    def _check_unused_parameters(self, data: TrainingData) -> None:
+        """Check what a later `partial_fit` does not use, and a next `fit` would."""
+        # scikit-learn validates the parameters of a first `partial_fit` only.
+        validate_params(self)
+        self._check_training(resolve_device(self.device))
+        parts = self._parts(data, self.n_components_)
+        resolve_parts(parts, data, self.n_components_, is_new=False)
+
     def _build(self, parts: ResolvedParts, data: TrainingData) -> AutoencoderNet:
         """A new net for the data, with its initial weights."""
         moments = [(self._feature_mean, self._feature_scale)]
@@ -446,14 +460,50 @@ default=None
         try:
             some = data.rows[:100]
             x, _, _ = self._dataset(data, some).gather(np.arange(len(some)))
-            codes = check_network(net.module_, x, self.n_components_, data.n_outputs)
+            codes = check_network(
+                net.module_,
+                x,
+                self.n_components_,
+                data.n_outputs,
+                needs_unit_interval=self._recipe.loss.needs_unit_interval,
+            )
             self._check_codes(codes.cpu().numpy())
-        except (AttributeError, TypeError, RuntimeError, ValueError) as error:
+        except Exception as error:
+            kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
             raise ValueError(
                 f"network={parts.network!r} does not work with n_features="
-                f"{data.n_features} and n_components={self.n_components_}: {error}"
+                f"{data.n_features} and n_components={self.n_components_}: {kind}"
+                f"{error}"
             ) from error
+        self._warn_of_ignored_parameters(parts.network)
         return net
+
+    def _warn_of_ignored_parameters(self, network) -> None:
+        """Warn of parameters of the dense network that another one does not get."""
+        ignored = {"hidden_layer_sizes"}
+        if isinstance(network, type | partial):
+            ignored |= {
+                "activation",
+                "code_activation",
+                "output_activation",
+                "dropout",
+                # "random" is what a class does.
+                *({"init"} if getattr(self, "init", None) == "pca" else ()),
+            }
+        changed = [
+            f"{one.name}={value!r}"
+            for one in fields(self)
+            if one.name in ignored
+            and (value := getattr(self, one.name)) is not one.default
+            and value != one.default
+        ]
+        if changed:
+            warnings.warn(
+                f"{', '.join(changed)}: ignored, since network={network!r} does not "
+                "take it. Pass arguments of a class with functools.partial.",
+                UserWarning,
+                stacklevel=5,
+            )
 
     def _continue(self, parts: ResolvedParts, data: TrainingData) -> AutoencoderNet:
         """The net of the previous fit, with a new optimizer."""

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -20,7 +20,7 @@ from sklearn_ae.data.inference import module_outputs
 from sklearn_ae.data.tables import mean_and_scale
 from sklearn_ae.estimators._base import BaseAutoencoder
 from sklearn_ae.estimators._denoising import DenoisingAutoencoder
-from sklearn_ae.estimators._parameters import MergedConstraints
+from sklearn_ae.estimators._parameters import MergedConstraints, NestedParameters
 from sklearn_ae.estimators._trained_net import TrainedNetMixin
 from sklearn_ae.estimators._validation import TABLE_CHECKS, validate_weight
 from sklearn_ae.networks._wrapper import around
@@ -117,7 +117,7 @@ class BaseSupervised(
     DocLinkMixin,
     TrainingParameters,
     SupervisedParameters,
-    BaseEstimator,
+    NestedParameters,
     metaclass=ABCMeta,
 ):
     """Base class of classifier and regressor: the three steps.

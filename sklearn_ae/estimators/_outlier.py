@@ -5,7 +5,7 @@ from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.base import OutlierMixin
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_random_state, get_tags
 from sklearn.utils.validation import (
@@ -24,6 +24,7 @@ from sklearn_ae._sklearn_compat import (
 )
 from sklearn_ae.data.tables import dense_rows
 from sklearn_ae.estimators._autoencoder import Autoencoder
+from sklearn_ae.estimators._parameters import NestedParameters
 from sklearn_ae.estimators._unseen_errors import (
     ROWS,
     MedianReconstructor,
@@ -42,7 +43,7 @@ _QUARTILE = 0.6744897501960817
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, BaseEstimator):
+class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
     """Outlier detection by the reconstruction error of an autoencoder.
 
     An autoencoder that is fitted to usual rows reconstructs unusual ones badly. The
@@ -261,6 +262,12 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, BaseEstimator):
         self.offset_ = self._offset(self.contamination)
 
     def _prototype(self) -> Any:
+        if isinstance(self.autoencoder, type):
+            name = self.autoencoder.__name__
+            raise ValueError(
+                f"autoencoder={name} must be an instance, such as {name}(), not a "
+                "class."
+            )
         if self.autoencoder is not None:
             return self.autoencoder
         # A bounded code cannot grow to reconstruct extreme rows, and this loss limits

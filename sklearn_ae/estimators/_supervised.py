@@ -315,9 +315,15 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
             totals = np.bincount(codes, weights=weight[rows])
             of_class = totals.sum() / (len(totals) * totals)
         else:
-            of_class = compute_class_weight(
-                self.class_weight, classes=self.classes_, y=self.classes_[codes]
-            )
+            try:
+                of_class = compute_class_weight(
+                    self.class_weight, classes=self.classes_, y=self.classes_[codes]
+                )
+            except (TypeError, ValueError) as error:
+                raise ValueError(
+                    f"class_weight={self.class_weight!r} does not suit the classes "
+                    f"{self.classes_.tolist()}: {error}"
+                ) from error
         if not (np.all(np.isfinite(of_class)) and of_class.min() >= 0 < of_class.max()):
             raise ValueError(
                 f"class_weight={self.class_weight!r} must contain numbers of at least "

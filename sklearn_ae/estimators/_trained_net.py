@@ -3,12 +3,14 @@
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sklearn_ae._failures import gradients_as_before, network_failures_named
 from sklearn_ae.data.batches import ArrayDataset
 from sklearn_ae.data.inference import module_outputs
 from sklearn_ae.estimators._validation import TABLE_CHECKS
@@ -38,7 +40,8 @@ class TrainedNetMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         if net is not None:
             state, listeners = dump_state(net), (net.callbacks, net.verbose)
         try:
-            yield
+            with gradients_as_before(), network_failures_named():
+                yield
         except BaseException:
             vars(self).clear()
             vars(self).update(before)
@@ -177,11 +180,19 @@ class TrainedNetMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
                 UserWarning,
                 stacklevel=2,
             )
-        if not is_available(self.device_):
-            self.device_ = "cpu"
-        self._recipe = Recipe.from_plain(self._recipe)
-        net = self._make_net()
-        load_state(net, net_state)
+        try:
+            if not is_available(self.device_):
+                self.device_ = "cpu"
+            self._recipe = Recipe.from_plain(self._recipe)
+            net = self._make_net()
+            load_state(net, net_state)
+        except Exception as error:
+            raise UnpicklingError(
+                f"This {type(self).__name__} was saved by sklearn_ae {version} in a "
+                f"form that {_package_version()} cannot load "
+                f"({type(error).__name__}: {error}). Load it with the version that "
+                "saved it, or fit it again."
+            ) from error
         self.net_ = net
 
 

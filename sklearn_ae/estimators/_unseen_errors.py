@@ -113,7 +113,13 @@ class PrototypeFits:
     def _splits(self, keep: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
         if not isinstance(self.cv, Integral):
             splits = list(check_cv(self.cv).split(self.X))
-            held_out = np.sort(np.concatenate([held_out for _, held_out in splits]))
+            try:
+                held_out = np.sort(np.concatenate([held_out for _, held_out in splits]))
+            except (TypeError, ValueError) as error:
+                raise ValueError(
+                    f"cv={self.cv!r} must be pairs of arrays: rows to train on, and "
+                    "held-out rows."
+                ) from error
             if not np.array_equal(held_out, np.arange(len(keep))):
                 raise ValueError(
                     f"cv={self.cv!r} must hold out every row once, as KFold does."

@@ -201,28 +201,45 @@ def offers(network: Any) -> Offers:
 def check_network_class(network: Any) -> None:
     """Raise a ValueError if a class is not a class of networks."""
     cls = network.func if isinstance(network, partial) else network
-    if isinstance(network, partial) and network.args:
+    widths = {"n_features", "n_components"}
+    if isinstance(network, partial) and (network.args or widths & {*network.keywords}):
         raise ValueError(
-            f"network={network!r} must have keyword arguments only; n_features and "
-            "n_components come first."
+            f"network={network!r} must have keyword arguments only, and neither "
+            "n_features nor n_components, which come first."
+        )
+    if isinstance(network, nn.Module):
+        name = type(network).__name__
+        raise ValueError(
+            f"network={name}(...) must be a class, not an instance, since fit makes "
+            f"the network. Pass network={name} or, for further arguments, "
+            f"functools.partial({name}, ...)."
         )
     if not (isinstance(cls, type) and issubclass(cls, nn.Module)):
         raise ValueError(
             f"network={network!r} must be a subclass of torch.nn.Module that takes "
-            "(n_features, n_components) and has encode and decode."
+            "(n_features, n_components) and has encode and decode, a functools.partial "
+            "of one, a specification such as ConvolutionalNetwork(), or None."
         )
     if issubclass(cls, Network) and inspect.isabstract(cls):
         missing = ", ".join(sorted(cls.__abstractmethods__))
         raise ValueError(f"network={network!r} must define {missing}.")
 
 
-def check_network(network: Any, x: Tensor, n_components: int, n_outputs: int) -> Tensor:
+def check_network(
+    network: Any,
+    x: Tensor,
+    n_components: int,
+    n_outputs: int,
+    *,
+    needs_unit_interval: bool = False,
+) -> Tensor:
     """Check a network on some rows, and return their codes.
 
     Raises
     ------
     ValueError
-        If a method is missing, or if codes or outputs have a wrong shape.
+        If a method is missing, if codes or outputs have a wrong shape or, with
+        `needs_unit_interval`, if outputs are not in [0, 1].
     """
     for name in REQUIRED:
         if not callable(getattr(network, name, None)):
@@ -240,4 +257,9 @@ def check_network(network: Any, x: Tensor, n_components: int, n_outputs: int) ->
                 f"{name} gives shape {tuple(tensor.shape)} for {len(x)} rows, not "
                 f"({len(x)}, {width})"
             )
+    if needs_unit_interval and not ((output >= 0) & (output <= 1)).all():
+        raise ValueError(
+            f"decode gives values in [{output.min():.3g}, {output.max():.3g}], but the "
+            "loss needs outputs in [0, 1]; end decode with a sigmoid"
+        )
     return code
