@@ -4,6 +4,7 @@ from typing import Any
 
 from sklearn.base import BaseEstimator
 from sklearn.base import _fit_context as fit_context
+from sklearn.utils._missing import is_pandas_na, is_scalar_nan
 from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
@@ -22,6 +23,11 @@ except ImportError:
     )
 
 
+def is_missing(value: Any) -> bool:
+    """Whether it is None, NaN or pandas.NA."""
+    return value is None or is_scalar_nan(value) or is_pandas_na(value)
+
+
 def validate_params(estimator: BaseEstimator) -> Any:
     """Raise a ValueError unless all parameters keep to their constraints."""
     return estimator._validate_params()
@@ -35,5 +41,6 @@ __all__ = [
     "StrOptions",
     "check_sample_weight",
     "fit_context",
+    "is_missing",
     "validate_params",
 ]

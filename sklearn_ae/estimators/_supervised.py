@@ -7,11 +7,13 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import accuracy_score
 from sklearn.preprocessing import LabelEncoder
+from sklearn.utils import check_consistent_length
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
-from sklearn_ae._sklearn_compat import StrOptions, fit_context
+from sklearn_ae._sklearn_compat import StrOptions, fit_context, is_missing
 from sklearn_ae._units import Affine
 from sklearn_ae.data.tables import mean_and_scale
 from sklearn_ae.estimators._base_supervised import BaseSupervised, Labelled
@@ -185,7 +187,9 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
     encoder are ``autoencoder_.transform(X)``.
 
     If the only labels are -1 and 1, which are usual labels of two classes, both are
-    classes. Otherwise -1 means a missing label. Strings are always classes.
+    classes. Otherwise -1 means a missing label. Strings are always classes; an array of
+    dtype object can hold strings and -1. `score` leaves out rows without a label,
+    whereas ``scoring="accuracy"`` and `SelfTrainingClassifier` count them as errors.
 
     References
     ----------
@@ -267,6 +271,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
             If the fit is interrupted. During fine-tuning, the estimator is then fitted,
             with the best weights so far; before that, it is left unchanged.
         """
+        _check_no_gaps(y)
         return self._fit(X, y, sample_weight)
 
     def _labelled(self, X, y, weight, rows) -> Labelled:
@@ -403,6 +408,40 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
         if len(self.classes_) == 2:
             return logits[:, 1] - logits[:, 0]
         return logits
+
+    def score(self, X, y, sample_weight=None):
+        """Compute the accuracy on the rows that have a label.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Data to predict for.
+
+        y : array-like of shape (n_samples,)
+            True classes. Rows with ``y == -1`` are left out unless -1 is a class.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        score : float
+            Share of the labelled rows whose class is predicted.
+        """
+        predicted, labels = self.predict(X), np.asarray(y)
+        check_consistent_length(predicted, labels, sample_weight)
+        rows = np.arange(len(labels))
+        if labels.ndim == 1 and not any(label == -1 for label in self.classes_):
+            has_label = labels != -1
+            rows = np.flatnonzero(np.broadcast_to(has_label, len(labels)))
+        if len(rows) == 0:
+            raise ValueError("y has no labelled rows: all of them are -1.")
+        weight = None if sample_weight is None else np.asarray(sample_weight)[rows]
+        labels = labels[rows]
+        if labels.dtype == object:
+            # Classes and -1 in one array; scikit-learn takes no objects but strings.
+            labels = np.array(labels.tolist())
+        return accuracy_score(labels, predicted[rows], sample_weight=weight)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -651,6 +690,23 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
+
+
+def _check_no_gaps(y: Any) -> None:
+    """Raise a ValueError that says how to mark missing labels."""
+    labels = np.asarray(y)
+    if labels.dtype.kind == "f":
+        gaps = np.isnan(labels)
+    elif labels.dtype == object:
+        gaps = np.array([is_missing(label) for label in labels.ravel()], dtype=bool)
+    else:
+        return
+    if gaps.any():
+        raise ValueError(
+            f"Input y contains NaN: {gaps.sum()} labels are missing. Replace them by "
+            "-1, which marks rows without a label; among strings, in an array of dtype "
+            "object."
+        )
 
 
 def _has_label(y: np.ndarray) -> np.ndarray:

@@ -171,7 +171,7 @@ class TrainedNetMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         net_state = state.pop("_net_state", None)
         version = state.pop("_sklearn_ae_version", None)
         super().__setstate__(state)
-        if net_state is None:
+        if net_state is None and "_recipe" not in state:
             return
         if version != _package_version():
             warnings.warn(
@@ -181,6 +181,8 @@ class TrainedNetMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
                 stacklevel=2,
             )
         try:
+            for name in ("n_components_", "n_features_in_", "device_"):
+                getattr(self, name)
             if not is_available(self.device_):
                 self.device_ = "cpu"
             self._recipe = Recipe.from_plain(self._recipe)
