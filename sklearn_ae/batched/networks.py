@@ -173,7 +173,8 @@ class StackedNetworks:
         noise = torch.empty_like(x[0]).normal_(generator=first.noise_)
         for other in others:
             other.noise_.set_state(first.noise_.get_state())
-        levels = torch.tensor([net.input_noise for net in self.nets], device=x.device)
+        noises = [net.input_noise for net in self.nets]
+        levels = torch.tensor(noises, dtype=x.dtype, device=x.device)
         return x + levels[:, None, None] * noise
 
     def _step(self, losses: Tensor) -> None:

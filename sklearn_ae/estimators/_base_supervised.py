@@ -13,6 +13,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sklearn_ae._ambient import default_modes
 from sklearn_ae._doc_link import DocLinkMixin
 from sklearn_ae._sklearn_compat import Interval
 from sklearn_ae._units import Affine
@@ -233,7 +234,7 @@ class BaseSupervised(
     # -- fitting -------------------------------------------------------------------
 
     def _fit(self, X, y, sample_weight):
-        with self._unchanged_on_error():
+        with default_modes(), self._unchanged_on_error():
             table, y = validate_data(self, X, y, **TABLE_CHECKS, **self._y_checks)
             weight, rows = validate_weight(sample_weight, table, min_rows=2)
             labelled = self._labelled(table, y, weight, rows)
@@ -340,7 +341,7 @@ class BaseSupervised(
             autoencoder.device_,
         )
         codes = np.concatenate([codes for _, _, codes in blocks])
-        return codes.astype(np.float64) / autoencoder.module_.code_scale
+        return codes.astype(np.float64) / autoencoder.module_.code_scale.item()
 
     def _train_head(
         self,

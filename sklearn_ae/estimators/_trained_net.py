@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sklearn_ae._ambient import default_modes
 from sklearn_ae.data.batches import ArrayDataset
 from sklearn_ae.data.inference import module_outputs
 from sklearn_ae.estimators._validation import TABLE_CHECKS
@@ -180,8 +181,9 @@ class TrainedNetMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         if not is_available(self.device_):
             self.device_ = "cpu"
         self._recipe = Recipe.from_plain(self._recipe)
-        net = self._make_net()
-        load_state(net, net_state)
+        with default_modes():
+            net = self._make_net()
+            load_state(net, net_state)
         self.net_ = net
 
 
