@@ -394,8 +394,9 @@ default=None
             self._feature_mean, self._feature_scale = mean_and_scale(*table)
             self._n_outputs, fitted_sizes = data.n_outputs, None
             if n_components < 1:
-                mean = self._feature_mean
-                n_components = number_of_axes(*table, mean, n_components)
+                n_components = number_of_axes(
+                    *table, self._feature_mean, n_components, self._feature_scale
+                )
         else:
             self._check_more(data)
             fitted_sizes = self._recipe.module_params.get("hidden_layer_sizes")

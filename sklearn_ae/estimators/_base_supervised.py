@@ -23,7 +23,11 @@ from sklearn_ae.estimators._base import BaseAutoencoder
 from sklearn_ae.estimators._denoising import DenoisingAutoencoder
 from sklearn_ae.estimators._parameters import MergedConstraints
 from sklearn_ae.estimators._trained_net import TrainedNetMixin
-from sklearn_ae.estimators._validation import TABLE_CHECKS, validate_weight
+from sklearn_ae.estimators._validation import (
+    TABLE_CHECKS,
+    as_array,
+    validate_weight,
+)
 from sklearn_ae.networks._wrapper import around
 from sklearn_ae.networks.headed import HeadedNetwork
 from sklearn_ae.objectives.losses import Loss
@@ -235,6 +239,7 @@ class BaseSupervised(
 
     def _fit(self, X, y, sample_weight):
         with default_modes(), self._unchanged_on_error():
+            X, y = as_array(X), as_array(y)
             table, y = validate_data(self, X, y, **TABLE_CHECKS, **self._y_checks)
             weight, rows = validate_weight(sample_weight, table, min_rows=2)
             labelled = self._labelled(table, y, weight, rows)

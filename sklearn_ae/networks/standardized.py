@@ -44,7 +44,11 @@ class Standardized(nn.Module):
 
     def standardize(self, x: Tensor) -> Tensor:
         """Convert `x` to units of the network."""
-        return (x - self.input_mean.to(x.dtype)) / self.input_scale
+        rounded = self.input_mean.to(x.dtype)
+        centred = x - rounded
+        if rounded.dtype != self.input_mean.dtype:
+            centred = centred - (self.input_mean - rounded).to(x.dtype)
+        return centred / self.input_scale
 
     def encode(self, x: Tensor) -> Tensor:
         return self.network.encode(self.standardize(x)) * self.code_scale

@@ -44,7 +44,8 @@ def start_as_pca(
                 f"method {name}; set init='random'."
             )
     X, rows, weight = dataset.X, dataset.rows, dataset.weight
-    axes = principal_axes(X, rows, weight, data_mean, n_components)
+    unit = dataset.standardize.scale
+    axes = principal_axes(X, rows, weight, data_mean, n_components, unit)
     mean_in = (data_mean - dataset.standardize.mean) / dataset.standardize.scale
     encoder = axes.components
     decoder, mean_out = encoder.T, mean_in
