@@ -338,11 +338,13 @@ class BaseSupervised(
 
     def _codes(self, labelled: Labelled) -> np.ndarray:
         """The pretrained codes of the labelled rows, in the units of the network."""
-        autoencoder = self.autoencoder_
+        autoencoder, X = self.autoencoder_, labelled.X
+        if len(labelled.rows) < X.shape[0]:
+            X = X[labelled.rows]
         blocks = module_outputs(
             autoencoder.module_,
             lambda module, x: module.encode(x),
-            labelled.X[labelled.rows],
+            X,
             autoencoder.device_,
         )
         codes = np.concatenate([codes for _, _, codes in blocks])
