@@ -22,7 +22,9 @@ from sklearn_ae import (
 from sklearn_ae.model_selection import BatchedGridSearchCV
 
 RNG = np.random.default_rng(0)
-X = RNG.normal(size=(60, 3)) @ RNG.normal(size=(3, 16)) + 0.1 * RNG.normal(size=(60, 16))
+X = RNG.normal(size=(60, 3)) @ RNG.normal(size=(3, 16)) + 0.1 * RNG.normal(
+    size=(60, 16)
+)
 Y = (X[:, 0] > 0).astype(int)
 SHORT = {"max_epochs": 2, "random_state": 0, "validation": None}
 
@@ -168,7 +170,9 @@ def expected():
 @pytest.mark.parametrize(
     ("name", "mode"),
     [(name, "all") for name in ESTIMATORS]
-    + [(n, mode) for mode in MODES if mode != "all" for n in ("dropout", "own network")],
+    + [
+        (n, mode) for mode in MODES if mode != "all" for n in ("dropout", "own network")
+    ],
 )
 def test_modes_change_no_bit(name, mode, expected):
     outside = expected(name)
