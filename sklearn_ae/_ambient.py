@@ -9,37 +9,36 @@ import numpy as np
 import torch
 
 
-class _FullPrecision:
-    """Exact products in single precision, in the whole process.
+# Torch's settings for products in single precision, which belong to the process.
+_BACKENDS: Any = torch.backends
+_PRODUCTS = (_BACKENDS.mkldnn.matmul, _BACKENDS.cuda.matmul)
+_lock = threading.Lock()
+# What was set before the blocks in which products are exact, one entry for each block.
+_before: list[list[str]] = []
 
-    Torch has one setting for all threads: the first block that begins changes it, and
-    the last one that ends restores it.
+
+@contextmanager
+def _exact_products() -> Iterator[None]:
+    """Compute products in single precision, not in less, in the whole process.
+
+    The last of several blocks in different threads restores what was set.
     """
-
-    def __init__(self) -> None:
-        backends: Any = torch.backends
-        self._products = (backends.mkldnn.matmul, backends.cuda.matmul)
-        self._lock = threading.Lock()
-        self._n_blocks = 0
-        self._before: list[str] = []
-
-    def __enter__(self) -> None:
-        with self._lock:
-            if self._n_blocks == 0:
-                self._before = [product.fp32_precision for product in self._products]
-                for product in self._products:
-                    product.fp32_precision = "ieee"
-            self._n_blocks += 1
-
-    def __exit__(self, *error: object) -> None:
-        with self._lock:
-            self._n_blocks -= 1
-            if self._n_blocks == 0:
-                for product, before in zip(self._products, self._before, strict=True):
-                    product.fp32_precision = before
-
-
-_full_precision = _FullPrecision()
+    if not _before and all(p.fp32_precision in ("none", "ieee") for p in _PRODUCTS):
+        yield
+        return
+    with _lock:
+        now = [product.fp32_precision for product in _PRODUCTS]
+        _before.append(_before[0] if _before else now)
+        for product in _PRODUCTS:
+            product.fp32_precision = "ieee"
+    try:
+        yield
+    finally:
+        with _lock:
+            before = _before.pop()
+            if not _before:
+                for product, precision in zip(_PRODUCTS, before, strict=True):
+                    product.fp32_precision = precision
 
 
 @contextmanager
@@ -59,7 +58,7 @@ def default_modes() -> Iterator[None]:
             stack.enter_context(
                 np.errstate(divide="warn", over="warn", under="ignore", invalid="warn")
             )
-            stack.enter_context(_full_precision)
+            stack.enter_context(_exact_products())
             if torch.is_inference_mode_enabled():
                 stack.enter_context(torch.inference_mode(False))
             if torch.get_default_device() != torch.device("cpu"):
