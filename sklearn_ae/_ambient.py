@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 
-
 # Torch's settings for products in single precision, which belong to the process.
 _BACKENDS: Any = torch.backends
 _PRODUCTS = (_BACKENDS.mkldnn.matmul, _BACKENDS.cuda.matmul)
