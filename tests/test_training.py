@@ -584,7 +584,7 @@ def test_failed_partial_fit_leaves_the_former_state(small_table):
     est, twin = autoencoder().fit(small_table), autoencoder().fit(small_table)
     before = state_of(est, small_table)
     with pytest.raises(ValueError, match="loss became"):
-        est.partial_fit(small_table * 1e30)
+        est.partial_fit(small_table * 1e25)
     assert_same(state_of(est, small_table), before)
     assert_same(
         state_of(est.partial_fit(small_table), small_table),
