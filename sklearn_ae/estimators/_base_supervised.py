@@ -26,6 +26,7 @@ from sklearn_ae.estimators._trained_net import TrainedNetMixin
 from sklearn_ae.estimators._validation import (
     TABLE_CHECKS,
     as_array,
+    flat_rows_wanted,
     validate_weight,
 )
 from sklearn_ae.networks._wrapper import around
@@ -240,7 +241,8 @@ class BaseSupervised(
     def _fit(self, X, y, sample_weight):
         with default_modes(), self._unchanged_on_error():
             X, y = as_array(X), as_array(y)
-            table, y = validate_data(self, X, y, **TABLE_CHECKS, **self._y_checks)
+            with flat_rows_wanted(X):
+                table, y = validate_data(self, X, y, **TABLE_CHECKS, **self._y_checks)
             weight, rows = validate_weight(sample_weight, table, min_rows=2)
             labelled = self._labelled(table, y, weight, rows)
             settings = self._resolve_training(len(labelled.rows))

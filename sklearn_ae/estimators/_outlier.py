@@ -35,6 +35,7 @@ from sklearn_ae.estimators._validation import (
     TABLE_CHECKS,
     as_array,
     check_sum_of_weights,
+    flat_rows_wanted,
 )
 
 # With one row held out, two are left to fit to.
@@ -298,7 +299,8 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, BaseEstimator):
         table = TABLE_CHECKS | {"ensure_min_samples": _MIN_ROWS if reset else 1}
         if not get_tags(self).input_tags.sparse:
             table["accept_sparse"] = False
-        return validate_data(self, as_array(X), reset=reset, **table)
+        with flat_rows_wanted(X):
+            return validate_data(self, as_array(X), reset=reset, **table)
 
     # -- scoring -------------------------------------------------------------------
 

@@ -12,7 +12,11 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from sklearn_ae._ambient import default_modes
 from sklearn_ae.data.batches import ArrayDataset
 from sklearn_ae.data.inference import module_outputs
-from sklearn_ae.estimators._validation import TABLE_CHECKS, as_array
+from sklearn_ae.estimators._validation import (
+    TABLE_CHECKS,
+    as_array,
+    flat_rows_wanted,
+)
 from sklearn_ae.persistence.recipe import Recipe
 from sklearn_ae.persistence.state import dump_state, load_state
 from sklearn_ae.training.hardware import is_available
@@ -132,7 +136,8 @@ class TrainedNetMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
     def _validate_inference_data(self, X):
         check_is_fitted(self)
-        return validate_data(self, as_array(X), reset=False, **TABLE_CHECKS)
+        with flat_rows_wanted(X):
+            return validate_data(self, as_array(X), reset=False, **TABLE_CHECKS)
 
     def _infer(
         self,
