@@ -889,7 +889,7 @@ def test_target_of_another_width(table):
         (np.ones((59, 7)), "X_target has 59 rows"),
         (np.full((60, 7), np.nan), "X_target contains NaN"),
         (np.ones(60), "2D array"),
-        (np.ones((60, 2, 2)), "dim 3"),
+        (np.ones((60, 2, 2)), r"X_target has the shape .*reshape"),
     ],
 )
 def test_bad_targets(target, message, table):
