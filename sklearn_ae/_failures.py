@@ -1,27 +1,10 @@
-"""What a failure of user-defined code, or an interrupt, leaves behind."""
+"""Errors of user-defined networks."""
 
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import torch
 from torch import nn
-
-
-@contextmanager
-def gradients_as_before(enabled: bool | None = None) -> Iterator[None]:
-    """Restore at the end whether torch records gradients; set it for the block first.
-
-    torch's own context managers set it before they can undo it. An interrupt in between
-    would leave gradients off in the whole process.
-    """
-    before = torch.is_grad_enabled()
-    try:
-        if enabled is not None:
-            torch.set_grad_enabled(enabled)
-        yield
-    finally:
-        torch.set_grad_enabled(before)
 
 
 @contextmanager

@@ -162,7 +162,9 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
         change.
 
     verbose : int, default=0
-        1 shows a progress bar with the losses.
+        1 shows a progress bar with the losses, 2 or more prints them as a table, one
+        line per epoch. A `PrintLog` or a `ProgressBar` in `callbacks` replaces both; a
+        `PrintLog` prints even at 0.
 
     warm_start : bool, default=False
         Continue with the network of the previous fit. Mean, scale and the state of
@@ -226,7 +228,8 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
         ``decode`` and ``forward``.
 
     net_ : skorch.NeuralNet
-        The skorch net that trained the network, in standardised units.
+        The skorch net that trained the network, in standardised units. Its method
+        ``reconstruct`` works in the units of the data, also in callbacks.
 
     best_loss_ : float
         Loss of the weights that were kept, on the held-out rows or, with
@@ -411,9 +414,10 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
         seeds = np.random.SeedSequence(
             self._recipe.settings.seed, spawn_key=(len(hidden),)
         )
-        target = None if data.target is None else data.target[rows]
-        weight = None if data.weight is None else data.weight[rows]
-        X = data.X[rows]
+        # Rows of weight zero take no part in a fit, and need no copy of the others.
+        weight = np.zeros(data.X.shape[0])
+        weight[rows] = 1.0 if data.weight is None else data.weight[rows]
+        X, target = data.X, data.target
         self.layers_ = []
         for level, seed in enumerate(seeds.generate_state(len(widths) - 1)):
             layer = self._make_layer(level, widths, output_activation, int(seed))

@@ -17,6 +17,7 @@ from sklearn_ae._sklearn_compat import StrOptions, fit_context, is_missing
 from sklearn_ae._units import Affine
 from sklearn_ae.data.tables import mean_and_scale
 from sklearn_ae.estimators._base_supervised import BaseSupervised, Labelled
+from sklearn_ae.estimators._validation import check_range
 from sklearn_ae.objectives.losses import CrossEntropy, Loss, SquaredError
 
 
@@ -123,7 +124,9 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
         Global generators do not change.
 
     verbose : int, default=0
-        1 shows a progress bar with the losses.
+        1 shows a progress bar with the losses, 2 or more prints them as a table, one
+        line per epoch. A `PrintLog` or a `ProgressBar` in `callbacks` replaces both; a
+        `PrintLog` prints even at 0.
 
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes in steps 2 and 3, by class. "balanced" gives all
@@ -543,7 +546,9 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
         Global generators do not change.
 
     verbose : int, default=0
-        1 shows a progress bar with the losses.
+        1 shows a progress bar with the losses, 2 or more prints them as a table, one
+        line per epoch. A `PrintLog` or a `ProgressBar` in `callbacks` replaces both; a
+        `PrintLog` prints even at 0.
 
     Attributes
     ----------
@@ -659,6 +664,7 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
         self._one_column = y.ndim == 1
         target = y.reshape(len(y), -1).astype(np.float64, copy=False)
         self._n_outputs = target.shape[1]
+        check_range(target, rows, "y")
         return Labelled(X, target, weight, rows, None)
 
     def _target_affine(self, labelled: Labelled) -> Affine:

@@ -4,9 +4,8 @@ import math
 
 import numpy as np
 import torch
-from sklearn.utils.validation import check_is_fitted
 
-from sklearn_ae.inspection._checks import check_has, check_option
+from sklearn_ae.inspection._checks import check_has, check_option, fitted_part
 from sklearn_ae.inspection._style import check_matplotlib, make_axes
 from sklearn_ae.inspection._tiles import as_images, find_image_shape, show, tile
 
@@ -94,7 +93,9 @@ class WeightsDisplay:
         ----------
         estimator : estimator
             Fitted estimator with `module_` and, for ``kind="decoder"``,
-            `inverse_transform`.
+            `inverse_transform`. A pipeline stands for its last step with `module_`,
+            whose weights belong to the rows that this step sees; a search stands for
+            its best estimator.
 
         kind : {"encoder", "decoder", "activating"}, default="encoder"
             ``"encoder"``: the weights of the first layer of the encoder, or its filters
@@ -133,8 +134,7 @@ class WeightsDisplay:
         """
         check_matplotlib(cls.__name__)
         check_option("kind", kind, KINDS)
-        check_is_fitted(estimator)
-        check_has(estimator, "module_")
+        estimator = fitted_part(estimator, "module_")
         filter_shape = None
         if kind == "encoder":
             weights, filter_shape = _first_layer(estimator)
@@ -218,7 +218,12 @@ def _first_layer(estimator):
     ]
     try:
         with torch.no_grad():
-            x = torch.zeros(1, estimator.n_features_in_, device=estimator.device_)
+            x = torch.zeros(
+                1,
+                estimator.n_features_in_,
+                dtype=torch.float32,
+                device=estimator.device_,
+            )
             module.encode(x)
     finally:
         for hook in hooks:
@@ -237,11 +242,12 @@ def _activating_inputs(estimator):
     """Directions from the mean, of norm 1, that activate each unit most."""
     module, device = estimator.module_, estimator.device_
     mean = module.input_mean.to(torch.float32)
-    radius = module.input_scale * math.sqrt(len(mean))
+    radius = module.input_scale.item() * math.sqrt(len(mean))
     shape = estimator.n_components_, len(mean)
     generator = torch.Generator().manual_seed(0)
-    directions = found = torch.zeros(shape, device=device)
-    best = torch.full((len(directions), 1), -torch.inf, device=device)
+    as_rows = {"dtype": torch.float32, "device": device}
+    directions = found = torch.zeros(shape, **as_rows)
+    best = torch.full((len(directions), 1), -torch.inf, **as_rows)
     responds = torch.zeros_like(best, dtype=torch.bool)
     for step in range(STEPS + 1):
         with torch.enable_grad():
@@ -254,7 +260,8 @@ def _activating_inputs(estimator):
             best = torch.maximum(best, codes)
         slope = gradient.abs().amax(dim=1, keepdim=True)
         responds |= slope > 0
-        anywhere = torch.randn(shape, generator=generator).to(device)
+        anywhere = torch.randn(shape, dtype=torch.float32, generator=generator)
+        anywhere = anywhere.to(device)
         # Dividing by the slope first avoids underflow of squares of small gradients.
         ascent = torch.where(slope > 0, gradient / slope, anywhere)
         directions = torch.nn.functional.normalize(ascent, dim=1)
