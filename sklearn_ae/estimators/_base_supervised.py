@@ -11,7 +11,7 @@ import torch
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ae._doc_link import DocLinkMixin
 from sklearn_ae._sklearn_compat import Interval
@@ -22,7 +22,7 @@ from sklearn_ae.estimators._base import BaseAutoencoder
 from sklearn_ae.estimators._denoising import DenoisingAutoencoder
 from sklearn_ae.estimators._parameters import MergedConstraints
 from sklearn_ae.estimators._trained_net import TrainedNetMixin
-from sklearn_ae.estimators._validation import TABLE_CHECKS, validate_weight
+from sklearn_ae.estimators._validation import validate_table, validate_weight
 from sklearn_ae.networks._wrapper import around
 from sklearn_ae.networks.headed import HeadedNetwork
 from sklearn_ae.objectives.losses import Loss
@@ -234,7 +234,7 @@ class BaseSupervised(
 
     def _fit(self, X, y, sample_weight):
         with self._unchanged_on_error():
-            table, y = validate_data(self, X, y, **TABLE_CHECKS, **self._y_checks)
+            table, y = validate_table(self, X, y, **self._y_checks)
             weight, rows = validate_weight(sample_weight, table, min_rows=2)
             labelled = self._labelled(table, y, weight, rows)
             settings = self._resolve_training(len(labelled.rows))

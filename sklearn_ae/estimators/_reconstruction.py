@@ -7,7 +7,15 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ae.data.inference import module_outputs
+from sklearn_ae.data.tables import dense_rows
 from sklearn_ae.estimators._trained_net import TrainedNetMixin
+from sklearn_ae.estimators._validation import (
+    root_mean_square,
+    validate_target,
+    validate_weight,
+    warn_of_other_units,
+    warn_of_target_as_y,
+)
 
 
 def _decode(module, z):
@@ -84,7 +92,7 @@ class ReconstructionMixin(TrainedNetMixin):
         X = self._validate_inference_data(X)
         shape = X.shape if per_feature else X.shape[:1]
         error = np.empty(shape, dtype=X.dtype)
-        for where, block, reconstruction in self._reconstructions(X):
+        for where, block, reconstruction in self._reconstructions(X, X):
             squares = np.square(block - reconstruction)
             error[where] = squares if per_feature else squares.mean(axis=1)
         return error
@@ -104,7 +112,7 @@ class ReconstructionMixin(TrainedNetMixin):
         """
         return -self.reconstruction_error(X)
 
-    def score(self, X, y=None):
+    def score(self, X, y=None, *, X_target=None, sample_weight=None):
         """Compute the share of the variance of `X` that its reconstruction explains.
 
         It is comparable to ``PCA(...).fit(X).explained_variance_ratio_.sum()``. Model
@@ -118,34 +126,64 @@ class ReconstructionMixin(TrainedNetMixin):
         y : Ignored
             Not used, present for API consistency by convention.
 
+        X_target : {array-like, sparse matrix} of shape (n_samples, n_outputs), \
+default=None
+            What the reconstructions are compared with, one row per row of `X`, for
+            instance the clean version of a corrupted row. None means `X` itself.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights of the rows; None means equal weights.
+
         Returns
         -------
         score : float
-            ``1 - sum_i ||x_i - xhat_i||^2 / sum_i ||x_i - mean(x)||^2``. It is 1 for
-            exact reconstructions and 0 for the mean, and there is no lower bound. For
-            constant data it is 1 if the reconstruction is exact, else 0.
+            ``1 - sum_i w_i ||t_i - xhat_i||^2 / sum_i w_i ||t_i - mean(t)||^2``, where
+            ``t`` is the target and ``w`` the weights, which are 1 by default. It is 1
+            for exact reconstructions and 0 for the mean, and there is no lower bound.
+            For constant targets it is 1 if the reconstruction is exact, else 0.
         """
         X = self._validate_inference_data(X)
+        warn_of_target_as_y(self, X, y, X_target, stacklevel=2)
+        target = X if X_target is None else validate_target(X_target, X)
+        weight, rows = validate_weight(sample_weight, X, min_rows=1)
+        weight = np.ones(X.shape[0]) if weight is None else weight / weight[rows].mean()
         error = total = 0.0
-        shifted_sum = np.zeros(X.shape[1])
-        for _, block, reconstruction in self._reconstructions(X):
-            error += float(np.square(block - reconstruction, dtype=np.float64).sum())
-            # Subtracting the mean avoids cancellation when it is large.
-            shifted = block.astype(np.float64) - self._feature_mean
-            total += float(np.square(shifted).sum())
-            shifted_sum += shifted.sum(axis=0)
-        total -= float(np.square(shifted_sum).sum()) / X.shape[0]
+        shift = None
+        shifted_sum = np.zeros(target.shape[1])
+        for where, block, reconstruction in self._reconstructions(X, target):
+            own = weight[where]
+            squares = np.square(block - reconstruction, dtype=np.float64)
+            error += float(own @ squares.sum(axis=1))
+            # Subtracting about the mean avoids cancellation when it is large.
+            if shift is None:
+                shift = block.mean(axis=0, dtype=np.float64)
+            shifted = block.astype(np.float64) - shift
+            total += float(own @ np.square(shifted).sum(axis=1))
+            shifted_sum += own @ shifted
+        total -= float(np.square(shifted_sum).sum()) / len(rows)
+        if X_target is not None:
+            mean = shift + shifted_sum / len(rows)
+            scale = np.sqrt(max(total, 0.0) / (len(rows) * target.shape[1]))
+            rms, name = root_mean_square(mean, scale), "the target of fit"
+            warn_of_other_units(rms, self._target_rms, name, stacklevel=2)
         if total <= 0:
             return 1.0 if error == 0 else 0.0
         return 1.0 - error / total
 
-    def _check_comparable(self, X) -> None:
-        if self._n_outputs != X.shape[1]:
+    def _check_comparable(self, target) -> None:
+        if self._n_outputs != target.shape[1]:
             raise ValueError(
-                f"The outputs have {self._n_outputs} columns and X has {X.shape[1]}, "
-                "so they cannot be compared. Compare reconstruct(X) with the targets."
+                f"The outputs have {self._n_outputs} columns and the rows that they "
+                f"are compared with have {target.shape[1]}. Pass X_target to score, or "
+                "compare reconstruct(X) with the targets."
             )
 
-    def _reconstructions(self, X) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
-        self._check_comparable(X)
-        yield from module_outputs(self.module_, _forward, X, self.device_)
+    def _reconstructions(
+        self, X, target
+    ) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
+        """Slices of the rows, their targets and reconstructions, a block at a time."""
+        self._check_comparable(target)
+        outputs = module_outputs(self.module_, _forward, X, self.device_)
+        for where, block, reconstruction in outputs:
+            wanted = block if target is X else dense_rows(target, where)
+            yield where, wanted, reconstruction
