@@ -19,7 +19,6 @@ from sklearn_ae._units import Affine
 from sklearn_ae.data.inference import module_outputs
 from sklearn_ae.data.tables import mean_and_scale
 from sklearn_ae.estimators._base import BaseAutoencoder
-from sklearn_ae.estimators._denoising import DenoisingAutoencoder
 from sklearn_ae.estimators._parameters import MergedConstraints
 from sklearn_ae.estimators._trained_net import TrainedNetMixin
 from sklearn_ae.estimators._validation import validate_table, validate_weight
@@ -230,6 +229,10 @@ class BaseSupervised(
     def _fit_head(self, codes, labelled: Labelled, rows, weight):
         """Coefficients and intercepts, in the units of the network."""
 
+    @abstractmethod
+    def _default_autoencoder(self, labelled: Labelled) -> BaseAutoencoder:
+        """What `autoencoder=None` stands for."""
+
     # -- fitting -------------------------------------------------------------------
 
     def _fit(self, X, y, sample_weight):
@@ -238,7 +241,7 @@ class BaseSupervised(
             weight, rows = validate_weight(sample_weight, table, min_rows=2)
             labelled = self._labelled(table, y, weight, rows)
             settings = self._resolve_training(len(labelled.rows))
-            self.autoencoder_ = self._pretrained(X, sample_weight, settings.seed)
+            self.autoencoder_ = self._pretrained(X, sample_weight, labelled, settings)
             net = self._build(labelled, settings)
             result = self._fine_tune(net, labelled)
             # The optimizer's state belongs to other weights.
@@ -248,7 +251,9 @@ class BaseSupervised(
             raise result.interrupt
         return self
 
-    def _pretrained(self, X, sample_weight, seed: int) -> BaseAutoencoder:
+    def _pretrained(
+        self, X, sample_weight, labelled: Labelled, settings: TrainingSettings
+    ) -> BaseAutoencoder:
         """Step 1: a fitted autoencoder that only this estimator uses."""
         prototype = self.autoencoder
         if isinstance(prototype, FrozenEstimator):
@@ -263,26 +268,16 @@ class BaseSupervised(
             autoencoder._validate_inference_data(X)
             return autoencoder
         if prototype is None:
-            prototype = self._default_autoencoder()
+            prototype = self._default_autoencoder(labelled)
         autoencoder = clone(prototype)
         params = autoencoder.get_params(deep=False)
         if params["random_state"] is None:
-            seed = np.random.SeedSequence(seed).generate_state(1)[0]
+            seed = np.random.SeedSequence(settings.seed).generate_state(1)[0]
             autoencoder.set_params(random_state=int(seed))
         if not self.pretrain:
             untrained = {"max_epochs", "pretrain_epochs"} & params.keys()
             autoencoder.set_params(**dict.fromkeys(untrained, 0))
         return autoencoder.fit(X, sample_weight=sample_weight)
-
-    def _default_autoencoder(self) -> BaseAutoencoder:
-        return DenoisingAutoencoder(
-            256,
-            corruption="masking",
-            code_activation="silu",
-            init="random",
-            device=self.device,
-            verbose=self.verbose,
-        )
 
     def _build(self, labelled: Labelled, settings: TrainingSettings) -> AutoencoderNet:
         """A new net, with the encoder of the autoencoder."""

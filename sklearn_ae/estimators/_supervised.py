@@ -14,8 +14,13 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn_ae._sklearn_compat import StrOptions, fit_context
 from sklearn_ae._units import Affine
 from sklearn_ae.data.tables import mean_and_scale
+from sklearn_ae.estimators._base import BaseAutoencoder
 from sklearn_ae.estimators._base_supervised import BaseSupervised, Labelled
+from sklearn_ae.estimators._denoising import DenoisingAutoencoder
 from sklearn_ae.objectives.losses import CrossEntropy, Loss, SquaredError
+
+# Width of the code by default.
+_CODES = 256
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -326,6 +331,16 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
         weight[rows] *= of_class[codes]
         return weight
 
+    def _default_autoencoder(self, labelled: Labelled) -> BaseAutoencoder:
+        return DenoisingAutoencoder(
+            _CODES,
+            corruption="masking",
+            code_activation="silu",
+            init="random",
+            device=self.device,
+            verbose=self.verbose,
+        )
+
     def _target_affine(self, labelled: Labelled) -> Affine:
         return Affine(np.zeros(len(self.classes_)), 1.0)
 
@@ -615,6 +630,15 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
         target = y.reshape(len(y), -1).astype(np.float64, copy=False)
         self._n_outputs = target.shape[1]
         return Labelled(X, target, weight, rows, None)
+
+    def _default_autoencoder(self, labelled: Labelled) -> BaseAutoencoder:
+        # The linear path of the encoder keeps all that a linear model can use.
+        return DenoisingAutoencoder(
+            min(_CODES, len(labelled.rows), self.n_features_in_),
+            corruption="masking",
+            device=self.device,
+            verbose=self.verbose,
+        )
 
     def _target_affine(self, labelled: Labelled) -> Affine:
         return Affine(*mean_and_scale(labelled.target, labelled.rows, labelled.weight))
