@@ -73,8 +73,10 @@ class SupervisedParameters:
         The autoencoder to start from. An unfitted one is cloned and fitted to all rows
         of `X`. A fitted one, with or without a `FrozenEstimator`, is copied and used
         as is: `fit` does not change it, `sklearn.base.clone` keeps its weights, and
-        its parameters cannot be set. None is ``DenoisingAutoencoder(256,
-        corruption="masking", code_activation="silu", init="random")``.
+        its parameters cannot be set. None is a `DenoisingAutoencoder` with
+        ``corruption="masking"``. The classifier's has a code of 256 units, ``"silu"``
+        as `code_activation` and ``init="random"``. The regressor's has all principal
+        components, but at most 256: it starts from a linear model of them.
 
     pretrain : bool, default=True
         Whether to train the autoencoder. False starts from its initial weights. Has no
@@ -149,9 +151,10 @@ class BaseSupervised(
     validation : float or None, default=0.1
         Share of the labelled rows that is held out in fine-tuning, in (0, 1). The
         weights with the lowest loss on these rows are kept. If no epoch improves on
-        the start, the encoder is not changed and the head is trained again on all
-        labelled rows. Small tables hold out 30 rows, but at most a third. None trains
-        on all rows, which is advisable if there are few labels.
+        the start, in the regressor by more than chance, the encoder is not changed and
+        the head is trained again on all labelled rows. Small tables hold out 30 rows,
+        but at most a third. None trains on all rows, which is advisable if there are
+        few labels.
 
     device : str, default="cpu"
         Where to fine-tune and to predict: "cpu", "cuda", "cuda:1", "mps", or "auto"
@@ -214,6 +217,8 @@ class BaseSupervised(
 
     # The loss of the head.
     _loss: ClassVar[Loss]
+    # Whether fine-tuning must gain more than chance, on held-out rows, to be kept.
+    _needs_certain_gain: ClassVar[bool]
     # Arguments of `validate_data` for `y`.
     _y_checks: ClassVar[dict]
 
@@ -318,6 +323,7 @@ class BaseSupervised(
                 self._dataset(labelled, kept),
                 self._dataset(labelled, held_out) if len(held_out) else None,
                 settings,
+                needs_certain_gain=self._needs_certain_gain,
             )
         )
         if not result.has_changed:

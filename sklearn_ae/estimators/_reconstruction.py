@@ -45,7 +45,8 @@ class ReconstructionMixin(TrainedNetMixin):
         -------
         X_original : ndarray of shape (n_samples, n_outputs)
             The reconstructions, in the precision of the codes. `n_outputs` is the
-            number of columns of `X_target` in `fit`, or else `n_features`.
+            number of columns of `X_target` in `fit`, or else `n_features`. It is an
+            array whatever `set_output` says, as in scikit-learn.
         """
         check_is_fitted(self)
         X = check_array(X, dtype=[np.float64, np.float32], input_name="X")
@@ -67,7 +68,7 @@ class ReconstructionMixin(TrainedNetMixin):
         Returns
         -------
         X_reconstructed : ndarray of shape (n_samples, n_outputs)
-            The same as ``inverse_transform(transform(X))``.
+            The same as ``inverse_transform(transform(X))``, as an array.
         """
         X = self._validate_inference_data(X)
         return self._infer(X, _forward, self._n_outputs)

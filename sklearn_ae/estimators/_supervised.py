@@ -48,8 +48,10 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
         The autoencoder to start from. An unfitted one is cloned and fitted to all rows
         of `X`. A fitted one, with or without a `FrozenEstimator`, is copied and used
         as is: `fit` does not change it, `sklearn.base.clone` keeps its weights, and
-        its parameters cannot be set. None is ``DenoisingAutoencoder(256,
-        corruption="masking", code_activation="silu", init="random")``.
+        its parameters cannot be set. None is a `DenoisingAutoencoder` with
+        ``corruption="masking"``. The classifier's has a code of 256 units, ``"silu"``
+        as `code_activation` and ``init="random"``. The regressor's has all principal
+        components, but at most 256: it starts from a linear model of them.
 
     pretrain : bool, default=True
         Whether to train the autoencoder. False starts from its initial weights. Has no
@@ -101,9 +103,10 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
     validation : float or None, default="auto"
         Share of the labelled rows that is held out in fine-tuning, in (0, 1). The
         weights with the lowest loss on these rows are kept. If no epoch improves on
-        the start, the encoder is not changed and the head is trained again on all
-        labelled rows. Small tables hold out 30 rows, but at most a third. None trains
-        on all rows, which is advisable if there are few labels.
+        the start, in the regressor by more than chance, the encoder is not changed and
+        the head is trained again on all labelled rows. Small tables hold out 30 rows,
+        but at most a third. None trains on all rows, which is advisable if there are
+        few labels.
 
     n_iter_no_change : int or None, default=None
         Number of epochs without an improvement after which training stops: of the loss
@@ -238,6 +241,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
         "class_weight": [dict, StrOptions({"balanced"}), None],
     }
     _loss: ClassVar[Loss] = CrossEntropy()
+    _needs_certain_gain: ClassVar[bool] = False
     _y_checks: ClassVar[dict] = {}
 
     @fit_context(prefer_skip_nested_validation=False)
@@ -435,8 +439,10 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
         The autoencoder to start from. An unfitted one is cloned and fitted to all rows
         of `X`. A fitted one, with or without a `FrozenEstimator`, is copied and used
         as is: `fit` does not change it, `sklearn.base.clone` keeps its weights, and
-        its parameters cannot be set. None is ``DenoisingAutoencoder(256,
-        corruption="masking", code_activation="silu", init="random")``.
+        its parameters cannot be set. None is a `DenoisingAutoencoder` with
+        ``corruption="masking"``. The classifier's has a code of 256 units, ``"silu"``
+        as `code_activation` and ``init="random"``. The regressor's has all principal
+        components, but at most 256: it starts from a linear model of them.
 
     pretrain : bool, default=True
         Whether to train the autoencoder. False starts from its initial weights. Has no
@@ -488,9 +494,10 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
     validation : float or None, default="auto"
         Share of the labelled rows that is held out in fine-tuning, in (0, 1). The
         weights with the lowest loss on these rows are kept. If no epoch improves on
-        the start, the encoder is not changed and the head is trained again on all
-        labelled rows. Small tables hold out 30 rows, but at most a third. None trains
-        on all rows, which is advisable if there are few labels.
+        the start, in the regressor by more than chance, the encoder is not changed and
+        the head is trained again on all labelled rows. Small tables hold out 30 rows,
+        but at most a third. None trains on all rows, which is advisable if there are
+        few labels.
 
     n_iter_no_change : int or None, default=None
         Number of epochs without an improvement after which training stops: of the loss
@@ -590,6 +597,8 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
     """
 
     _loss: ClassVar[Loss] = SquaredError()
+    # By default the start is a linear model, which may well be the best one.
+    _needs_certain_gain: ClassVar[bool] = True
     _y_checks: ClassVar[dict] = {"multi_output": True, "y_numeric": True}
 
     @fit_context(prefer_skip_nested_validation=False)
