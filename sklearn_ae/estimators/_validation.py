@@ -1,7 +1,10 @@
 """Validation of the arguments of `fit`."""
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from math import prod
 from numbers import Integral
 from typing import Any
 
@@ -13,6 +16,31 @@ from sklearn_ae._sklearn_compat import check_sample_weight
 
 # Arguments of `check_array` and `validate_data` for all tables.
 TABLE_CHECKS = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
+
+# Usual numbers of channels of an image.
+_CHANNELS = (1, 3, 4)
+
+
+@contextmanager
+def flat_rows_wanted(X: Any, name: str = "X") -> Iterator[None]:
+    """Around a validation: the error for images and the like says how to pass them."""
+    try:
+        yield
+    except ValueError as error:
+        try:
+            shape = np.shape(X)
+        except ValueError:  # a ragged list
+            shape = ()
+        if len(shape) < 3:
+            raise
+        flat, (n_rows, *sides) = f"{name}.reshape(len({name}), -1)", shape
+        if len(sides) == 3 and sides[2] in _CHANNELS and sides[0] not in _CHANNELS:
+            # Convolutions take the channels first.
+            flat = f"{name}.transpose(0, 3, 1, 2).reshape(len({name}), -1)"
+        raise ValueError(
+            f"{name} has the shape {tuple(shape)}, but must be a table with one row "
+            f"for each sample. Pass {flat}, of shape ({n_rows}, {prod(sides)})."
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -59,7 +87,8 @@ def validate_training_data(
 def validate_table(estimator: Any, X: Any, *args: Any, **kwargs: Any) -> Any:
     """`validate_data` for tables; its error for NaN says how to fill the gaps."""
     try:
-        return validate_data(estimator, X, *args, **(TABLE_CHECKS | kwargs))
+        with flat_rows_wanted(X):
+            return validate_data(estimator, X, *args, **(TABLE_CHECKS | kwargs))
     except ValueError as error:
         _raise_with_remedy(error, "X")
         raise
@@ -68,7 +97,8 @@ def validate_table(estimator: Any, X: Any, *args: Any, **kwargs: Any) -> Any:
 def validate_target(X_target: Any, X: Any) -> Any:
     """The targets of the rows of `X`."""
     try:
-        target = check_array(X_target, input_name="X_target", **TABLE_CHECKS)
+        with flat_rows_wanted(X_target, "X_target"):
+            target = check_array(X_target, input_name="X_target", **TABLE_CHECKS)
     except ValueError as error:
         _raise_with_remedy(error, "X_target")
         raise
