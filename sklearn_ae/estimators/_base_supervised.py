@@ -13,6 +13,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_ae._ambient import default_modes
 from sklearn_ae._doc_link import DocLinkMixin
 from sklearn_ae._sklearn_compat import Interval
 from sklearn_ae._units import Affine
@@ -21,7 +22,11 @@ from sklearn_ae.data.tables import mean_and_scale
 from sklearn_ae.estimators._base import BaseAutoencoder
 from sklearn_ae.estimators._parameters import MergedConstraints
 from sklearn_ae.estimators._trained_net import TrainedNetMixin
-from sklearn_ae.estimators._validation import validate_table, validate_weight
+from sklearn_ae.estimators._validation import (
+    as_array,
+    validate_table,
+    validate_weight,
+)
 from sklearn_ae.networks._wrapper import around
 from sklearn_ae.networks.headed import HeadedNetwork
 from sklearn_ae.objectives.losses import Loss
@@ -241,7 +246,8 @@ class BaseSupervised(
     # -- fitting -------------------------------------------------------------------
 
     def _fit(self, X, y, sample_weight):
-        with self._unchanged_on_error():
+        with default_modes(), self._unchanged_on_error():
+            X, y = as_array(X), as_array(y)
             table, y = validate_table(self, X, y, **self._y_checks)
             weight, rows = validate_weight(sample_weight, table, min_rows=2)
             labelled = self._labelled(table, y, weight, rows)
@@ -333,15 +339,17 @@ class BaseSupervised(
 
     def _codes(self, labelled: Labelled) -> np.ndarray:
         """The pretrained codes of the labelled rows, in the units of the network."""
-        autoencoder = self.autoencoder_
+        autoencoder, X = self.autoencoder_, labelled.X
+        if len(labelled.rows) < X.shape[0]:
+            X = X[labelled.rows]
         blocks = module_outputs(
             autoencoder.module_,
             lambda module, x: module.encode(x),
-            labelled.X[labelled.rows],
+            X,
             autoencoder.device_,
         )
         codes = np.concatenate([codes for _, _, codes in blocks])
-        return codes.astype(np.float64) / autoencoder.module_.code_scale
+        return codes.astype(np.float64) / autoencoder.module_.code_scale.item()
 
     def _train_head(
         self,

@@ -30,7 +30,11 @@ from sklearn_ae.estimators._unseen_errors import (
     Reconstructors,
     weighted_quantile,
 )
-from sklearn_ae.estimators._validation import validate_table
+from sklearn_ae.estimators._validation import (
+    as_array,
+    check_sum_of_weights,
+    validate_table,
+)
 
 # With one row held out, two are left to fit to.
 _MIN_ROWS = 3
@@ -278,7 +282,7 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, BaseEstimator):
                 "pass sample_weight."
             )
         weight = check_sample_weight(
-            sample_weight, X, dtype=np.float64, ensure_non_negative=True
+            as_array(sample_weight), X, dtype=np.float64, ensure_non_negative=True
         )
         n_positive = np.count_nonzero(weight)
         if n_positive < _MIN_ROWS:
@@ -286,6 +290,7 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, BaseEstimator):
                 f"sample_weight is zero for all but {n_positive} rows; at least "
                 f"{_MIN_ROWS} weights must be positive."
             )
+        check_sum_of_weights(weight)
         return weight
 
     def _validate(self, X, *, reset: bool) -> Any:

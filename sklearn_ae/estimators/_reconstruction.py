@@ -7,9 +7,12 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ae.data.inference import module_outputs
-from sklearn_ae.data.tables import dense_rows
+from sklearn_ae.data.tables import dense_rows, mean_and_squares
 from sklearn_ae.estimators._trained_net import TrainedNetMixin
 from sklearn_ae.estimators._validation import (
+    TABLE_CHECKS,
+    as_array,
+    check_range,
     root_mean_square,
     validate_target,
     validate_weight,
@@ -30,7 +33,7 @@ class ReconstructionMixin(TrainedNetMixin):
     """Methods of estimators whose fitted `module_` reconstructs its input.
 
     In addition to the attributes for `TrainedNetMixin`, it needs the number of outputs,
-    `_n_outputs`, and the mean of the training data, `_feature_mean`.
+    `_n_outputs`.
     """
 
     def inverse_transform(self, X):
@@ -49,7 +52,7 @@ class ReconstructionMixin(TrainedNetMixin):
             array whatever `set_output` says, as in scikit-learn.
         """
         check_is_fitted(self)
-        X = check_array(X, dtype=[np.float64, np.float32], input_name="X")
+        X = check_array(as_array(X), dtype=TABLE_CHECKS["dtype"], input_name="X")
         if X.shape[1] != self.n_components_:
             raise ValueError(
                 f"X has {X.shape[1]} columns, but {type(self).__name__} decodes codes "
@@ -88,13 +91,13 @@ class ReconstructionMixin(TrainedNetMixin):
         -------
         error : ndarray of shape (n_samples,) or (n_samples, n_features)
             ``mean_j (x_ij - xhat_ij)^2`` of each row or, with `per_feature`,
-            ``(x_ij - xhat_ij)^2`` of each entry, in squared units of `X`.
+            ``(x_ij - xhat_ij)^2`` of each entry, in squared units of `X`. Computed in
+            double precision.
         """
         X = self._validate_inference_data(X)
         shape = X.shape if per_feature else X.shape[:1]
-        error = np.empty(shape, dtype=X.dtype)
-        for where, block, reconstruction in self._reconstructions(X, X):
-            squares = np.square(block - reconstruction)
+        error = np.empty(shape)
+        for where, squares in self._square_errors(X, X):
             error[where] = squares if per_feature else squares.mean(axis=1)
         return error
 
@@ -142,32 +145,27 @@ default=None
             ``t`` is the target and ``w`` the weights, which are 1 by default. It is 1
             for exact reconstructions and 0 for the mean, and there is no lower bound.
             For constant targets it is 1 if the reconstruction is exact, else 0.
+            Computed in double precision.
         """
         X = self._validate_inference_data(X)
         warn_of_target_as_y(self, X, y, X_target, stacklevel=2)
         target = X if X_target is None else validate_target(X_target, X)
         weight, rows = validate_weight(sample_weight, X, min_rows=1)
+        if X_target is None:
+            check_range(X, rows, "X", getattr(self, "feature_names_in_", None))
+        else:
+            check_range(target, rows, "X_target")
         weight = np.ones(X.shape[0]) if weight is None else weight / weight[rows].mean()
-        error = total = 0.0
-        shift = None
-        shifted_sum = np.zeros(target.shape[1])
-        for where, block, reconstruction in self._reconstructions(X, target):
-            own = weight[where]
-            squares = np.square(block - reconstruction, dtype=np.float64)
-            error += float(own @ squares.sum(axis=1))
-            # Subtracting about the mean avoids cancellation when it is large.
-            if shift is None:
-                shift = block.mean(axis=0, dtype=np.float64)
-            shifted = block.astype(np.float64) - shift
-            total += float(own @ np.square(shifted).sum(axis=1))
-            shifted_sum += own @ shifted
-        total -= float(np.square(shifted_sum).sum()) / len(rows)
+        errors = self._square_errors(X, target)
+        error = sum(
+            float(weight[where] @ squares.sum(axis=1)) for where, squares in errors
+        )
+        mean, total = mean_and_squares(target, rows, weight)
         if X_target is not None:
-            mean = shift + shifted_sum / len(rows)
-            scale = np.sqrt(max(total, 0.0) / (len(rows) * target.shape[1]))
+            scale = float(np.sqrt(total / (len(rows) * target.shape[1])))
             rms, name = root_mean_square(mean, scale), "the target of fit"
             warn_of_other_units(rms, self._target_rms, name, stacklevel=2)
-        if total <= 0:
+        if total == 0:
             return 1.0 if error == 0 else 0.0
         return 1.0 - error / total
 
@@ -179,12 +177,13 @@ default=None
                 "compare reconstruct(X) with the targets."
             )
 
-    def _reconstructions(
-        self, X, target
-    ) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
-        """Slices of the rows, their targets and reconstructions, a block at a time."""
+    def _square_errors(self, X, target) -> Iterator[tuple[slice, np.ndarray]]:
+        """Squared errors of blocks of rows, in double precision."""
         self._check_comparable(target)
-        outputs = module_outputs(self.module_, _forward, X, self.device_)
+        outputs = module_outputs(self.module_, _forward, X, self.device_, doubles=True)
         for where, block, reconstruction in outputs:
             wanted = block if target is X else dense_rows(target, where)
-            yield where, wanted, reconstruction
+            # Squares of more than 1e308 are infinite.
+            with np.errstate(over="ignore"):
+                squares = np.square(wanted - reconstruction, dtype=np.float64)
+            yield where, squares

@@ -10,6 +10,7 @@ import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_ae._ambient import default_modes
 from sklearn_ae.data.batches import ArrayDataset
 from sklearn_ae.data.inference import module_outputs
 from sklearn_ae.estimators._validation import validate_table
@@ -171,11 +172,21 @@ class TrainedNetMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         check_is_fitted(self)
         return validate_table(self, X, reset=False)
 
-    def _infer(self, X, apply, n_columns: int | None, **options) -> np.ndarray:
+    def _infer(
+        self,
+        X,
+        apply,
+        n_columns: int | None,
+        *,
+        width: int = 1,
+        doubles: bool = False,
+    ) -> np.ndarray:
         """``apply(module_, rows)`` for all rows. None means a result of shape (n,)."""
         shape = (X.shape[0],) if n_columns is None else (X.shape[0], n_columns)
-        result = np.empty(shape, dtype=X.dtype)
-        outputs = module_outputs(self.module_, apply, X, self.device_, **options)
+        result = np.empty(shape, dtype=np.float64 if doubles else X.dtype)
+        outputs = module_outputs(
+            self.module_, apply, X, self.device_, width=width, doubles=doubles
+        )
         for where, _, output in outputs:
             result[where] = output
         return result
@@ -218,8 +229,9 @@ class TrainedNetMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         if not is_available(self.device_):
             self.device_ = "cpu"
         self._recipe = Recipe.from_plain(self._recipe)
-        net = self._make_net()
-        load_state(net, net_state)
+        with default_modes():
+            net = self._make_net()
+            load_state(net, net_state)
         self.net_ = net
 
 
