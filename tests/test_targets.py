@@ -244,7 +244,7 @@ def test_hidden_activations_of_dense_layers(pairs):
     Z = (X - model.mean_) / model.scale_
     assert first == pytest.approx(layer("encoder.0", Z), rel=1e-9)
     assert second == pytest.approx(layer("encoder.2", first), rel=1e-9)
-    codes = model.transform(X) / model.module_.code_scale
+    codes = model.transform(X) / float(model.module_.code_scale)
     assert third == pytest.approx(layer("decoder.0", codes), rel=1e-9)
     assert fourth == pytest.approx(layer("decoder.2", third), rel=1e-9)
 

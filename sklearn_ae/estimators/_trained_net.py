@@ -160,7 +160,7 @@ class TrainedNetMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
                 "sklearn_ae.networks.Network."
             )
         with torch.no_grad():
-            row = torch.zeros(1, X.shape[1], device=self.device_)
+            row = torch.zeros(1, X.shape[1], dtype=torch.float32, device=self.device_)
             widths = [layer.shape[1] for layer in module.hidden_activations(row)]
         if not widths:
             return []
