@@ -34,7 +34,13 @@ from sklearn_ae.estimators._parts import (
     resolve_parts,
 )
 from sklearn_ae.estimators._reconstruction import ReconstructionMixin
-from sklearn_ae.estimators._validation import TrainingData, validate_training_data
+from sklearn_ae.estimators._validation import (
+    TrainingData,
+    root_mean_square,
+    validate_training_data,
+    warn_of_other_units,
+    warn_of_target_as_y,
+)
 from sklearn_ae.networks.contract import check_network, offers
 from sklearn_ae.objectives.losses import NAMED_LOSSES, Loss
 from sklearn_ae.objectives.terms import L1Penalty, L2Penalty, Penalty
@@ -241,6 +247,7 @@ default=None
             data = validate_training_data(
                 self, X, X_target, sample_weight, reset=not continues
             )
+            warn_of_target_as_y(self, X, y, X_target, stacklevel=3)
             parts = self._resolve(data, continues, len(data.rows))
             net = self._continue(parts, data) if continues else self._build(parts, data)
             if parts.is_conditioned and not continues:
@@ -369,6 +376,7 @@ default=None
             data = validate_training_data(
                 self, X, X_target, sample_weight, reset=not continues
             )
+            warn_of_target_as_y(self, X, y, X_target, stacklevel=3)
             if continues:
                 self._check_more(data)
                 self._check_unused_parameters(data)
@@ -448,6 +456,9 @@ default=None
         moments = [(self._feature_mean, self._feature_scale)]
         if data.target is not None:
             moments.append(mean_and_scale(data.target, data.rows, data.weight))
+        input_rms, self._target_rms = (root_mean_square(*moments[i]) for i in (0, -1))
+        if data.n_outputs == data.n_features:
+            warn_of_other_units(self._target_rms, input_rms, "X", stacklevel=4)
         if parts.data_rms is None:
             units = [Affine(np.zeros_like(mean), 1.0) for mean, _ in moments]
         else:

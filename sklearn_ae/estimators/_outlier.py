@@ -11,7 +11,6 @@ from sklearn.utils import check_random_state, get_tags
 from sklearn.utils.validation import (
     check_is_fitted,
     has_fit_parameter,
-    validate_data,
 )
 
 from sklearn_ae._doc_link import DocLinkMixin
@@ -33,10 +32,9 @@ from sklearn_ae.estimators._unseen_errors import (
     weighted_quantile,
 )
 from sklearn_ae.estimators._validation import (
-    TABLE_CHECKS,
     as_array,
     check_sum_of_weights,
-    flat_rows_wanted,
+    validate_table,
 )
 
 # With one row held out, two are left to fit to.
@@ -303,11 +301,10 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
         return weight
 
     def _validate(self, X, *, reset: bool) -> Any:
-        table = TABLE_CHECKS | {"ensure_min_samples": _MIN_ROWS if reset else 1}
+        table: dict[str, Any] = {"ensure_min_samples": _MIN_ROWS if reset else 1}
         if not get_tags(self).input_tags.sparse:
             table["accept_sparse"] = False
-        with flat_rows_wanted(X):
-            return validate_data(self, as_array(X), reset=reset, **table)
+        return validate_table(self, X, reset=reset, **table)
 
     # -- scoring -------------------------------------------------------------------
 

@@ -16,9 +16,14 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn_ae._sklearn_compat import StrOptions, fit_context, is_missing
 from sklearn_ae._units import Affine
 from sklearn_ae.data.tables import mean_and_scale
+from sklearn_ae.estimators._base import BaseAutoencoder
 from sklearn_ae.estimators._base_supervised import BaseSupervised, Labelled
+from sklearn_ae.estimators._denoising import DenoisingAutoencoder
 from sklearn_ae.estimators._validation import check_range
 from sklearn_ae.objectives.losses import CrossEntropy, Loss, SquaredError
+
+# Width of the code by default.
+_CODES = 256
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -46,8 +51,10 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
         The autoencoder to start from. An unfitted one is cloned and fitted to all rows
         of `X`. A fitted one, with or without a `FrozenEstimator`, is copied and used
         as is: `fit` does not change it, `sklearn.base.clone` keeps its weights, and
-        its parameters cannot be set. None is ``DenoisingAutoencoder(256,
-        corruption="masking", code_activation="silu", init="random")``.
+        its parameters cannot be set. None is a `DenoisingAutoencoder` with
+        ``corruption="masking"``. The classifier's has a code of 256 units, ``"silu"``
+        as `code_activation` and ``init="random"``. The regressor's has all principal
+        components, but at most 256: it starts from a linear model of them.
 
     pretrain : bool, default=True
         Whether to train the autoencoder. False starts from its initial weights. Has no
@@ -99,9 +106,10 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
     validation : float or None, default="auto"
         Share of the labelled rows that is held out in fine-tuning, in (0, 1). The
         weights with the lowest loss on these rows are kept. If no epoch improves on
-        the start, the encoder is not changed and the head is trained again on all
-        labelled rows. Small tables hold out 30 rows, but at most a third. None trains
-        on all rows, which is advisable if there are few labels.
+        the start, in the regressor by more than chance, the encoder is not changed and
+        the head is trained again on all labelled rows. Small tables hold out 30 rows,
+        but at most a third. None trains on all rows, which is advisable if there are
+        few labels.
 
     n_iter_no_change : int or None, default=None
         Number of epochs without an improvement after which training stops: of the loss
@@ -240,6 +248,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
         "class_weight": [dict, StrOptions({"balanced"}), None],
     }
     _loss: ClassVar[Loss] = CrossEntropy()
+    _needs_certain_gain: ClassVar[bool] = False
     _y_checks: ClassVar[dict] = {}
 
     @fit_context(prefer_skip_nested_validation=False)
@@ -339,6 +348,16 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
             )
         weight[rows] *= of_class[codes]
         return weight
+
+    def _default_autoencoder(self, labelled: Labelled) -> BaseAutoencoder:
+        return DenoisingAutoencoder(
+            _CODES,
+            corruption="masking",
+            code_activation="silu",
+            init="random",
+            device=self.device,
+            verbose=self.verbose,
+        )
 
     def _target_affine(self, labelled: Labelled) -> Affine:
         return Affine(np.zeros(len(self.classes_)), 1.0)
@@ -468,8 +487,10 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
         The autoencoder to start from. An unfitted one is cloned and fitted to all rows
         of `X`. A fitted one, with or without a `FrozenEstimator`, is copied and used
         as is: `fit` does not change it, `sklearn.base.clone` keeps its weights, and
-        its parameters cannot be set. None is ``DenoisingAutoencoder(256,
-        corruption="masking", code_activation="silu", init="random")``.
+        its parameters cannot be set. None is a `DenoisingAutoencoder` with
+        ``corruption="masking"``. The classifier's has a code of 256 units, ``"silu"``
+        as `code_activation` and ``init="random"``. The regressor's has all principal
+        components, but at most 256: it starts from a linear model of them.
 
     pretrain : bool, default=True
         Whether to train the autoencoder. False starts from its initial weights. Has no
@@ -521,9 +542,10 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
     validation : float or None, default="auto"
         Share of the labelled rows that is held out in fine-tuning, in (0, 1). The
         weights with the lowest loss on these rows are kept. If no epoch improves on
-        the start, the encoder is not changed and the head is trained again on all
-        labelled rows. Small tables hold out 30 rows, but at most a third. None trains
-        on all rows, which is advisable if there are few labels.
+        the start, in the regressor by more than chance, the encoder is not changed and
+        the head is trained again on all labelled rows. Small tables hold out 30 rows,
+        but at most a third. None trains on all rows, which is advisable if there are
+        few labels.
 
     n_iter_no_change : int or None, default=None
         Number of epochs without an improvement after which training stops: of the loss
@@ -625,6 +647,8 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
     """
 
     _loss: ClassVar[Loss] = SquaredError()
+    # By default the start is a linear model, which may well be the best one.
+    _needs_certain_gain: ClassVar[bool] = True
     _y_checks: ClassVar[dict] = {"multi_output": True, "y_numeric": True}
 
     @fit_context(prefer_skip_nested_validation=False)
@@ -666,6 +690,15 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
         self._n_outputs = target.shape[1]
         check_range(target, rows, "y")
         return Labelled(X, target, weight, rows, None)
+
+    def _default_autoencoder(self, labelled: Labelled) -> BaseAutoencoder:
+        # The linear path of the encoder keeps all that a linear model can use.
+        return DenoisingAutoencoder(
+            min(_CODES, len(labelled.rows), self.n_features_in_),
+            corruption="masking",
+            device=self.device,
+            verbose=self.verbose,
+        )
 
     def _target_affine(self, labelled: Labelled) -> Affine:
         return Affine(*mean_and_scale(labelled.target, labelled.rows, labelled.weight))

@@ -29,6 +29,8 @@ class Offers:
     hidden: Any = None
     code: Any = None
     n_hidden: Any = None
+    encoder_activations: Any = None
+    decoder_activations: Any = None
     weight_scales: Any = None
 
 
@@ -103,6 +105,11 @@ class Network(nn.Module, Offers, ABC):
 
     n_hidden : int or None
         Width of the last hidden layer, for networks with `hidden` and `code`.
+
+    encoder_activations, decoder_activations : callable or None
+        ``encoder_activations(x)`` and ``decoder_activations(z)`` return the activations
+        of the hidden layers, as a list of tensors of shape (n, n_units).
+        `hidden_activations` of the estimators needs them.
 
     weight_scales : callable or None
         ``weight_scales(input, output, code_scale)`` returns a dict with a factor for

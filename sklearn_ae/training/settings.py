@@ -31,7 +31,7 @@ OPTIMIZERS: dict[str, tuple[type[Any], dict[str, Any], float]] = {
     "momentum": (eager_optimizers.SGD, {"momentum": 0.9}, 2e-3),
     "nesterov": (eager_optimizers.SGD, {"momentum": 0.9, "nesterov": True}, 2e-3),
     "adagrad": (eager_optimizers.Adagrad, {}, 1e-2),
-    "rmsprop": (eager_optimizers.RMSprop, {}, 1e-3),
+    "rmsprop": (eager_optimizers.RMSprop, {}, 5e-3),
     "adam": (eager_optimizers.Adam, _ADAM, 5e-3),
     "adamw": (eager_optimizers.AdamW, _ADAM | {"weight_decay": 0.3}, 5e-3),
 }
