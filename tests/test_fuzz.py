@@ -21,7 +21,7 @@ from fuzz_cases import AUTOENCODERS, OTHERS, draw_params, draw_table
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV, KFold
-from skorch.callbacks import Callback
+from test_reliability import EVENTS, Failing
 
 import sklearn_ae
 from sklearn_ae.model_selection import BatchedGridSearchCV
@@ -145,20 +145,6 @@ def assert_right_codes(model, X, results):
 
 
 # -- further promises, of which a case tests one ---------------------------------------
-
-
-class Failing(Callback):
-    """Fails at an event."""
-
-    def __init__(self, event):
-        setattr(self, event, self.fail)
-
-    def fail(self, *args, **kwargs):
-        raise ZeroDivisionError
-
-
-EVENTS = ["on_train_begin", "on_epoch_begin", "on_batch_begin", "on_grad_computed"]
-EVENTS += ["on_batch_end", "on_epoch_end", "on_train_end"]
 
 
 def check_failing_callback(model, X, random):
