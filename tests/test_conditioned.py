@@ -176,7 +176,6 @@ def test_candidates_are_described(seed):
     candidates = model.candidates_
     assert {len(column) for column in candidates.values()} == {5}
     assert candidates["start"].tolist() == ["pca", "pca", "pca", "random", "random"]
-    assert candidates["is_trained"].tolist() == [False] + [True] * 4
     assert (candidates["input_noise"][1:] > 0).all()
     assert candidates["input_noise"][0] == 0
 

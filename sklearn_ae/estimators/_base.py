@@ -34,9 +34,9 @@ from sklearn_ae.objectives.losses import NAMED_LOSSES, Loss
 from sklearn_ae.objectives.terms import L1Penalty, L2Penalty, Penalty
 from sklearn_ae.persistence.recipe import Recipe
 from sklearn_ae.persistence.state import dump_state, load_state
+from sklearn_ae.training import sizes
 from sklearn_ae.training.conditioning import (
     LEARNING_RATE,
-    MANY_COLUMNS,
     WEIGHT_DECAY,
     rounds_of_candidates,
 )
@@ -319,7 +319,6 @@ default=None
         self.candidates_ = {
             "start": np.array(["pca", *(one.start for one in options)]),
             "input_noise": np.array([0.0, *(one.input_noise for one in options)]),
-            "is_trained": np.array([False] + [True] * len(options)),
             "loss": done.losses,
         }
         self.best_candidate_ = done.best
@@ -580,7 +579,4 @@ def _n_folds(parts: ResolvedParts, data: TrainingData) -> int | None:
     """Number of folds that suits the data; None if candidates cannot be compared."""
     if not parts.is_conditioned:
         return None
-    n_rows = len(data.rows)
-    if n_rows >= 500 or data.n_features > MANY_COLUMNS:
-        return 0
-    return 5 if n_rows < 300 else 3
+    return sizes.n_folds(len(data.rows), data.n_features)

@@ -14,7 +14,7 @@ from sklearn_ae.networks.dense import DenseNetwork
 from sklearn_ae.objectives.losses import Loss
 from sklearn_ae.objectives.objective import Objective
 from sklearn_ae.objectives.terms import Penalty
-from sklearn_ae.training.conditioning import auto_sizes
+from sklearn_ae.training import sizes
 
 # The meaning of "auto" for networks that do not train in whitened codes.
 WIDE_LAYER = (256,)
@@ -159,12 +159,14 @@ def resolve_parts(
         and all(penalty.weight == 0 for penalty in parts.penalties)
         and parts.optimizer in ("adam", "adamw")
     )
-    sizes = auto_sizes(n_rows, data.n_features) if is_conditioned else WIDE_LAYER
+    default_sizes = WIDE_LAYER
     if fitted_sizes is not None:
-        sizes = fitted_sizes
+        default_sizes = fitted_sizes
+    elif is_conditioned:
+        default_sizes = sizes.hidden_layer_sizes(n_rows, data.n_features)
     params = {"n_features": data.n_features, "n_components": n_components}
     module, own = _module_and_params(
-        parts, data, output_activation, starts_as_pca, sizes
+        parts, data, output_activation, starts_as_pca, default_sizes
     )
     params |= own
     if parts.wrapper is not None:
@@ -197,12 +199,13 @@ def resolve_parts(
 def _check_parts(
     parts: Parts, data: TrainingData, is_class: bool, output_activation: str
 ) -> None:
-    sizes = parts.hidden_layer_sizes
-    if not isinstance(sizes, str):
-        for size in np.ravel(np.asarray(sizes, dtype=object)):
-            if not isinstance(size, Integral) or size < 1:
+    widths = parts.hidden_layer_sizes
+    if not isinstance(widths, str):
+        for width in np.ravel(np.asarray(widths, dtype=object)):
+            if not isinstance(width, Integral) or width < 1:
                 raise ValueError(
-                    f"hidden_layer_sizes={sizes!r} must contain integers of at least 1."
+                    f"hidden_layer_sizes={widths!r} must contain integers of at "
+                    "least 1."
                 )
     if is_class:
         check_network_class(parts.network)
@@ -273,10 +276,10 @@ def _module_and_params(
     if network is not None:
         module, own = network.module_and_params(data.n_features, data.n_outputs)
         return module, params | own
-    sizes = parts.hidden_layer_sizes
-    sizes = default_sizes if sizes == "auto" else np.atleast_1d(sizes)
+    widths = parts.hidden_layer_sizes
+    widths = default_sizes if widths == "auto" else np.atleast_1d(widths)
     own = {
-        "hidden_layer_sizes": tuple(int(size) for size in sizes),
+        "hidden_layer_sizes": tuple(int(width) for width in widths),
         "tied_weights": parts.tied_weights,
     }
     return DenseNetwork, params | own

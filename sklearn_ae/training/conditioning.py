@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from sklearn_ae.networks.contract import offers
+from sklearn_ae.training import sizes
 from sklearn_ae.training.net import AutoencoderNet
 
 # In these coordinates, whatever the table.
@@ -37,43 +38,23 @@ class Candidate(NamedTuple):
     input_noise: float
 
 
-# Tables with more columns take one wide layer, tables with more rows one candidate.
-MANY_COLUMNS, MANY_ROWS = 100, 5_000
-
-
 def rounds_of_candidates(
     n_rows: int, n_features: int, *, has_noise: bool
 ) -> list[list[Candidate]]:
     """The candidates for a table of some size, the first one for want of a choice.
 
-    Small tables need more noise, or less. A random start finds what lies rolled up in
-    the space of the first components. The larger the table, the less is gained by a
-    choice, and the more it costs: there, a random start is tried only if the start as
-    PCA gains nothing.
+    A random start finds what lies rolled up in the space of the first components. For
+    large tables it is a round of its own, tried only if the start as PCA gains nothing.
 
     With `has_noise`, inputs are corrupted already and get no noise.
     """
-    noises = [0.4]
-    if n_features > MANY_COLUMNS:
-        noises = [0.0]
-    elif n_rows < 1_500:
-        noises = [0.3, 1.0] if n_features <= 32 or n_rows < 500 else [0.6]
-    if has_noise:
-        noises = [0.0]
+    noises = [0.0] if has_noise else sizes.input_noises(n_rows, n_features)
     as_pca, at_random = (
         [Candidate(start, noise) for noise in noises] for start in ("pca", "random")
     )
-    if n_features > MANY_COLUMNS:
+    if n_features > sizes.MANY_COLUMNS:
         return [as_pca]
-    return [as_pca, at_random] if n_rows >= MANY_ROWS else [as_pca + at_random]
-
-
-def auto_sizes(n_rows: float, n_features: int) -> tuple[int, ...]:
-    """Widths of the hidden layers that suit a table of some size."""
-    if n_features > MANY_COLUMNS:
-        return (256,)
-    is_large = n_rows >= MANY_ROWS or (n_features > 32 and n_rows >= 500)
-    return (128, 128) if is_large else (64, 64)
+    return [as_pca, at_random] if n_rows >= sizes.MANY_ROWS else [as_pca + at_random]
 
 
 def residual_scale(residual_variance: float) -> float:

@@ -262,6 +262,10 @@ class AutoencoderNet(skorch.NeuralNet):
         if self.module_.training != training:
             self.module_.train(training)
             self.criterion_.train(training)
+        self.set_noise(training)
+
+    def set_noise(self, training: bool) -> None:
+        """Switch the source of noise."""
         self.noise_ = self.generators_["noise"]
         if not training:
             # The same in every pass over held-out rows, so that losses compare.
@@ -329,10 +333,10 @@ class AutoencoderNet(skorch.NeuralNet):
         """Write the losses of a pass into the history; an error if they overflowed."""
         for name, value in means.items():
             self.history.record(f"{prefix}_{name}", value)
-        column = f"{prefix}_loss"
-        before = [row[column] for row in self.history[:-1] if column in row]
-        is_best = means["loss"] < min(before, default=np.inf)
-        self.history.record(f"{column}_best", is_best)
+        column, mark = f"{prefix}_loss", f"{prefix}_loss_best"
+        # The latest of the best losses is the lowest of all.
+        before = (row[column] for row in reversed(self.history) if row.get(mark))
+        self.history.record(mark, means["loss"] < next(before, np.inf))
         if prefix == "train":
             rate = float(self.optimizer_.param_groups[0]["lr"])
             self.history.record("learning_rate", rate)

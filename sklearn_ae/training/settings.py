@@ -16,7 +16,7 @@ from sklearn.utils import check_random_state
 from torch.optim import Optimizer
 
 from sklearn_ae._sklearn_compat import Interval, RealNotInt, StrOptions
-from sklearn_ae.training import eager_optimizers
+from sklearn_ae.training import eager_optimizers, sizes
 from sklearn_ae.training.hardware import resolve_device
 
 # Where a network starts as PCA, some gradients consist of rounding errors, which Adam
@@ -258,9 +258,9 @@ class TrainingParameters:
         is_conditioned = n_folds is not None
         batch_size, max_epochs = self.batch_size, self.max_epochs
         if batch_size == "auto":
-            batch_size = _auto_batch_size(n_rows, is_conditioned)
+            batch_size = sizes.batch_size(n_rows, is_conditioned)
         if max_epochs == "auto":
-            max_epochs = _auto_max_epochs(n_rows, is_conditioned)
+            max_epochs = sizes.max_epochs(n_rows, is_conditioned)
         validation = self.validation
         if validation == "auto":
             validation = n_folds or 0.1
@@ -298,20 +298,6 @@ class TrainingParameters:
             tol=float(self.tol),
             seed=int(check_random_state(random_state).randint(2**31 - 1)),
         )
-
-
-def _auto_batch_size(n_rows: int, is_conditioned: bool) -> int:
-    steps = [(5_000, 64), (50_000, 128)]
-    if is_conditioned:
-        steps = [(250, 32), (500, 64), (1_000, 128)]
-    return next((size for limit, size in steps if n_rows < limit), 256)
-
-
-def _auto_max_epochs(n_rows: int, is_conditioned: bool) -> int:
-    if not is_conditioned:
-        # About 100,000 rows in all.
-        return min(300, max(10, 100_000 // max(1, n_rows)))
-    return 150 if n_rows < 100 else min(100, max(10, 200_000 // n_rows))
 
 
 def resolve_optimizer(

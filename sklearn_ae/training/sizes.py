@@ -1,0 +1,50 @@
+"""What "auto" stands for: the choices that depend on the size of a table."""
+
+# Tables with more columns take one wide layer and one candidate.
+MANY_COLUMNS = 100
+# From so many rows on, a second start is tried only if the first one gains nothing.
+MANY_ROWS = 5_000
+
+
+def hidden_layer_sizes(n_rows: float, n_features: int) -> tuple[int, ...]:
+    """Widths of the hidden layers of a network that is compared with PCA."""
+    if n_features > MANY_COLUMNS:
+        return (256,)
+    is_large = n_rows >= MANY_ROWS or (n_features > 32 and n_rows >= 500)
+    return (128, 128) if is_large else (64, 64)
+
+
+def batch_size(n_rows: int, is_conditioned: bool) -> int:
+    """Rows in a step."""
+    steps = [(5_000, 64), (50_000, 128)]
+    if is_conditioned:
+        steps = [(250, 32), (500, 64), (1_000, 128)]
+    return next((size for limit, size in steps if n_rows < limit), 256)
+
+
+def max_epochs(n_rows: int, is_conditioned: bool) -> int:
+    """Passes over the rows."""
+    if not is_conditioned:
+        # About 100,000 rows in all.
+        return min(300, max(10, 100_000 // max(1, n_rows)))
+    return 150 if n_rows < 100 else min(100, max(10, 200_000 // n_rows))
+
+
+def n_folds(n_rows: int, n_features: int) -> int:
+    """Folds of the cross-validation of candidates; 0 is a hold-out."""
+    if n_rows >= 500 or n_features > MANY_COLUMNS:
+        return 0
+    return 5 if n_rows < 300 else 3
+
+
+def input_noises(n_rows: int, n_features: int) -> list[float]:
+    """Noise on the inputs that is worth a try, in units of PCA's residual.
+
+    Small tables need more noise, or less. The larger the table, the less is gained by
+    a choice, and the more it costs.
+    """
+    if n_features > MANY_COLUMNS:
+        return [0.0]
+    if n_rows >= 1_500:
+        return [0.4]
+    return [0.3, 1.0] if n_features <= 32 or n_rows < 500 else [0.6]
