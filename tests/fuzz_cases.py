@@ -308,7 +308,7 @@ ODD += [b"auto", (), [], {}, [None], ((3, 2),), ("a",), [("a",)], object(), prin
 ODD += [np.nan, np.float16(0.5), np.array(2), np.array([1, 2]), np.array([]), pd.NA]
 ODD += [np.str_("auto"), np.datetime64("2020-01-01"), sparse.eye(2), Callback]
 ODD += [torch.tensor(1.0), Autoencoder, Autoencoder(), SquaredError, L2Penalty(-1.0)]
-TOO_LARGE = 10**400
+LARGE = 1e300
 # Parameters that memory and patience limit.
 SIZES = {"channels", "hidden_layer_sizes", "max_epochs", "n_components"}
 SIZES |= {"n_projections", "pretrain_epochs"}
@@ -345,6 +345,6 @@ def draw_params(
         drawn, wrong = drawn | {name}, {name}
     elif random.random() < 0.3:
         name = random.choice(names)
-        params[name] = random.choice(ODD + [TOO_LARGE] * (name not in SIZES))
+        params[name] = random.choice(ODD + [LARGE] * (name not in SIZES))
         drawn.add(name)
     return params, drawn, wrong
