@@ -31,7 +31,7 @@ from sklearn_ae.estimators._unseen_errors import (
     Reconstructors,
     weighted_quantile,
 )
-from sklearn_ae.estimators._validation import TABLE_CHECKS
+from sklearn_ae.estimators._validation import TABLE_CHECKS, flat_rows_wanted
 
 # With one row held out, two are left to fit to.
 _MIN_ROWS = 3
@@ -293,7 +293,8 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, BaseEstimator):
         table = TABLE_CHECKS | {"ensure_min_samples": _MIN_ROWS if reset else 1}
         if not get_tags(self).input_tags.sparse:
             table["accept_sparse"] = False
-        return validate_data(self, X, reset=reset, **table)
+        with flat_rows_wanted(X):
+            return validate_data(self, X, reset=reset, **table)
 
     # -- scoring -------------------------------------------------------------------
 
