@@ -16,9 +16,9 @@ def pytest_addoption(parser):
     parser.addoption(
         "--fuzz",
         type=int,
-        default=300,
+        default=150,
         metavar="N",
-        help="number of random cases of each kind in tests/test_fuzz.py",
+        help="number of random cases of autoencoders in tests/test_fuzz.py",
     )
 
 

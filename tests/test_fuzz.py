@@ -243,7 +243,7 @@ def run(cls, random):
 
 
 # Tests that have a case where autoencoders have so many.
-COSTS = {"test_built_on_autoencoders": 4, "test_search": 20}
+COSTS = {"test_built_on_autoencoders": 3, "test_search": 30}
 
 
 def pytest_generate_tests(metafunc):
