@@ -196,7 +196,7 @@ def draw_table(random: Random) -> Table:
     if container in (*doubles, "swapped bytes"):
         plain = plain.astype(np.float64)
     if container == "torch with gradients":
-        plain = plain.astype(np.float32).astype(np.float64)
+        plain = plain.astype(np.float32)
     if container == "unsorted csr":
         X = plain
     if not X.size:
