@@ -59,8 +59,8 @@ OTHERS = (AutoencoderClassifier, AutoencoderRegressor, AutoencoderOutlierDetecto
 # -- tables ----------------------------------------------------------------------------
 
 # Where results must be those of a table of scale 1.
-MODERATE = (1e-15, 1e-9, 1e-6, 1e-3, 1e3, 1e6, 1e9, 1e15)
-EXTREME = (1e-300, 1e-100, 1e-45, 1e-38, 1e-30, 1e-20, 1e19, 1e25, 1e38, 1e100, 1e300)
+MODERATE = (1e-25, 1e-15, 1e-9, 1e-6, 1e-3, 1e3, 1e6, 1e9, 1e15, 1e25)
+EXTREME = (1e-300, 1e-100, 1e-45, 1e-38, 1e-30, 1e30, 1e38, 1e100, 1e300)
 
 INTEGERS = [int, bool, np.uint8, np.int8]
 OTHER_DTYPES = [object, np.longdouble, np.float16, *INTEGERS]
