@@ -33,7 +33,7 @@ TABLE_WORDS = (
     r"Complex|convert|number|n_components|array|matrix|\[0, 1\]"
 )
 # With these, results depend on the units of the table.
-IN_UNITS_OF_X = {"lambd", "l1_penalty", "l2_penalty", "penalties", "corruption", "layer"}
+WITH_UNITS = ("lambd", "l1_penalty", "l2_penalty", "penalties", "corruption", "layer")
 # Beside convergence warnings; the second is scikit-learn's.
 WARNINGS = r"sklearn_ae|feature names|ignored, since"
 
@@ -57,20 +57,23 @@ def attempt(function, *args):
     return result, error
 
 
-def assert_names_culprit(error, params, drawn, table):
+def assert_names_culprit(error, model, drawn, table):
     """It comes from a validation, and names what was drawn or a fault of the table."""
     frames = [Path(f.filename) for f in traceback.extract_tb(error.__traceback__)]
     # Within scikit-learn's validation, conversions by other libraries may fail.
     is_validated = any(SKLEARN / "utils" in file.parents for file in frames)
     assert is_validated or {OURS, SKLEARN} & set(frames[-1].parents), frames[-1]
     words = [rf"\b{name}\b" for name in drawn]
-    for value in (params[name] for name in drawn):
-        words += map(
-            re.escape, map(repr, value if isinstance(value, list) else [value])
-        )
-    if table.faults or drawn & ({"warm_start"} | IN_UNITS_OF_X):
+    for value in (getattr(model, name) for name in drawn):
+        parts = value if isinstance(value, list) else [value]
+        words += [re.escape(repr(part)) for part in parts]
+    if table.faults or "warm_start" in drawn or has_parameters_with_units(model):
         words.append(TABLE_WORDS)
     assert re.search("|".join(words) or r"\A\Z", str(error)), f"{error}"
+
+
+def has_parameters_with_units(model):
+    return any(getattr(model, name, None) for name in WITH_UNITS)
 
 
 def state(model, X):
@@ -172,8 +175,8 @@ def check_resumption(model, X, random):
 
 def check_units(model, X, random):
     """A table times a power of two has the codes times this power, to the bit."""
-    has_units = model.get_params().get("loss") in ("mse", "mae")
-    if not has_units or any(getattr(model, name, None) for name in IN_UNITS_OF_X):
+    has_units = model.get_params(deep=False).get("loss") in ("mse", "mae")
+    if not has_units or has_parameters_with_units(model):
         return
     if model.output_activation not in ("auto", "identity") or model.warm_start:
         return
@@ -227,9 +230,9 @@ def run(cls, random):
     _, error_of_used = attempt(fit, used, table.given, y)
     if error_of_used is not None:
         assert_unchanged(used, before, X)
-        assert_names_culprit(error_of_used, params, drawn, table)
+        assert_names_culprit(error_of_used, used, drawn, table)
     if error is not None:
-        assert_names_culprit(error, params, drawn, table)
+        assert_names_culprit(error, fresh, drawn, table)
         assert vars(fresh).keys() == fresh.get_params(deep=False).keys()
         return
     assert not wrong, "a wrong value is accepted"
