@@ -73,7 +73,9 @@ def assert_names_culprit(error, model, drawn, table):
 
 
 def has_parameters_with_units(model):
-    return any(getattr(model, name, None) for name in WITH_UNITS)
+    """Whether any of them may be set; odd values have no truth value."""
+    values = (getattr(model, name, None) for name in WITH_UNITS)
+    return any(repr(value) not in ("None", "0", "0.0", "()") for value in values)
 
 
 def state(model, X):
