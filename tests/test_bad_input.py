@@ -3,6 +3,7 @@
 import copy
 import math
 import re
+import warnings
 from functools import cache
 
 import numpy as np
@@ -354,6 +355,16 @@ def test_bad_data(X, case, method, fitted):
     assert all(vars(model)[n] is value for n, value in before.items())
     if fitted:
         np.testing.assert_array_equal(model.transform(X), codes)
+
+
+def test_infinities_of_both_signs_give_an_error_and_no_warning(X):
+    model = fitted_copy()
+    X = X.copy()
+    X[:2, 0] = INF, -INF
+    for method in (model.fit, model.partial_fit, model.transform, model.score):
+        with warnings.catch_warnings(), pytest.raises(ValueError, match="infinity"):
+            warnings.simplefilter("error")
+            method(X)
 
 
 def test_one_positive_weight_is_not_enough(X):
