@@ -12,6 +12,16 @@ from sklearn.model_selection import train_test_split
 plt.switch_backend("agg")  # no test needs a screen
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--fuzz",
+        type=int,
+        default=150,
+        metavar="N",
+        help="number of random cases of autoencoders in tests/test_fuzz.py",
+    )
+
+
 @pytest.fixture(autouse=True)
 def interruptible():
     """Ctrl-C raises KeyboardInterrupt, whatever the shell that started the tests does.

@@ -1,5 +1,6 @@
 """Code in the pages that readers see."""
 
+import doctest
 import re
 import textwrap
 
@@ -18,3 +19,13 @@ def markdown_blocks(path):
     """The Python code of a page in Markdown."""
     text = path.read_text(encoding="utf-8")
     return re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def doctest_names(path, start):
+    """The names that the first doctest example beginning with `start` defines."""
+    text = path.read_text(encoding="utf-8")
+    examples = [e.source for e in doctest.DocTestParser().get_examples(text)]
+    imports = [e for e in examples if re.match("import |from ", e)]
+    names = {}
+    exec("".join([*imports, next(e for e in examples if e.startswith(start))]), names)
+    return names

@@ -3,6 +3,7 @@
 import copy
 import math
 import re
+import warnings
 from functools import cache
 
 import numpy as np
@@ -292,7 +293,7 @@ def test_constructor_neither_validates_nor_converts():
 # Arguments of fit beside parameters, and words of the message.
 BAD_DATA = {
     "one_dimension": (lambda X: {"X": X[0]}, ["2D array"]),
-    "three_dimensions": (lambda X: {"X": X[None]}, ["dim 3"]),
+    "three_dimensions": (lambda X: {"X": X[None]}, ["X has the shape", "reshape"]),
     "one_row": (lambda X: {"X": X[:1]}, ["sample", "minimum of 2"]),
     "no_row": (lambda X: {"X": X[:0]}, ["0 sample"]),
     "no_column": (lambda X: {"X": X[:, :0]}, ["0 feature"]),
@@ -354,6 +355,17 @@ def test_bad_data(X, case, method, fitted):
     assert all(vars(model)[n] is value for n, value in before.items())
     if fitted:
         np.testing.assert_array_equal(model.transform(X), codes)
+
+
+def test_infinities_of_both_signs_give_an_error_and_no_warning(X):
+    model = fitted_copy()
+    X = X.copy()
+    X[:2, 0] = INF, -INF
+    for method in (model.fit, model.partial_fit, model.transform, model.score):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            with pytest.raises(ValueError, match="infinity"):
+                method(X)
 
 
 def test_one_positive_weight_is_not_enough(X):
@@ -448,7 +460,7 @@ def test_failing_network_leaves_a_fitted_estimator(X, monkeypatch):
         for warm_start in (False, True):
             Failing.passes = 0
             model.set_params(warm_start=warm_start)
-            with pytest.raises(RuntimeError, match="no more"):
+            with pytest.raises(ValueError, match=r"Failing.*no more"):
                 getattr(model, method)(X)
             np.testing.assert_array_equal(model.transform(X), codes)
             assert model.n_iter_ == len(model.net_.history) == history

@@ -1,5 +1,6 @@
 """Validation of the arguments of `fit`."""
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,14 +9,19 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
+import torch
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from sklearn_ae._sklearn_compat import check_sample_weight
+from sklearn_ae.data.tables import blocks
 
 # Arguments of `check_array` and `validate_data` for all tables.
 TABLE_CHECKS = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
 
+# Networks are trained in single precision, which reaches from 1e-38 to 1e38. The rest
+# is room for products with weights.
+SMALLEST_SPREAD, LARGEST_VALUE = 1e-30, 1e30
 # Usual numbers of channels of an image.
 _CHANNELS = (1, 3, 4)
 
@@ -24,7 +30,9 @@ _CHANNELS = (1, 3, 4)
 def flat_rows_wanted(X: Any, name: str = "X") -> Iterator[None]:
     """Around a validation: the error for images and the like says how to pass them."""
     try:
-        yield
+        # scikit-learn adds up all values, where infinity minus infinity warns.
+        with np.errstate(invalid="ignore"):
+            yield
     except ValueError as error:
         try:
             shape = np.shape(X)
@@ -71,27 +79,112 @@ def validate_training_data(
 ) -> TrainingData:
     """Check the arguments of `fit`. `reset` means a first fit."""
     least = 2 if reset else 1
-    with flat_rows_wanted(X):
-        X = validate_data(
-            estimator, X, reset=reset, ensure_min_samples=least, **TABLE_CHECKS
-        )
-    target = None
-    if X_target is not None:
-        with flat_rows_wanted(X_target, "X_target"):
-            target = check_array(X_target, input_name="X_target", **TABLE_CHECKS)
-        if target.shape[0] != X.shape[0]:
-            raise ValueError(
-                f"X_target has {target.shape[0]} rows, but X has {X.shape[0]}; both "
-                "must have the same number."
-            )
+    X = validate_table(estimator, X, reset=reset, ensure_min_samples=least)
+    target = None if X_target is None else validate_target(X_target, X)
     weight, rows = validate_weight(sample_weight, X, min_rows=least)
     if weight is not None:
         if np.ptp(weight[rows]) == 0:
             weight = None
         else:
             weight = weight * (len(rows) / weight.sum())
+    check_range(X, rows, "X", getattr(estimator, "feature_names_in_", None))
+    if target is not None:
+        check_range(target, rows, "X_target")
     n_outputs = X.shape[1] if target is None else target.shape[1]
     return TrainingData(X, target, weight, rows, X.shape[1], n_outputs)
+
+
+def validate_table(estimator: Any, X: Any, *args: Any, **kwargs: Any) -> Any:
+    """`validate_data` for tables; its error for NaN says how to fill the gaps."""
+    try:
+        with flat_rows_wanted(X):
+            return validate_data(
+                estimator, as_array(X), *args, **(TABLE_CHECKS | kwargs)
+            )
+    except ValueError as error:
+        _raise_with_remedy(error, "X")
+        raise
+
+
+def validate_target(X_target: Any, X: Any) -> Any:
+    """The targets of the rows of `X`."""
+    try:
+        with flat_rows_wanted(X_target, "X_target"):
+            target = check_array(
+                as_array(X_target), input_name="X_target", **TABLE_CHECKS
+            )
+    except ValueError as error:
+        _raise_with_remedy(error, "X_target")
+        raise
+    if target.shape[0] != X.shape[0]:
+        raise ValueError(
+            f"X_target has {target.shape[0]} rows, but X has {X.shape[0]}; both "
+            "must have the same number."
+        )
+    return target
+
+
+def _raise_with_remedy(error: ValueError, name: str) -> None:
+    # Scikit-learn's own message recommends gradient boosting.
+    if str(error).startswith(f"Input {name} contains NaN"):
+        raise ValueError(
+            f"Input {name} contains NaN. Fill in missing values first, for instance "
+            "with sklearn.impute.SimpleImputer or KNNImputer as an earlier step of a "
+            "pipeline."
+        ) from error
+
+
+def warn_of_target_as_y(
+    estimator: Any, X: Any, y: Any, X_target: Any, *, stacklevel: int
+) -> None:
+    """Warn if an ignored `y` looks like the target of the reconstruction.
+
+    A single column is more likely a label.
+    """
+    if y is None or y is X or X_target is not None:
+        return
+    shape = np.shape(y[:1]) if isinstance(y, list) else getattr(y, "shape", ())
+    n_features = estimator.n_features_in_
+    if len(shape) == 2 and shape[1] == n_features > 1:
+        warnings.warn(
+            f"y is ignored, but it has {n_features} columns, as many as X. If it holds "
+            "the clean rows to reconstruct, pass X_target=y.",
+            UserWarning,
+            stacklevel=stacklevel + 1,
+        )
+
+
+# Ratio of root mean squares that neither noise nor gaps explain.
+_OTHER_UNITS = 30.0
+
+
+def root_mean_square(mean: np.ndarray, scale: float) -> float:
+    """That of all entries, from the result of `mean_and_scale`."""
+    return float(np.sqrt(np.mean(np.square(mean)) + scale**2))
+
+
+def warn_of_other_units(
+    target: float, other: float, name: str, *, stacklevel: int
+) -> None:
+    """Warn if root mean squares differ as those of different units.
+
+    Parameters
+    ----------
+    target : float
+        Root mean square of `X_target`.
+    other : float
+        That of what it should be similar to, which `name` says.
+    """
+    low, high = sorted([target, other])
+    if low > 0 and high > _OTHER_UNITS * low:
+        warnings.warn(
+            f"X_target has a root mean square of {target:.3g}, and {name} one of "
+            f"{other:.3g}: are the units different? A pipeline scales X but not "
+            "X_target. transform_input=['X_target'] makes it scale X_target, too, but "
+            "in fit only.",
+            UserWarning,
+            stacklevel=stacklevel + 1,
+        )
 
 
 def validate_weight(
@@ -101,7 +194,7 @@ def validate_weight(
     if sample_weight is None:
         return None, np.arange(X.shape[0])
     weight = check_sample_weight(
-        sample_weight, X, dtype=np.float64, ensure_non_negative=True
+        as_array(sample_weight), X, dtype=np.float64, ensure_non_negative=True
     )
     rows = np.flatnonzero(weight)
     if len(rows) == 0:
@@ -109,12 +202,83 @@ def validate_weight(
             "All entries of sample_weight are zero; at least one weight must be "
             "positive."
         )
+    check_sum_of_weights(weight)
     if len(rows) < min_rows:
         raise ValueError(
             f"sample_weight is positive for only {len(rows)} row; a first fit needs "
             f"at least {min_rows} rows."
         )
     return weight, rows
+
+
+def check_sum_of_weights(weight: np.ndarray) -> None:
+    """Raise a ValueError unless weights can be divided by their sum."""
+    with np.errstate(over="ignore"):
+        total = weight.sum()
+    if not np.finfo(np.float64).tiny <= total < np.inf:
+        raise ValueError(
+            f"The sum of sample_weight is {total}, which is not a number of full "
+            f"precision: the largest weight is {weight.max()}. Scale the weights, for "
+            "instance by their largest."
+        )
+
+
+def as_array(X: Any) -> Any:
+    """A tensor of torch as an array of the same precision; anything else as it is."""
+    if not isinstance(X, torch.Tensor):
+        return X
+    X = X.detach().cpu().resolve_conj().resolve_neg()
+    # NumPy has no such dtype.
+    return (X.double() if X.dtype == torch.bfloat16 else X).numpy()
+
+
+def check_range(X: Any, rows: np.ndarray, name: str, columns: Any = None) -> None:
+    """Raise a ValueError if values are beyond what single precision can hold.
+
+    Parameters
+    ----------
+    X : ndarray or CSR
+    rows : ndarray of int
+        The rows to look at.
+    name : str
+        What the user calls the table.
+    columns : sequence of str or None
+        Names of the columns.
+    """
+    low = high = 0.0
+    for values in _values(X, rows):
+        low, high = min(low, float(values.min())), max(high, float(values.max()))
+    if SMALLEST_SPREAD <= high - low and max(high, -low) <= LARGEST_VALUE:
+        return
+    lows = np.full(X.shape[1], np.inf)
+    highs = -lows
+    for block, _ in blocks(X, rows):
+        lows = np.minimum(lows, block.min(axis=0))
+        highs = np.maximum(highs, block.max(axis=0))
+    sizes = np.maximum(highs, -lows)
+    with np.errstate(over="ignore"):
+        spreads = highs - lows
+    if sizes.max() > LARGEST_VALUE:
+        position, problem = sizes.argmax(), "has values up to {:.3g}"
+        size = sizes.max()
+    elif 0 < spreads.max() < SMALLEST_SPREAD:
+        position, problem = spreads.argmax(), "varies by {:.3g} only"
+        size = spreads.max()
+    else:
+        return
+    column = position if columns is None else repr(str(columns[position]))
+    raise ValueError(
+        f"Column {column} of {name} {problem.format(size)}. Networks are trained in "
+        f"single precision: scale {name} to values of up to {LARGEST_VALUE:.0e} that "
+        f"vary by {SMALLEST_SPREAD:.0e} or more."
+    )
+
+
+def _values(X: Any, rows: np.ndarray) -> Iterator[np.ndarray]:
+    """The values of a table in parts, of a sparse one those that it stores."""
+    if isinstance(X, np.ndarray):
+        return (block for block, _ in blocks(X, rows))
+    return iter([X.data] if X.data.size else [])
 
 
 def is_positive_integer(value: Any) -> bool:

@@ -66,7 +66,7 @@ class VariationalAutoencoder(BaseAutoencoder, Start, AnyNetwork, HiddenLayers):
         ``module_and_params``, replaces `hidden_layer_sizes` and keeps the activations
         and `dropout`. A subclass of `torch.nn.Module` with methods ``encode`` and
         ``decode`` is called with ``(n_features, n_components)`` and used as is; the
-        parameters of the dense network and `init` are ignored. Use
+        parameters of the dense network and `init` are ignored, with a warning. Use
         `functools.partial` to pass it further arguments. See
         `sklearn_ae.networks.Network` for what else a network can implement.
 
@@ -368,6 +368,7 @@ class VariationalAutoencoder(BaseAutoencoder, Start, AnyNetwork, HiddenLayers):
         scores : ndarray of shape (n_samples,)
             Bounds in nats. For Gaussian outputs they are of the density of `X` in its
             own units. The same draws are used for all rows and in all calls.
+            Computed in double precision.
 
         References
         ----------
@@ -394,7 +395,7 @@ class VariationalAutoencoder(BaseAutoencoder, Start, AnyNetwork, HiddenLayers):
         apply = partial(
             _bound, bound, draws, self.net_.criterion_.negative_log_likelihood
         )
-        return self._infer(X, apply, None)
+        return self._infer(X, apply, None, doubles=True)
 
 
 def _bound(bound, draws, negative_log_likelihood, module, x):
