@@ -13,10 +13,15 @@ from scipy import sparse
 from sklearn.base import clone
 from torch import nn
 
+import sklearn_ae
 from sklearn_ae import Autoencoder
 from sklearn_ae.objectives import L1Penalty
 
 INF, NAN = math.inf, math.nan
+# Estimators of tables: those with a `fit`.
+ESTIMATORS = [
+    name for name in sklearn_ae.__all__ if hasattr(getattr(sklearn_ae, name), "fit")
+]
 
 
 class NoEncode(nn.Module):
@@ -492,3 +497,35 @@ def test_errors_of_unlike_outputs_are_not_computed(X):
 def test_network_may_have_layers_for_methods(X):
     model = Autoencoder(2, network=LayersAsMethods, **CHEAP).fit(X)
     assert model.reconstruct(X).shape == X.shape
+
+
+# -- images ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_images_are_to_be_flattened(name):
+    """Every estimator says how, and `X.reshape(...)` is what it takes."""
+    rng = np.random.default_rng(0)
+    X, y = rng.uniform(size=(12, 4, 5)), np.arange(12) % 2
+    estimator = getattr(sklearn_ae, name)()
+    match = r"X has the shape \(12, 4, 5\).*X\.reshape\(len\(X\), -1\).*\(12, 20\)"
+    for images in (X, X.tolist(), torch.from_numpy(X)):
+        with pytest.raises(ValueError, match=match):
+            estimator.fit(images, y)
+    if hasattr(estimator, "partial_fit"):
+        with pytest.raises(ValueError, match=match):
+            estimator.partial_fit(X)
+    colors = rng.uniform(size=(12, 8, 6, 3))
+    with pytest.raises(ValueError, match=r"X\.transpose\(0, 3, 1, 2\)\.reshape"):
+        estimator.fit(colors, y)
+
+
+def test_images_are_to_be_flattened_for_a_fitted_one():
+    X = np.random.default_rng(0).uniform(size=(12, 4, 5))
+    flat = X.reshape(len(X), -1)
+    estimator = Autoencoder(2, max_epochs=1).fit(flat)
+    for method in ("transform", "reconstruct", "reconstruction_error", "score"):
+        with pytest.raises(ValueError, match=r"X\.reshape\(len\(X\), -1\)"):
+            getattr(estimator, method)(X)
+    with pytest.raises(ValueError, match=r"X_target\.reshape\(len\(X_target\), -1\)"):
+        estimator.fit(flat, X_target=X)

@@ -21,7 +21,7 @@ from skorch.callbacks import (
     ProgressBar,
 )
 
-from sklearn_ae import Autoencoder
+from sklearn_ae import Autoencoder, DenoisingAutoencoder
 
 
 @pytest.fixture
@@ -322,10 +322,41 @@ def test_timer_and_log(table, capfd):
     assert "train_loss" in capfd.readouterr().out
 
 
-def test_progress_bar_of_skorch(table, capfd):
+@pytest.mark.parametrize("verbose", [0, 1, 2])
+@pytest.mark.parametrize("log", [PrintLog(), PrintLog, ("mine", PrintLog())])
+def test_logs_print_whatever_verbose_is(log, verbose, table, capfd):
+    """And no progress bar comes between their lines."""
+    autoencoder(callbacks=[log], verbose=verbose).fit(table)
+    out, err = capfd.readouterr()
+    assert err == ""
+    lines = out.splitlines()
+    assert len(lines) == 6  # two of the header, one for each epoch
+    assert "train_loss" in lines[0]
+
+
+def test_logs_continue_in_partial_fit(table, capfd):
+    est = autoencoder(callbacks=[PrintLog()])
+    for _ in range(3):
+        est.partial_fit(table)
+    out, err = capfd.readouterr()
+    assert (len(out.splitlines()), err) == (5, "")
+
+
+def test_other_callbacks_print_only_if_asked(table, capfd):
+    stopper = EarlyStopping(monitor="train_loss", patience=2, threshold=0.99)
+    autoencoder(callbacks=[stopper], max_epochs=50).fit(table)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("verbose", [0, 1, 2])
+def test_progress_bar_of_skorch(verbose, table, capfd):
     """It counts batches, which it gets as it listens."""
-    autoencoder(callbacks=[ProgressBar(detect_notebook=False)]).fit(table)
-    assert "it/s" in capfd.readouterr().err
+    bar = ProgressBar(detect_notebook=False)
+    autoencoder(callbacks=[bar], verbose=verbose).fit(table)
+    out, err = capfd.readouterr()
+    assert "it/s" in err
+    assert "epoch/s" not in err
+    assert out == ""
 
 
 # -- the net ---------------------------------------------------------------------------
@@ -336,6 +367,62 @@ def test_predict_in_network_coordinates(table):
     expected = (est.reconstruct(table) - est.mean_) / est.scale_
     found = est.net_.predict(table)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+class Reconstructions(Callback):
+    """Reconstructs rows after every epoch and in the middle of it."""
+
+    def __init__(self, X):
+        self.X = X
+
+    def on_batch_end(self, net, training, **kwargs):
+        net.reconstruct(self.X[:3])
+        assert net.module_.training == training
+
+    def on_epoch_end(self, net, **kwargs):
+        self.last_ = net.reconstruct(self.X)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"init": "random", "dropout": 0.5},
+        # Trained with whitened codes and noise on the inputs.
+        {"init": "pca", "max_epochs": 10},
+    ],
+    ids=["random", "pca"],
+)
+def test_reconstructions_in_units_of_the_data(params, table):
+    """Without held-out rows the last weights are those of the estimator."""
+    listener = Reconstructions(table)
+    fit = [
+        autoencoder(validation=None, callbacks=callbacks, **params).fit(table)
+        for callbacks in ([listener], None)
+    ]
+    if params["init"] == "pca":
+        assert fit[0].best_candidate_ == 1
+    expected = fit[0].reconstruct(table)
+    np.testing.assert_allclose(listener.last_, expected, rtol=1e-3, atol=1e-3)
+    # Far from units of the network, and nothing was changed by looking.
+    assert np.abs(expected.mean(axis=0) - table.mean(axis=0)).max() < 2
+    np.testing.assert_array_equal(expected, fit[1].reconstruct(table))
+
+
+def test_reconstructions_of_other_targets(table):
+    """Outputs have the units of the target, here another one."""
+    denoiser = DenoisingAutoencoder(
+        2, init="random", corruption_level=0.5, validation=None, max_epochs=3
+    )
+    listener, target = Reconstructions(table), 1000 + 50 * table[:, :2]
+    denoiser.set_params(callbacks=[listener]).fit(table, X_target=target)
+    np.testing.assert_allclose(listener.last_, denoiser.reconstruct(table), rtol=1e-4)
+    assert listener.last_.shape == (60, 2)
+    frame = pd.DataFrame(table.astype(np.float32))
+    single = denoiser.net_.reconstruct(frame)
+    assert single.dtype == np.float32
+    np.testing.assert_allclose(single, listener.last_, rtol=1e-4)
+    with pytest.raises(ValueError, match=r"X has 3 features, but .* on 7"):
+        denoiser.net_.reconstruct(table[:, :3])
 
 
 def test_save_and_load(table, tmp_path):
@@ -395,6 +482,15 @@ def test_verbose_shows_one_bar(validation, table, capfd):
     assert "4/4" in last
     assert "train_loss=" in last
     assert ("valid_loss=" in last) == (validation is not None)
+
+
+def test_more_verbose_prints_a_table(table, capfd):
+    autoencoder(verbose=2).fit(table)
+    out, err = capfd.readouterr()
+    assert err == ""
+    header, _, *lines = out.splitlines()
+    assert header.split()[0] == "epoch"
+    assert [line.split()[0] for line in lines] == ["1", "2", "3", "4"]
 
 
 def test_nothing_is_printed_otherwise(table, capfd):

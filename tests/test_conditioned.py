@@ -424,3 +424,99 @@ def test_a_later_fit_without_candidates_forgets_them():
     autoencoder.set_params(init="random").fit(curved(0))
     assert not hasattr(autoencoder, "candidates_")
     assert not hasattr(autoencoder, "best_candidate_")
+
+
+# -- callbacks, early ends, coordinates ------------------------------------------------
+
+
+class StopAfter(Callback):
+    """Ends the training after so many epochs, as callbacks of skorch may."""
+
+    def __init__(self, n_epochs):
+        self.n_epochs = n_epochs
+
+    def on_train_begin(self, net, **kwargs):
+        if self.n_epochs == 0:
+            raise KeyboardInterrupt
+
+    def on_epoch_end(self, net, **kwargs):
+        if len(net.history) == self.n_epochs:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("n_epochs", [0, 1, 14])
+def test_what_a_callback_leaves_of_the_last_training(n_epochs):
+    """The loss is that of the fitted model, which is better than PCA."""
+    X = curved(0)
+    params = {"validation": 0.3, "max_epochs": 15, "random_state": 0}
+    model = Autoencoder(2, callbacks=[StopAfter(n_epochs)], **params).fit(X)
+    assert model.n_iter_ == n_epochs
+    ((_, unseen),) = model._recipe.settings.splits(np.arange(len(X)))
+    rows = 0.5 * np.square(X - model.reconstruct(X))[unseen].sum(axis=1)
+    assert model.best_candidate_ > 0
+    assert model.best_loss_ == pytest.approx(rows.mean(), rel=1e-4)
+    assert model.best_loss_ == model.candidates_["loss"][model.best_candidate_]
+    assert model.best_loss_ < model.candidates_["loss"][0]
+
+
+@pytest.mark.parametrize("validation", [3, 0.3, None])
+def test_patience_of_conditioned_fits(validation, seed):
+    """No epoch lowers the loss by 99 %; without unseen rows the first one counts."""
+    params = {"n_iter_no_change": 2, "tol": 0.99, "callbacks": [Rates()]}
+    if validation == 3:
+        params["hidden_layer_sizes"] = 8
+    model = Autoencoder(2, validation=validation, random_state=seed, **params)
+    assert model.fit(curved(seed)).n_iter_ == (2 if validation == 0.3 else 3)
+
+
+def test_candidates_are_forgotten_when_training_goes_on():
+    model = Autoencoder(2, max_epochs=1, validation=None, random_state=0)
+    for go_on in (model.fit, model.partial_fit):
+        model.set_params(warm_start=False).fit(curved(0))
+        assert hasattr(model, "candidates_")
+        model.set_params(warm_start=True)
+        go_on(curved(0))
+        assert not hasattr(model, "candidates_")
+        assert not hasattr(model, "best_candidate_")
+
+
+def test_more_components_than_rows_to_train_on():
+    """Of 45 rows 15 are held out. Wide tables are decomposed by their rows."""
+    X = np.random.RandomState(0).normal(size=(45, 2100))
+    model = Autoencoder(40, random_state=0).fit(X)
+    assert model.best_candidate_ == 0
+    expected = mean_error(PCA(40).fit(X), X)
+    assert mean_error(model, X) == pytest.approx(expected, rel=1e-3)
+
+
+def test_nothing_is_trained_where_pca_is_exact(seed, monkeypatch):
+    monkeypatch.setattr(_conditioned, "train_together", None)
+    X = curved(seed)
+    params = {"validation": 0.3, "random_state": seed}
+    model = Autoencoder(6, **params).fit(X)
+    assert model.best_candidate_ == 0
+    assert np.isnan(model.candidates_["loss"]).all()
+    assert mean_error(model, X) < 1e-9
+    # Corrupted rows are not reconstructed exactly.
+    with pytest.raises(TypeError):
+        DenoisingAutoencoder(6, **params).fit(X)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
+def test_weight_decay_in_the_coordinates_of_training(optimizer, seed):
+    """As if the corrections were divided by the scale, and the loss by its square."""
+    scale, decay, rate = 0.25, 0.3, 0.01
+    model = Autoencoder(2, optimizer=optimizer, max_epochs=0, random_state=seed)
+    net = model.fit(curved(seed)).net_
+    start_candidate(net, Candidate("pca", 0.0), np.ones(2), scale, rate, decay)
+    path, corrections = net.optimizer_.param_groups
+    assert path["lr"] == rate
+    assert corrections["lr"] == rate * scale
+    # AdamW subtracts the product of rate, decay and weight. Adam adds the product of
+    # decay and weight to a gradient that is `scale` squared times what it would be.
+    products = [group["lr"] * group["weight_decay"] for group in (path, corrections)]
+    decays = [path["weight_decay"], corrections["weight_decay"]]
+    if optimizer == "adamw":
+        np.testing.assert_allclose(products, rate * decay)
+    else:
+        np.testing.assert_allclose(decays, [decay * scale**2, decay])

@@ -2,6 +2,7 @@
 
 import pickle
 import re
+import warnings
 
 import numpy as np
 import pytest
@@ -316,6 +317,27 @@ def test_shape_of_another_width(digits, shape):
         for word in words:
             assert word in str(caught.value)
     np.testing.assert_array_equal(fitted.transform(X), codes)
+
+
+def test_channels_last_are_warned_of(digits):
+    X = digits[0][:20]
+    model = ConvolutionalAutoencoder(2, image_shape=(8, 8, 1), **CHEAP)
+    with pytest.warns(UserWarning, match=r"8 channels of 8 x 1 .*=\(1, 8, 8\)\.$"):
+        model.fit(X)
+    colors = np.random.default_rng(0).uniform(size=(10, 6, 5, 3))
+    model = DenoisingAutoencoder(
+        2, network=ConvolutionalNetwork(image_shape=(6, 5, 3)), **CHEAP
+    )
+    order = r"=\(3, 6, 5\) and pass X\.reshape\(-1, 6, 5, 3\)\.transpose\(0, 3, 1, 2\)"
+    with pytest.warns(UserWarning, match=order):
+        model.fit(colors.reshape(10, -1))
+
+
+@pytest.mark.parametrize("shape", [(64, 1, 1), (2, 8, 4), (8, 2, 4), (4, 16, 1)])
+def test_few_or_flat_channels_are_no_mistake(shape, digits):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ConvolutionalAutoencoder(1, image_shape=shape, **CHEAP).fit(digits[0][:20])
 
 
 def test_integers_of_numpy_and_lists(digits):

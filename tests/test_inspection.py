@@ -184,6 +184,82 @@ def test_curves_take_short_names_of_options():
     assert (line.get_color(), line.get_linestyle()) == ("red", ":")
 
 
+def tick_labels(axis):
+    axis.figure.canvas.draw()
+    low, high = sorted(axis.get_view_interval())
+    labels = axis.get_ticklabels(which="both")
+    places = axis.get_majorticklocs().tolist() + axis.get_minorticklocs().tolist()
+    shown = zip(labels, places, strict=True)
+    texts = [label.get_text() for label, place in shown if low <= place <= high]
+    return [text for text in texts if text]
+
+
+@pytest.mark.parametrize(
+    ("ends", "expected"),
+    [
+        ((1.7, 1.5), ["1.5", "1.55", "1.6", "1.65", "1.7"]),
+        ((1.9, 0.75), ["0.8", "1", "1.2", "1.4", "1.6", "1.8"]),
+        ((30, 0.3), ["0.5", "1", "2", "5", "10", "20"]),
+        ((5000, 2), ["10", "100", "1000"]),
+    ],
+)
+def test_losses_are_labelled_with_few_plain_numbers(ends, expected):
+    history = {"train_loss": np.geomspace(*ends, 20)}
+    ax = LossCurveDisplay(history=history).plot().ax_
+    labels = tick_labels(ax.yaxis)
+    assert set(expected) <= set(labels)
+    assert len(labels) <= 9
+    # A second curve changes the range.
+    LossCurveDisplay(history={"train_loss": [1e3, 1e2]}).plot(ax)
+    assert {"10", "100", "1000"} <= set(tick_labels(ax.yaxis))
+
+
+def test_legend_leaves_many_curves_free(sparse):
+    display = LossCurveDisplay.from_estimator(sparse)
+    display.figure_.canvas.draw()
+    legend = display.ax_.get_legend().get_window_extent()
+    assert legend.x0 >= display.ax_.get_window_extent().x1
+    assert legend.x1 <= display.figure_.bbox.x1
+
+
+# -- pipelines and searches ------------------------------------------------------------
+
+
+def test_parts_of_pipelines_and_searches_are_found(X):
+    y = X[:, 20] > 0.5
+    steps = StandardScaler(), SparseAutoencoder(6, max_epochs=2, random_state=0)
+    pipeline = make_pipeline(*steps, LogisticRegression()).fit(X, y)
+    sparse = pipeline[1]
+    search = GridSearchCV(pipeline, {"sparseautoencoder__n_components": [6]}, cv=2)
+    for estimator in (pipeline, pipeline[:-1], search.fit(X, y)):
+        curves = LossCurveDisplay.from_estimator(estimator, terms=False)
+        line = curves.lines_["train_loss"]
+        np.testing.assert_array_equal(line.get_ydata(), sparse.loss_curve_)
+        weights = WeightsDisplay.from_estimator(estimator, kind="decoder").weights
+        expected = WeightsDisplay.from_estimator(sparse, kind="decoder").weights
+        np.testing.assert_array_equal(weights, expected)
+        activations = ActivationDisplay.from_estimator(estimator)
+        expected = sparse.mean_activation_
+        np.testing.assert_array_equal(activations.mean_activation, expected)
+        assert activations.rho == 0.05
+    codes = pipeline[:-1].transform(X)
+    activations = ActivationDisplay.from_estimator(pipeline[:-1], X)
+    np.testing.assert_allclose(activations.mean_activation, codes.mean(axis=0))
+    assert activations.rho == 0.05
+    # The codes that leave this pipeline are not those that rho is about.
+    scaled = make_pipeline(sparse, StandardScaler()).fit(X)
+    assert ActivationDisplay.from_estimator(scaled, X).rho is None
+
+
+def test_pipelines_that_do_not_serve_are_refused_in_a_line(X):
+    pipeline = make_pipeline(StandardScaler(), LogisticRegression())
+    pipeline.fit(X, X[:, 20] > 0.5)
+    with pytest.raises(ValueError, match=r"\(StandardScaler, Logi.*\) has history_"):
+        LossCurveDisplay.from_estimator(pipeline)
+    with pytest.raises(ValueError, match=r"^Pipeline has no .*pass estimator\[:-1\]"):
+        LatentSpaceDisplay.from_estimator(pipeline, X)
+
+
 # -- ReconstructionDisplay -------------------------------------------------------------
 
 
@@ -373,6 +449,11 @@ def test_image_shapes_that_do_not_fit(X, image_shape):
         ReconstructionDisplay.from_estimator(PCA(2).fit(X), X, image_shape=image_shape)
 
 
+def test_images_have_to_be_flat(X, dense):
+    with pytest.raises(ValueError, match=r"\(150, 8, 8\), .*X\.reshape\(len\(X\)"):
+        ReconstructionDisplay.from_estimator(dense, X.reshape(-1, 8, 8))
+
+
 def test_image_shape_is_asked_for_where_images_are_no_squares(X):
     with pytest.raises(ValueError, match="image_shape=None needs square images"):
         ReconstructionDisplay.from_estimator(PCA(2).fit(X[:, :50]), X[:, :50])
@@ -451,6 +532,7 @@ def test_classes_are_told_apart():
         for points in display.points_.values()
     }
     assert len(looks) == 12
+    assert len({color for color, _ in looks}) == 10
     only_digits = LatentSpaceDisplay(codes=codes, y=y % 10).plot()
     assert only_digits.ax_.get_legend() is None
 

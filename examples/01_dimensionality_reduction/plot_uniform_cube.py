@@ -75,18 +75,20 @@ assert errors[300][5] > errors[1000][5] > errors[3000][5]
 # reconstructions.
 import matplotlib.pyplot as plt
 
-models = {"PCA": pca, "Autoencoder, deeper": autoencoder}
+models = {"PCA": pca, "Autoencoder": default, "deeper": autoencoder}
 in_slice = np.abs(X_fresh[:, 1] - 0.5) < 0.01
-fig = plt.figure(figsize=(8, 7), layout="constrained")
+fig = plt.figure(figsize=(9, 6), layout="constrained")
 for column, (name, model) in enumerate(models.items(), start=1):
     sheet = model.inverse_transform(model.transform(X_fresh))
-    ax = fig.add_subplot(2, 2, column, projection="3d")
+    ax = fig.add_subplot(2, 3, column, projection="3d")
     ax.scatter(*sheet[:5000].T, c=sheet[:5000, 2], cmap="cividis", s=2, alpha=0.8)
+    ticks = (0, 0.5, 1)
     ax.set(xlim=(0, 1), ylim=(0, 1), zlim=(0, 1))
+    ax.set(xticks=ticks, yticks=ticks, zticks=ticks)
     ax.set(xlabel="$x_0$", ylabel="$x_1$", zlabel="$x_2$")
     ax.set(title=f"{name}\nerror {mean_error(model, X_fresh):.4f}")
     ax.view_init(elev=18, azim=-62)
-    ax = fig.add_subplot(2, 2, column + 2, aspect="equal")
+    ax = fig.add_subplot(2, 3, column + 3, aspect="equal")
     ends = np.stack([X_fresh[in_slice], sheet[in_slice]])
     ax.plot(ends[:, :, 0], ends[:, :, 2], color="0.75", linewidth=0.8)
     ax.plot(*X_fresh[in_slice][:, [0, 2]].T, ".", color="0.5", markersize=3)

@@ -42,14 +42,13 @@ print(f"{X_grey.shape[1]} grey values in, {X_colour.shape[1]} colour values out"
 
 # %%
 # Input and target may differ in width, so no padding is needed: 64 columns in, 192 out,
-# and a code of 32 between them. A second hidden layer helps here, because input and
-# output are less similar than usual.
+# and a code of 32 between them.
 from sklearn.linear_model import LinearRegression
 from sklearn.neighbors import KNeighborsRegressor
 
 from sklearn_ae import DenoisingAutoencoder
 
-autoencoder = DenoisingAutoencoder(32, hidden_layer_sizes=(256, 128), random_state=0)
+autoencoder = DenoisingAutoencoder(32, random_state=0)
 autoencoder.fit(X_grey, X_target=X_colour)
 linear = LinearRegression().fit(X_grey, X_colour)
 neighbours = KNeighborsRegressor(10).fit(X_grey, X_colour)
@@ -110,8 +109,7 @@ plt.show()
 # %%
 # The centre of the flower is as dark as the leaves. The autoencoder infers from the
 # shape of the petals that it is red. The nearest neighbours, which are compared pixel
-# by pixel, are mostly patches of leaves. In structural similarity the two are about
-# equal.
+# by pixel, are mostly patches of leaves. In structural similarity the two differ less.
 #
 # Colours that do not occur in the left half cannot be predicted. The bud at the lower
 # right is yellow but becomes orange, and blue leaves become green: the squared error

@@ -65,9 +65,9 @@ for k, (train, test) in enumerate(splits.split(X, y)):
             accuracy[i, j, k] = classifier.score(codes_test, y[test])
 
 mean = accuracy.mean(axis=2)
-print(" " * 22, *(f"{name:>20}" for name in classifiers))
+print(" " * 22, *(f"{name.split()[-1]:>10}" for name in classifiers))
 for name, values in zip(representations, mean, strict=True):
-    print(f"{name:22}", *(f"{value:20.3f}" for value in values))
+    print(f"{name:22}", *(f"{value:10.3f}" for value in values))
 
 # %%
 # All five classifiers do better with eight components of the autoencoder than with

@@ -117,7 +117,7 @@ ax.legend(loc="lower right", frameon=False)
 plt.show()
 
 # %%
-# Without pretraining the network would not beat a linear classifier here. Label
-# spreading is even better: the neighbours of an image mostly show the same digit, and
+# Without pretraining the network is no better than a linear classifier up to 80 labels.
+# Label spreading is best: the neighbours of an image mostly show the same digit, and
 # the method needs nothing else. It needs all training images for its predictions,
 # though, and gives no codes.

@@ -95,7 +95,7 @@ styles = {
     "adam": ("#0072B2", "-"),
     "adamw": ("#0072B2", "--"),
 }
-fig, ax = plt.subplots(figsize=(7, 4.5), layout="constrained")
+fig, ax = plt.subplots(figsize=(8.4, 4.5), layout="constrained")
 for optimizer, (color, linestyle) in styles.items():
     model = best[optimizer]
     LossCurveDisplay.from_estimator(

@@ -49,6 +49,13 @@ class StackedNetworks:
         runs = positions_by_settings(settings)
         self.slots = [list(slots[i]) for run in runs for i in run]
         first = self.slots[0][0]
+        # The nets draw noise for their inputs only, and all the same: one does it.
+        self._shares_noise = not any(
+            net.corruption is not None
+            or any(isinstance(layer, SeededDropout) for layer in net.module_.modules())
+            or not equal_states(net.noise_, first.net.noise_)
+            for net in self.nets
+        )
         self.module = copy.deepcopy(first.net.module_)
         self.objective = copy.deepcopy(first.net.criterion_)
         for whole, part in self._wholes():
@@ -86,7 +93,7 @@ class StackedNetworks:
 
     @property
     def _parameters(self) -> dict[str, Tensor]:
-        named = self.module.named_parameters()
+        named = self._leaves.items()
         return {name: as_stored(parameter.detach()) for name, parameter in named}
 
     def _wholes(self) -> Iterator[tuple[Any, str]]:
@@ -96,6 +103,7 @@ class StackedNetworks:
 
     def _share(self) -> None:
         """Make the tensors of the nets views, and take over what they do not share."""
+        self._leaves = dict(self.module.named_parameters())
         for whole, part in self._wholes():
             for name, tensor in _tensors(whole).items():
                 for slot, own in zip(self.slots, tensor.detach(), strict=True):
@@ -125,7 +133,7 @@ class StackedNetworks:
         self.module.train(training)
         self.objective.train(training)
         for net in self.nets:
-            net.set_mode(training)
+            net.set_noise(training)
         sizes, values = [], []
         for x, target, weight in batches:
             self._cancellation.check()
@@ -164,24 +172,18 @@ class StackedNetworks:
 
     def _noisy(self, x: Tensor) -> Tensor:
         """Inputs with the noise that each network would draw by itself."""
-        first, *others = self.nets
-        has_dropout = any(isinstance(m, SeededDropout) for m in self.module.modules())
-        if has_dropout or not all(equal_states(first.noise_, o.noise_) for o in others):
+        if not self._shares_noise:
             rows = zip(self.nets, x, strict=True)
             return torch.stack([net.noisy(own) for net, own in rows])
-        # All would draw the same.
-        noise = torch.empty_like(x[0]).normal_(generator=first.noise_)
-        for other in others:
-            other.noise_.set_state(first.noise_.get_state())
+        noise = torch.empty_like(x[0]).normal_(generator=self.nets[0].noise_)
         levels = torch.tensor([net.input_noise for net in self.nets], device=x.device)
         return x + levels[:, None, None] * noise
 
     def _step(self, losses: Tensor) -> None:
-        parameters = dict(self.module.named_parameters())
         gradients = torch.autograd.grad(
-            losses.sum(), list(parameters.values()), allow_unused=True
+            losses.sum(), list(self._leaves.values()), allow_unused=True
         )
-        named = dict(zip(parameters, gradients, strict=True))
+        named = dict(zip(self._leaves, gradients, strict=True))
         for optimizer in self.optimizers:
             optimizer.step(named)
 
@@ -203,11 +205,14 @@ class StackedNetworks:
     def release(self, leaving: Collection[Training]) -> None:
         """Detach networks that have finished, and go on with the rest."""
         staying = []
+        drawing = self.nets
+        if self._shares_noise:
+            drawing = [drawing[0]] * len(drawing)
         for i, slot in enumerate(self.slots):
             kept = [training for training in slot if training not in leaving]
             # Where the first one leaves, the next one draws from now on.
             for training in (*(t for t in slot if t in leaving), *kept[:1]):
-                _advance(training.net, slot[0].net)
+                _advance(training.net, drawing[i])
             for training in slot:
                 if training in leaving:
                     _detach(training.net)

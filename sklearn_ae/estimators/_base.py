@@ -92,13 +92,15 @@ class BaseAutoencoder(
         ``decode`` and ``forward``.
 
     net_ : skorch.NeuralNet
-        The skorch net that trained the network, in standardised units.
+        The skorch net that trained the network, in standardised units. Its method
+        ``reconstruct`` works in the units of the data, also in callbacks.
 
     history_ : dict of str to ndarray of shape (n_iter_,)
         One entry per epoch: "epoch", "learning_rate", "train_loss", "valid_loss", and
         the terms of the losses, such as "train_reconstruction" and "train_l2", in the
         units of the data. Losses on held-out rows are missing if there are none. If
-        several trainings were compared, it is that of the last or the best one.
+        candidates were compared, it is that of the last training or, if PCA is kept
+        without one, of the best candidate; `candidates_` has what was compared.
 
     loss_curve_ : ndarray of shape (n_iter_,)
         Training loss of each epoch, averaged over its steps.
@@ -239,10 +241,7 @@ default=None
                 net, result = self._train_conditioned(net, parts, data)
                 is_pca = not result.has_changed
             else:
-                if not continues:
-                    # Of an earlier fit with other parameters.
-                    for name in ("candidates_", "best_candidate_"):
-                        vars(self).pop(name, None)
+                self._forget_candidates()
                 result, is_pca = self._train(net, parts, data, continues)
             rotates = result.has_changed or not (continues or is_pca)
             moments = self._order_codes(net, data, parts.may_rotate_codes and rotates)
@@ -304,6 +303,7 @@ default=None
             rounds,
             settings,
             data.rows,
+            n_components=self.n_components_,
             learning_rate=rate,
             weight_decay=decay,
             make_net=self._make_net,
@@ -323,6 +323,11 @@ default=None
         }
         self.best_candidate_ = done.best
         return done.net, done.result
+
+    def _forget_candidates(self) -> None:
+        """Of an earlier fit, whose choice is not the fitted model any more."""
+        for name in ("candidates_", "best_candidate_"):
+            vars(self).pop(name, None)
 
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None, *, X_target=None, sample_weight=None):
@@ -370,6 +375,7 @@ default=None
             dataset = self._dataset(data, data.rows)
             settings = self._recipe.settings.of_one_epoch()
             training = Training(net, dataset, None, settings, keeps_best=False)
+            self._forget_candidates()
             result = train(training, alone=True)
             moments = code_moments(net.module_, dataset)
             if continues:

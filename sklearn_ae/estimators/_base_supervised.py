@@ -22,7 +22,11 @@ from sklearn_ae.estimators._base import BaseAutoencoder
 from sklearn_ae.estimators._denoising import DenoisingAutoencoder
 from sklearn_ae.estimators._parameters import MergedConstraints
 from sklearn_ae.estimators._trained_net import TrainedNetMixin
-from sklearn_ae.estimators._validation import TABLE_CHECKS, validate_weight
+from sklearn_ae.estimators._validation import (
+    TABLE_CHECKS,
+    flat_rows_wanted,
+    validate_weight,
+)
 from sklearn_ae.networks._wrapper import around
 from sklearn_ae.networks.headed import HeadedNetwork
 from sklearn_ae.objectives.losses import Loss
@@ -234,7 +238,8 @@ class BaseSupervised(
 
     def _fit(self, X, y, sample_weight):
         with self._unchanged_on_error():
-            table, y = validate_data(self, X, y, **TABLE_CHECKS, **self._y_checks)
+            with flat_rows_wanted(X):
+                table, y = validate_data(self, X, y, **TABLE_CHECKS, **self._y_checks)
             weight, rows = validate_weight(sample_weight, table, min_rows=2)
             labelled = self._labelled(table, y, weight, rows)
             settings = self._resolve_training(len(labelled.rows))

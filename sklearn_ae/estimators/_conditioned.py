@@ -22,6 +22,10 @@ from sklearn_ae.training.settings import TrainingSettings
 # Residuals are measured on so many rows.
 _MEASURED_ROWS = 2**14
 
+# Nothing is left to gain where PCA leaves a smaller share of the variance: less than
+# the floor of `residual_scale`, and more than rounding errors in single precision.
+_EXACT = 1e-10
+
 
 class Conditioned(NamedTuple):
     """A trained net, or one that stays PCA.
@@ -54,6 +58,8 @@ class ConditionedFit:
     settings : TrainingSettings
     rows : ndarray of int
         All rows.
+    n_components : int
+        Width of the code.
     learning_rate, weight_decay : float
     make_net : callable
         ``make_net(listens)`` returns a new net, with callbacks if it listens.
@@ -73,6 +79,7 @@ class ConditionedFit:
         settings: TrainingSettings,
         rows: np.ndarray,
         *,
+        n_components: int,
         learning_rate: float,
         weight_decay: float,
         make_net: Callable[[bool], AutoencoderNet],
@@ -80,7 +87,7 @@ class ConditionedFit:
         start_as_pca: Callable[[AutoencoderNet, ArrayDataset], np.ndarray],
         has_listeners: bool,
     ) -> None:
-        self._net = net
+        self._net, self._n_components = net, n_components
         self.rounds, self.settings, self.rows = rounds, settings, rows
         self.candidates = [one for candidates in rounds for one in candidates]
         self._learning_rate, self._weight_decay = learning_rate, weight_decay
@@ -91,13 +98,19 @@ class ConditionedFit:
         """Train; an interrupt by the user is part of the result."""
         splits = self.settings.splits(self.rows)
         train_rows, unseen = splits[0]
+        unknown = np.full(1 + len(self.candidates), np.nan)
+        # Fewer rows than axes have no PCA.
+        has_few_rows = len(train_rows) < max(self._n_components, 2)
+        if has_few_rows or self.settings.max_epochs == 0:
+            return self._pca(unknown)
         train_set = self._dataset(train_rows)
         self._deviations = self._start_as_pca(self._net, train_set)
         some = train_set.thinned(_MEASURED_ROWS)
-        self._scale = residual_scale(residual_variance(self._net.module_, some))
-        has_few_rows = len(train_rows) < max(len(self._deviations), 2)
-        if has_few_rows or self._deviations[0] == 0 or self.settings.max_epochs == 0:
-            return self._pca(np.full(1 + len(self.candidates), np.nan))
+        residual = residual_variance(self._net.module_, some)
+        self._scale = residual_scale(residual)
+        is_exact = residual < _EXACT and self._net.corruption is None
+        if is_exact or self._deviations[0] == 0:
+            return self._pca(unknown)
         if len(unseen) == 0:
             return self._without_unseen_rows()
         return self._by_unseen_rows(splits)
@@ -202,16 +215,22 @@ class ConditionedFit:
         if not is_better:
             self._net.history = training.net.history
             return self._pca(means, result.interrupt)
-        if has_folds:
-            history, every_row = training.net.history, training.train
+        if training is not best.trainings[0]:
+            history = training.net.history
+            rows = training.train if training.valid is None else training.valid
+
+            def loss(net: AutoencoderNet) -> float:
+                return net.evaluate(rows)["loss"]
+
             wanted = 0.5 * (means[0] - means[position])
-            before = self._net.evaluate(every_row)["loss"]
-            if before - training.net.evaluate(every_row)["loss"] < wanted:
-                # Interrupted, or stuck where the networks of the folds were not.
-                training = min(
-                    best.trainings, key=lambda one: one.net.evaluate(every_row)["loss"]
-                )
+            if loss(self._net) - loss(training.net) < wanted:
+                # Ended early, or stuck where the networks of the folds were not.
+                losses = [loss(one.net) for one in best.trainings]
+                i = int(np.argmin(losses))
+                training, self._deviations = best.trainings[i], folds[i].deviations
                 training.net.history = history
+            if training.valid is not None:
+                means[position] = loss(training.net)
         return self._finished(training, best.candidate, result, means, position)
 
     def _without_unseen_rows(self) -> Conditioned:

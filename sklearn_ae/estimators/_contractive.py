@@ -158,7 +158,8 @@ class ContractiveAutoencoder(BaseAutoencoder, NetworkParameters):
         there is one.
 
     callbacks : list of skorch.callbacks.Callback or None, default=None
-        Called with the skorch net during training.
+        Called with the skorch net during training. Its ``net.reconstruct(X)`` takes
+        and returns rows in the units of `X`.
 
     random_state : int, RandomState instance or None, default=None
         Controls weight initialisation, shuffling, the validation split, dropout and
@@ -166,7 +167,9 @@ class ContractiveAutoencoder(BaseAutoencoder, NetworkParameters):
         change.
 
     verbose : int, default=0
-        1 shows a progress bar with the losses.
+        1 shows a progress bar with the losses, 2 or more prints them as a table, one
+        line per epoch. A `PrintLog` or a `ProgressBar` in `callbacks` replaces both; a
+        `PrintLog` prints even at 0.
 
     warm_start : bool, default=False
         Continue with the network of the previous fit. Mean, scale and the state of
@@ -205,13 +208,15 @@ class ContractiveAutoencoder(BaseAutoencoder, NetworkParameters):
         ``decode`` and ``forward``.
 
     net_ : skorch.NeuralNet
-        The skorch net that trained the network, in standardised units.
+        The skorch net that trained the network, in standardised units. Its method
+        ``reconstruct`` works in the units of the data, also in callbacks.
 
     history_ : dict of str to ndarray of shape (n_iter_,)
         One entry per epoch: "epoch", "learning_rate", "train_loss", "valid_loss", and
         the terms of the losses, such as "train_reconstruction" and "train_l2", in the
         units of the data. Losses on held-out rows are missing if there are none. If
-        several trainings were compared, it is that of the last or the best one.
+        candidates were compared, it is that of the last training or, if PCA is kept
+        without one, of the best candidate; `candidates_` has what was compared.
 
     loss_curve_ : ndarray of shape (n_iter_,)
         Training loss of each epoch, averaged over its steps.

@@ -1,5 +1,6 @@
 """A convolutional network for any autoencoder, and a plain autoencoder that uses it."""
 
+import warnings
 from dataclasses import dataclass, replace
 from math import isqrt, prod
 from numbers import Integral
@@ -131,6 +132,22 @@ class ConvolutionalNetwork(DocLinkMixin, BaseEstimator):
                 f"image_shape={self.image_shape!r} has {prod(shape)} pixels "
                 f"({' x '.join(map(str, shape))}), but X has {n_features} features."
             )
+        channels, height, width = shape
+        if channels > 4 and height > 4 and width in (1, 3, 4):
+            order = ""
+            if width > 1:
+                order = (
+                    f" and pass X.reshape(-1, {channels}, {height}, {width})"
+                    ".transpose(0, 3, 1, 2).reshape(len(X), -1)"
+                )
+            warnings.warn(
+                f"image_shape={self.image_shape!r} means {channels} channels of "
+                f"{height} x {width} pixels, since the channels come first. If they "
+                f"are last in your images, set image_shape={(width, channels, height)}"
+                f"{order}.",
+                UserWarning,
+                stacklevel=2,
+            )
         return tuple(int(n) for n in shape)
 
 
@@ -254,7 +271,8 @@ class ConvolutionalAutoencoder(BaseAutoencoder, Start, CodeActivation):
         there is one.
 
     callbacks : list of skorch.callbacks.Callback or None, default=None
-        Called with the skorch net during training.
+        Called with the skorch net during training. Its ``net.reconstruct(X)`` takes
+        and returns rows in the units of `X`.
 
     random_state : int, RandomState instance or None, default=None
         Controls weight initialisation, shuffling, the validation split, dropout and
@@ -262,7 +280,9 @@ class ConvolutionalAutoencoder(BaseAutoencoder, Start, CodeActivation):
         change.
 
     verbose : int, default=0
-        1 shows a progress bar with the losses.
+        1 shows a progress bar with the losses, 2 or more prints them as a table, one
+        line per epoch. A `PrintLog` or a `ProgressBar` in `callbacks` replaces both; a
+        `PrintLog` prints even at 0.
 
     warm_start : bool, default=False
         Continue with the network of the previous fit. Mean, scale and the state of
@@ -303,13 +323,15 @@ class ConvolutionalAutoencoder(BaseAutoencoder, Start, CodeActivation):
         ``decode`` and ``forward``.
 
     net_ : skorch.NeuralNet
-        The skorch net that trained the network, in standardised units.
+        The skorch net that trained the network, in standardised units. Its method
+        ``reconstruct`` works in the units of the data, also in callbacks.
 
     history_ : dict of str to ndarray of shape (n_iter_,)
         One entry per epoch: "epoch", "learning_rate", "train_loss", "valid_loss", and
         the terms of the losses, such as "train_reconstruction" and "train_l2", in the
         units of the data. Losses on held-out rows are missing if there are none. If
-        several trainings were compared, it is that of the last or the best one.
+        candidates were compared, it is that of the last training or, if PCA is kept
+        without one, of the best candidate; `candidates_` has what was compared.
 
     loss_curve_ : ndarray of shape (n_iter_,)
         Training loss of each epoch, averaged over its steps.

@@ -34,15 +34,16 @@ from sklearn_ae.estimators._unseen_errors import (
     Reconstructors,
     weighted_quantile,
 )
-from sklearn_ae.estimators._validation import TABLE_CHECKS
+from sklearn_ae.estimators._validation import TABLE_CHECKS, flat_rows_wanted
 from sklearn_ae.objectives.losses import Huber
 
 # With one row held out, two are left to fit to.
 _MIN_ROWS = 3
-# Limits beyond which rows stand out, in standard deviations from the median: for the fit
-# and for the threshold. And the upper quartile of the standard normal distribution.
+# Limits beyond which rows stand out, in standard deviations from the median, for the
+# fit and for the threshold.
 _TRIM_WIDTH = 2.0
 _OUTLIER_WIDTH = 3.0
+# The upper quartile of the standard normal distribution.
 _QUARTILE = 0.6744897501960817
 # Spans of columns whose ratio is larger are a matter of units.
 _MANY_UNITS = 1e3
@@ -205,7 +206,12 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, BaseEstimator):
             Interval(Real, 0, 0.5, closed="right"),
         ],
         "trimming": [Interval(Real, 0, 0.5, closed="left")],
-        "cv": [Interval(Integral, 2, None, closed="left"), HasMethods("split"), list, tuple],
+        "cv": [
+            Interval(Integral, 2, None, closed="left"),
+            HasMethods("split"),
+            list,
+            tuple,
+        ],
         "random_state": ["random_state"],
     }
 
@@ -343,7 +349,8 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, BaseEstimator):
         table = TABLE_CHECKS | {"ensure_min_samples": _MIN_ROWS if reset else 1}
         if not get_tags(self).input_tags.sparse:
             table["accept_sparse"] = False
-        return validate_data(self, X, reset=reset, **table)
+        with flat_rows_wanted(X):
+            return validate_data(self, X, reset=reset, **table)
 
     # -- scoring -------------------------------------------------------------------
 
@@ -530,6 +537,7 @@ def _fence(errors: np.ndarray, weight: np.ndarray, width: float) -> float:
 def _trim(scores: np.ndarray, weight: np.ndarray, share: float) -> np.ndarray:
     """Which rows to keep: all but a limited share of rows that stand out."""
     present = weight > 0
-    lowest = min(-_fence(-scores, weight, _TRIM_WIDTH), weighted_quantile(scores, share, weight))
+    fence = -_fence(-scores, weight, _TRIM_WIDTH)
+    lowest = min(fence, weighted_quantile(scores, share, weight))
     keep = present & (scores >= lowest)
     return keep if keep.sum() >= _MIN_ROWS else present

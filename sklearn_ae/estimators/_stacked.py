@@ -162,7 +162,9 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
         change.
 
     verbose : int, default=0
-        1 shows a progress bar with the losses.
+        1 shows a progress bar with the losses, 2 or more prints them as a table, one
+        line per epoch. A `PrintLog` or a `ProgressBar` in `callbacks` replaces both; a
+        `PrintLog` prints even at 0.
 
     warm_start : bool, default=False
         Continue with the network of the previous fit. Mean, scale and the state of
@@ -226,7 +228,8 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
         ``decode`` and ``forward``.
 
     net_ : skorch.NeuralNet
-        The skorch net that trained the network, in standardised units.
+        The skorch net that trained the network, in standardised units. Its method
+        ``reconstruct`` works in the units of the data, also in callbacks.
 
     best_loss_ : float
         Loss of the weights that were kept, on the held-out rows or, with

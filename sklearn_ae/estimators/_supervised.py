@@ -121,7 +121,9 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
         Global generators do not change.
 
     verbose : int, default=0
-        1 shows a progress bar with the losses.
+        1 shows a progress bar with the losses, 2 or more prints them as a table, one
+        line per epoch. A `PrintLog` or a `ProgressBar` in `callbacks` replaces both; a
+        `PrintLog` prints even at 0.
 
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes in steps 2 and 3, by class. "balanced" gives all
@@ -498,7 +500,9 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
         Global generators do not change.
 
     verbose : int, default=0
-        1 shows a progress bar with the losses.
+        1 shows a progress bar with the losses, 2 or more prints them as a table, one
+        line per epoch. A `PrintLog` or a `ProgressBar` in `callbacks` replaces both; a
+        `PrintLog` prints even at 0.
 
     Attributes
     ----------

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_ae.data.batches import ArrayDataset
 from sklearn_ae.data.inference import module_outputs
-from sklearn_ae.estimators._validation import TABLE_CHECKS
+from sklearn_ae.estimators._validation import TABLE_CHECKS, flat_rows_wanted
 from sklearn_ae.persistence.recipe import Recipe
 from sklearn_ae.persistence.state import dump_state, load_state
 from sklearn_ae.training.hardware import is_available
@@ -131,7 +131,8 @@ class TrainedNetMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
     def _validate_inference_data(self, X):
         check_is_fitted(self)
-        return validate_data(self, X, reset=False, **TABLE_CHECKS)
+        with flat_rows_wanted(X):
+            return validate_data(self, X, reset=False, **TABLE_CHECKS)
 
     def _infer(self, X, apply, n_columns: int | None, **options) -> np.ndarray:
         """``apply(module_, rows)`` for all rows. None means a result of shape (n,)."""

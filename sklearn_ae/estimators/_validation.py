@@ -1,6 +1,9 @@
 """Validation of the arguments of `fit`."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from math import prod
 from numbers import Integral
 from typing import Any
 
@@ -12,6 +15,31 @@ from sklearn_ae._sklearn_compat import check_sample_weight
 
 # Arguments of `check_array` and `validate_data` for all tables.
 TABLE_CHECKS = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
+
+# Usual numbers of channels of an image.
+_CHANNELS = (1, 3, 4)
+
+
+@contextmanager
+def flat_rows_wanted(X: Any, name: str = "X") -> Iterator[None]:
+    """Around a validation: the error for images and the like says how to pass them."""
+    try:
+        yield
+    except ValueError as error:
+        try:
+            shape = np.shape(X)
+        except ValueError:  # a ragged list
+            shape = ()
+        if len(shape) < 3:
+            raise
+        flat, (n_rows, *sides) = f"{name}.reshape(len({name}), -1)", shape
+        if len(sides) == 3 and sides[2] in _CHANNELS and sides[0] not in _CHANNELS:
+            # Convolutions take the channels first.
+            flat = f"{name}.transpose(0, 3, 1, 2).reshape(len({name}), -1)"
+        raise ValueError(
+            f"{name} has the shape {tuple(shape)}, but must be a table with one row "
+            f"for each sample. Pass {flat}, of shape ({n_rows}, {prod(sides)})."
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -43,12 +71,14 @@ def validate_training_data(
 ) -> TrainingData:
     """Check the arguments of `fit`. `reset` means a first fit."""
     least = 2 if reset else 1
-    X = validate_data(
-        estimator, X, reset=reset, ensure_min_samples=least, **TABLE_CHECKS
-    )
+    with flat_rows_wanted(X):
+        X = validate_data(
+            estimator, X, reset=reset, ensure_min_samples=least, **TABLE_CHECKS
+        )
     target = None
     if X_target is not None:
-        target = check_array(X_target, input_name="X_target", **TABLE_CHECKS)
+        with flat_rows_wanted(X_target, "X_target"):
+            target = check_array(X_target, input_name="X_target", **TABLE_CHECKS)
         if target.shape[0] != X.shape[0]:
             raise ValueError(
                 f"X_target has {target.shape[0]} rows, but X has {X.shape[0]}; both "

@@ -1,9 +1,8 @@
 """Mean activations of the units of a code."""
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
-from sklearn_ae.inspection._checks import check_has
+from sklearn_ae.inspection._checks import check_has, find_part, last_step
 from sklearn_ae.inspection._style import (
     COLORS,
     bin_edges,
@@ -80,14 +79,14 @@ class ActivationDisplay:
         Parameters
         ----------
         estimator : estimator
-            Fitted estimator with `transform`. If it has ``sparsity="kl"``, its `rho`
-            is drawn.
+            Fitted estimator with `transform`. If it, or the last step of a pipeline,
+            has ``sparsity="kl"``, its `rho` is drawn.
 
         X : {array-like, sparse matrix} of shape (n_samples, n_features), default=None
             Rows to average over. Units are dead if their standard deviation is at most
             a thousandth of the largest one; no unit is dead for a single row. None
-            uses `mean_activation_` and `dead_units_`, which a `SparseAutoencoder`
-            computes from its training rows.
+            uses `mean_activation_` and `dead_units_`, which a `SparseAutoencoder`, or
+            such a step of a pipeline, computes from its training rows.
 
         bins : int or array-like, default=30
             Number of bins, or their edges.
@@ -111,24 +110,25 @@ class ActivationDisplay:
         """
         check_matplotlib(cls.__name__)
         if X is None:
-            check_is_fitted(estimator)
-            if not hasattr(estimator, "mean_activation_"):
+            part = find_part(estimator, "mean_activation_")
+            if part is None:
                 raise ValueError(
                     "X=None needs an estimator with mean_activation_, but "
                     f"{type(estimator).__name__} has none; pass X."
                 )
-            mean, dead = estimator.mean_activation_, estimator.dead_units_
+            mean, dead = part.mean_activation_, part.dead_units_
         else:
             check_has(estimator, "transform")
+            part = last_step(getattr(estimator, "best_estimator_", estimator))
             codes = as_rows(estimator.transform(X)).astype(float)
             mean, deviations = codes.mean(axis=0), codes.std(axis=0)
             # A single row cannot show which units are dead.
             dead = (deviations <= DEAD * deviations.max()) & (len(codes) > 1)
-        kl = getattr(estimator, "sparsity", None) == "kl"
+        kl = getattr(part, "sparsity", None) == "kl"
         display = cls(
             mean_activation=mean,
             dead_units=dead,
-            rho=estimator.rho if kl else None,
+            rho=part.rho if kl else None,
         )
         return display.plot(ax, bins=bins, bar_kw=bar_kw)
 

@@ -2,6 +2,8 @@
 
 from numbers import Integral
 
+from sklearn.utils.validation import check_is_fitted
+
 from sklearn_ae.inspection._tiles import as_rows
 
 
@@ -24,10 +26,57 @@ def check_has(estimator, *needed):
     """
     missing = [name for name in needed if not hasattr(estimator, name)]
     if missing:
+        hint = ""
+        if hasattr(estimator, "steps"):
+            last = type(estimator[-1]).__name__
+            hint = f" Its last step is {last}; pass estimator[:-1] to leave it out."
+        elif hasattr(estimator, "autoencoder_"):
+            hint = " Pass its autoencoder_."
         raise ValueError(
-            f"estimator={estimator!r} has no {' and no '.join(missing)}, which this "
-            "display needs."
+            f"{type(estimator).__name__} has no {' and no '.join(missing)}, which this "
+            f"display needs.{hint}"
         )
+
+
+def find_part(estimator, *needed):
+    """The estimator, or the last step of a pipeline, with the `needed` attributes.
+
+    Searches are represented by their best estimator. None if no part of the estimator
+    has the attributes. Raises a NotFittedError if it is not fitted.
+    """
+    check_is_fitted(estimator)
+    for part in _parts(estimator):
+        if all(hasattr(part, name) for name in needed):
+            return part
+    return None
+
+
+def fitted_part(estimator, *needed):
+    """As `find_part`, but raises a ValueError if there is no such part."""
+    part = find_part(estimator, *needed)
+    if part is None:
+        if hasattr(estimator, "steps"):
+            steps = ", ".join(type(step).__name__ for _, step in estimator.steps)
+            raise ValueError(
+                f"No step of the pipeline ({steps}) has {' and '.join(needed)}, which "
+                "this display needs."
+            )
+        check_has(estimator, *needed)
+    return part
+
+
+def last_step(estimator):
+    """The step whose output is that of a pipeline; other estimators themselves."""
+    *_, last = estimator, *(step for _, step in getattr(estimator, "steps", []))
+    return last
+
+
+def _parts(estimator):
+    yield estimator
+    if hasattr(estimator, "best_estimator_"):
+        yield from _parts(estimator.best_estimator_)
+    for _, step in reversed(getattr(estimator, "steps", [])):
+        yield from _parts(step)
 
 
 def reconstruct(estimator, X):

@@ -5,7 +5,7 @@ from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.model_selection import check_cv, validation_curve
 
-from sklearn_ae.inspection._checks import check_has, reconstruct
+from sklearn_ae.inspection._checks import check_has, last_step, reconstruct
 from sklearn_ae.inspection._style import (
     check_matplotlib,
     count_in_integers,
@@ -209,8 +209,7 @@ class ComponentsDisplay:
 
 
 def _name(estimator):
-    last = estimator[-1] if hasattr(estimator, "steps") else estimator
-    return type(last).__name__
+    return type(last_step(estimator)).__name__
 
 
 def _minus_error(estimator, X, y=None):

@@ -6,6 +6,7 @@ from sklearn.utils.multiclass import type_of_target
 
 from sklearn_ae.inspection._checks import check_count, check_has, check_option
 from sklearn_ae.inspection._style import (
+    CLASS_COLORS,
     COLORS,
     check_matplotlib,
     make_axes,
@@ -256,9 +257,10 @@ class LatentSpaceDisplay:
             return
         names = [str(label) for label in classes]
         for i, (label, name) in enumerate(zip(classes, names, strict=True)):
-            style |= {"s": size, "color": COLORS[i % len(COLORS)], "label": name}
-            # Colours repeat after seven classes, pairs of colour and marker after 49.
-            style["marker"] = MARKERS[(i + i // len(COLORS)) % len(MARKERS)]
+            turn, color = divmod(i, len(CLASS_COLORS))
+            style |= {"s": size, "color": CLASS_COLORS[color], "label": name}
+            # Colours repeat after ten classes, pairs of colour and marker after 70.
+            style["marker"] = MARKERS[(i + turn) % len(MARKERS)]
             if _is_own_legend(name):
                 style |= {"marker": f"${name}$", "s": 2.5 * size}
             self.points_[name] = self.ax_.scatter(

@@ -1,13 +1,14 @@
 """Loss against epoch."""
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
-from sklearn_ae.inspection._checks import check_has, check_option
+from sklearn_ae.inspection._checks import check_option, fitted_part
 from sklearn_ae.inspection._style import (
     GREY,
     check_matplotlib,
     count_in_integers,
+    draw_legend,
+    label_plainly,
     make_axes,
     next_color,
     override,
@@ -76,7 +77,8 @@ class LossCurveDisplay:
         Parameters
         ----------
         estimator : estimator
-            Fitted estimator with `history_`.
+            Fitted estimator with `history_`. A pipeline stands for its last step that
+            has one, a search for its best estimator.
 
         ax : matplotlib Axes, default=None
             Axes to draw on, for instance those of another display. None creates new
@@ -104,13 +106,11 @@ class LossCurveDisplay:
         ------
         ValueError
             If `estimator` has no `history_`, if no epoch was trained, or if `yscale`
-            is unknown. For pipelines and outlier detectors, pass the fitted
-            autoencoder inside them.
+            is unknown. Of an outlier detector, pass `autoencoder_`.
         """
         check_matplotlib(cls.__name__)
-        check_is_fitted(estimator)
-        check_has(estimator, "history_")
-        display = cls(history=estimator.history_, name=name)
+        history = fitted_part(estimator, "history_").history_
+        display = cls(history=history, name=name)
         return display.plot(ax, terms=terms, yscale=yscale, line_kw=line_kw)
 
     def plot(self, ax=None, *, terms=True, yscale="auto", line_kw=None):
@@ -148,11 +148,13 @@ class LossCurveDisplay:
                 f"history has the columns {sorted(self.history)}, but a loss curve "
                 "needs 'train_loss'."
             )
-        self.ax_ = make_axes(ax, "LossCurveDisplay")
+        shown = self._terms() if terms else ["loss"]
+        # Wider if the legend is beside the axes.
+        figsize = (8.4, 4.8) if len(shown) > 1 else None
+        self.ax_ = make_axes(ax, "LossCurveDisplay", figsize)
         self.figure_ = self.ax_.figure
         epochs = np.arange(1, len(self.history["train_loss"]) + 1)
         self.lines_ = {}
-        shown = self._terms() if terms else ["loss"]
         for term in shown:
             color = next_color(self.ax_)
             for part, meaning in PARTS.items():
@@ -177,7 +179,8 @@ class LossCurveDisplay:
             yscale = "log" if self.ax_.dataLim.ymin > 0 else "linear"
         self.ax_.set(xlabel="epoch", ylabel="loss", yscale=yscale)
         count_in_integers(self.ax_.xaxis)
-        self.ax_.legend()
+        label_plainly(self.ax_.yaxis)
+        draw_legend(self.ax_)
         return self
 
     def _terms(self):

@@ -9,6 +9,7 @@ from sklearn_ae.inspection._style import (
     LETTER,
     bin_edges,
     check_matplotlib,
+    label_plainly,
     make_axes,
     override,
 )
@@ -309,6 +310,8 @@ class ReconstructionErrorDisplay:
             # Depends on everything on the axes: bars of another display stay visible.
             xscale="log" if self.ax_.dataLim.xmin > 0 else "linear",
         )
+        label_plainly(self.ax_.xaxis)
+        self.ax_.margins(y=0.4)  # room for the legend
         self.ax_.legend()
 
     def _draw_heatmap(self, errors, options):
@@ -319,7 +322,8 @@ class ReconstructionErrorDisplay:
             style |= {"norm": "log", "vmin": most / 100, "vmax": most}
             errors = np.maximum(errors, most / 100)
         self.image_ = self.ax_.imshow(errors, **style | options)
-        self.figure_.colorbar(self.image_, ax=self.ax_, label=self.error_name)
+        bar = self.figure_.colorbar(self.image_, ax=self.ax_, label=self.error_name)
+        label_plainly(bar.ax.yaxis)
         self.ax_.set(ylabel="row", xlabel="feature")
         if len(errors) <= MAX_NAMES:
             self.ax_.set_yticks(np.arange(len(errors)), self.rows_.astype(str))

@@ -14,6 +14,9 @@ COLORS = (
     "#000000",
 )
 GREY = "#808080"
+# Three more, which colour-blind readers can tell from these as well as these from each
+# other.
+CLASS_COLORS = (*COLORS, "#4B0082", "#7A0000", "#B8A850")
 
 # Approximate width of a letter of a label, in inches.
 LETTER = 0.085
@@ -101,6 +104,38 @@ def count_in_integers(axis):
     locator = axis.get_major_locator()
     if isinstance(locator, MaxNLocator):
         locator.set_params(integer=True)
+
+
+def label_plainly(axis):
+    """Label a logarithmic axis with few plain numbers, such as 0.1, 0.2 and 0.5.
+
+    Axes of other scales, and those of more than four decades, are left alone.
+    """
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+
+    low, high = axis.get_view_interval()
+    if axis.get_scale() != "log" or high > 1e4 * low:
+        return
+    if high > 4 * low:
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 1e3 * low else (1,)))
+    else:
+        axis.set_major_locator(MaxNLocator(nbins=8, steps=(1, 2, 5, 10)))
+        axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter("")
+
+
+# So many lines leave no room for a legend among them.
+MANY_LINES = 3
+
+
+def draw_legend(ax):
+    """Draw the legend, beside the axes if there are many lines and room is made."""
+    engine = ax.figure.get_layout_engine()
+    if len(ax.lines) >= MANY_LINES and engine is not None:
+        ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    else:
+        ax.legend()
 
 
 def bin_edges(values, bins):

@@ -70,6 +70,11 @@ def find_image_shape(n_features, image_shape=None, estimators=()):
 def as_rows(X):
     """Convert `X`, also a data frame or sparse matrix, to a dense, finite array."""
     X = X.toarray() if hasattr(X, "toarray") else X
+    if np.ndim(X) > 2:
+        raise ValueError(
+            f"X has the shape {np.shape(X)}, but must be a table with one row per "
+            "image; pass X.reshape(len(X), -1)."
+        )
     return check_array(X, dtype=[np.float64, np.float32])
 
 

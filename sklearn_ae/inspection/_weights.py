@@ -4,9 +4,8 @@ import math
 
 import numpy as np
 import torch
-from sklearn.utils.validation import check_is_fitted
 
-from sklearn_ae.inspection._checks import check_has, check_option
+from sklearn_ae.inspection._checks import check_has, check_option, fitted_part
 from sklearn_ae.inspection._style import check_matplotlib, make_axes
 from sklearn_ae.inspection._tiles import as_images, find_image_shape, show, tile
 
@@ -94,7 +93,9 @@ class WeightsDisplay:
         ----------
         estimator : estimator
             Fitted estimator with `module_` and, for ``kind="decoder"``,
-            `inverse_transform`.
+            `inverse_transform`. A pipeline stands for its last step with `module_`,
+            whose weights belong to the rows that this step sees; a search stands for
+            its best estimator.
 
         kind : {"encoder", "decoder", "activating"}, default="encoder"
             ``"encoder"``: the weights of the first layer of the encoder, or its filters
@@ -133,8 +134,7 @@ class WeightsDisplay:
         """
         check_matplotlib(cls.__name__)
         check_option("kind", kind, KINDS)
-        check_is_fitted(estimator)
-        check_has(estimator, "module_")
+        estimator = fitted_part(estimator, "module_")
         filter_shape = None
         if kind == "encoder":
             weights, filter_shape = _first_layer(estimator)

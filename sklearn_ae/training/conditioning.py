@@ -85,7 +85,8 @@ def start_candidate(
     scale : float
         From `residual_scale`.
     learning_rate, weight_decay : float
-        As in `torch.optim.AdamW`, for the present coordinates.
+        As in `torch.optim.AdamW`, or in `torch.optim.Adam` for a loss divided by
+        `scale` squared; for the present coordinates.
     """
     network, generator = net.module_, net.generators_["weights"]
     corrections = offers(network).corrections
@@ -103,13 +104,19 @@ def start_candidate(
     own = {id(p) for layer in corrections for p in layer.parameters()}
     # Biases decay, too: the fewer groups, the faster a step.
     settings = net.optimizer_.param_groups[0]
+    is_decoupled = isinstance(net.optimizer_, torch.optim.AdamW) or settings.get(
+        "decoupled_weight_decay", False
+    )
     groups = []
     for is_correction in (False, True):
         factor = scale if is_correction else 1.0
         rates = {
             "lr": learning_rate * factor,
             "initial_lr": learning_rate * factor,
-            "weight_decay": weight_decay / factor,
+            # A product with the rate, or a part of the gradient, which is that of a
+            # loss in units of the network.
+            "weight_decay": weight_decay
+            * (1 / factor if is_decoupled else (scale / factor) ** 2),
             "eps": settings["eps"] * scale**2 / factor,
         }
         params = [p for p in network.parameters() if (id(p) in own) == is_correction]

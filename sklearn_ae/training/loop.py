@@ -217,14 +217,13 @@ class Training:
         """Take the losses from the history; whether training continues."""
         row, best, settings = self.net.history[-1], self.best, self.settings
         loss = row.get("valid_loss", row["train_loss"])
-        if best is not None:
-            # Relative, since losses come in the units of the data.
-            least_gain = settings.tol * abs(self._lowest_loss)
-            improved = loss < self._lowest_loss - least_gain
-            self._n_idle_epochs = 0 if improved else self._n_idle_epochs + 1
-            self._lowest_loss = min(loss, self._lowest_loss)
-            if self.valid is not None:
-                best.compare(loss)
+        lowest = self._lowest_loss
+        # Relative, since losses come in the units of the data.
+        improved = np.isinf(lowest) or loss < lowest - settings.tol * abs(lowest)
+        self._n_idle_epochs = 0 if improved else self._n_idle_epochs + 1
+        self._lowest_loss = min(loss, lowest)
+        if best is not None and self.valid is not None:
+            best.compare(loss)
         if self.epoch_scheduler is not None:
             self.epoch_scheduler.step(loss)
         self._n_rows_done = len(self.net.history)

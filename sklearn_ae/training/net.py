@@ -9,11 +9,13 @@ import numpy as np
 import skorch
 import torch
 from scipy import sparse
+from sklearn.utils import check_array
 from skorch.callbacks import Callback
 from torch import Tensor
 
 from sklearn_ae._units import Affine, Units
 from sklearn_ae.data.batches import ArrayDataset, TensorBatches, unpack_batch
+from sklearn_ae.data.inference import module_outputs
 from sklearn_ae.data.tables import rows_per_block
 from sklearn_ae.networks._layered import SeededDropout
 from sklearn_ae.networks.contract import offers
@@ -21,11 +23,15 @@ from sklearn_ae.networks.standardized import Standardized
 from sklearn_ae.objectives._part import Part
 from sklearn_ae.objectives.corruptions import corrupt_standardized
 from sklearn_ae.training.interrupts import CallbackStop
-from sklearn_ae.training.progress import ProgressBar
+from sklearn_ae.training.progress import audible, progress_callbacks
 from sklearn_ae.training.seeding import isolated_global_generator, spawn_generators
 
 # Validation keeps no gradients, so that larger batches pay off.
 VALIDATION_BATCH_SIZE = 1024
+
+
+def _forward(module: Any, x: Tensor) -> Tensor:
+    return module(x)
 
 
 class AutoencoderNet(skorch.NeuralNet):
@@ -33,7 +39,8 @@ class AutoencoderNet(skorch.NeuralNet):
 
     It works in units of the network: arrays that it is given are standardised, and its
     module sees standardised batches. All of skorch's methods and callbacks work.
-    Beyond skorch's own parameters it takes these:
+    `predict` returns outputs in units of the network, `reconstruct` in units of the
+    data. Beyond skorch's own parameters it takes these:
 
     Parameters
     ----------
@@ -78,14 +85,14 @@ class AutoencoderNet(skorch.NeuralNet):
         self.input_noise = input_noise
         self.seed = seed
         kwargs.setdefault("train_split", None)
-        kwargs.setdefault("verbose", 0)
+        kwargs["verbose"] = audible(kwargs.get("verbose", 0), kwargs.get("callbacks"))
         super().__init__(module, criterion, **kwargs)
 
     # -- what skorch asks for ------------------------------------------------------
 
     @property
     def _default_callbacks(self) -> list[tuple[str, Callback]]:
-        return [("progress", ProgressBar())] if self.verbose else []
+        return progress_callbacks(self.verbose, self.callbacks)
 
     def initialize(self) -> "AutoencoderNet":
         device = torch.device(self.device)
@@ -143,6 +150,42 @@ class AutoencoderNet(skorch.NeuralNet):
             kept[:] = [standardized.eval()]
         return kept[0]
 
+    def reconstruct(self, X: Any) -> np.ndarray:
+        """Outputs of the network as it is now, in units of the data.
+
+        Callbacks may call it at any time. Dropout, corruptions and noise are off, and
+        neither the weights nor any random generator change. For a classifier the
+        outputs are the scores of the classes, for a regressor the predictions.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows in units of the data.
+
+        Returns
+        -------
+        outputs : ndarray of shape (n_samples, n_outputs)
+            In the precision of `X`.
+        """
+        rows = check_array(X, accept_sparse="csr", dtype=[np.float64, np.float32])
+        if rows.shape[1] != len(self.standardize.mean):
+            raise ValueError(
+                f"X has {rows.shape[1]} features, but the net was trained on "
+                f"{len(self.standardize.mean)}."
+            )
+        was_training = self.module_.training
+        self.module_.eval()
+        try:
+            outputs = [
+                output
+                for _, _, output in module_outputs(
+                    self.in_data_units(), _forward, rows, self.device
+                )
+            ]
+        finally:
+            self.module_.train(was_training)
+        return np.concatenate(outputs).astype(rows.dtype, copy=False)
+
     def get_params_for_optimizer(
         self, prefix: str, named_parameters: Any
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -195,6 +238,7 @@ class AutoencoderNet(skorch.NeuralNet):
 
     def set_listeners(self, callbacks: Any, verbose: int) -> None:
         """Change which callbacks are called from now on."""
+        verbose = audible(verbose, callbacks)
         if callbacks is not self.callbacks or verbose != self.verbose:
             self.callbacks, self.verbose = callbacks, verbose
             self.initialize_callbacks()
@@ -262,6 +306,10 @@ class AutoencoderNet(skorch.NeuralNet):
         if self.module_.training != training:
             self.module_.train(training)
             self.criterion_.train(training)
+        self.set_noise(training)
+
+    def set_noise(self, training: bool) -> None:
+        """Switch the source of noise."""
         self.noise_ = self.generators_["noise"]
         if not training:
             # The same in every pass over held-out rows, so that losses compare.
@@ -329,10 +377,10 @@ class AutoencoderNet(skorch.NeuralNet):
         """Write the losses of a pass into the history; an error if they overflowed."""
         for name, value in means.items():
             self.history.record(f"{prefix}_{name}", value)
-        column = f"{prefix}_loss"
-        before = [row[column] for row in self.history[:-1] if column in row]
-        is_best = means["loss"] < min(before, default=np.inf)
-        self.history.record(f"{column}_best", is_best)
+        column, mark = f"{prefix}_loss", f"{prefix}_loss_best"
+        # The latest of the best losses is the lowest of all.
+        before = (row[column] for row in reversed(self.history) if row.get(mark))
+        self.history.record(mark, means["loss"] < next(before, np.inf))
         if prefix == "train":
             rate = float(self.optimizer_.param_groups[0]["lr"])
             self.history.record("learning_rate", rate)

@@ -1,8 +1,10 @@
-"""One progress bar for the whole training."""
+"""What a training shows: a progress bar, or a table with one line per epoch."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from skorch.callbacks import Callback
+import skorch.callbacks
+from skorch.callbacks import Callback, PrintLog
 from tqdm.auto import tqdm
 
 
@@ -20,3 +22,33 @@ class ProgressBar(Callback):
 
     def on_train_end(self, net: Any, X: Any = None, y: Any = None, **kw: Any) -> None:
         self.bar_.close()
+
+
+def progress_callbacks(
+    verbose: int, callbacks: Sequence[Any] | None
+) -> list[tuple[str, Callback]]:
+    """The callback that shows the progress of a training, if any.
+
+    None beside a table or a bar of the user, whose lines it would break up.
+    """
+    has_own = _contains(callbacks, (PrintLog, skorch.callbacks.ProgressBar))
+    if not verbose or has_own:
+        return []
+    if verbose == 1:
+        return [("progress", ProgressBar())]
+    return [("print_log", PrintLog())]
+
+
+def audible(verbose: int, callbacks: Sequence[Any] | None) -> int:
+    """The `verbose` of a net: a `PrintLog` prints nothing if it is 0."""
+    return max(int(verbose), 1) if _contains(callbacks, PrintLog) else verbose
+
+
+def _contains(callbacks: Sequence[Any] | None, kinds: Any) -> bool:
+    """Whether one of the callbacks, instances or classes, is of some kind."""
+    for given in callbacks or ():
+        callback = given[-1] if isinstance(given, tuple | list) else given
+        kind = callback if isinstance(callback, type) else type(callback)
+        if issubclass(kind, kinds):
+            return True
+    return False

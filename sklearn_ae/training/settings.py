@@ -176,7 +176,8 @@ class TrainingParameters:
         there is one.
 
     callbacks : list of skorch.callbacks.Callback or None, default=None
-        Called with the skorch net during training.
+        Called with the skorch net during training. Its ``net.reconstruct(X)`` takes
+        and returns rows in the units of `X`.
 
     random_state : int, RandomState instance or None, default=None
         Controls weight initialisation, shuffling, the validation split, dropout and
@@ -184,7 +185,9 @@ class TrainingParameters:
         change.
 
     verbose : int, default=0
-        1 shows a progress bar with the losses.
+        1 shows a progress bar with the losses, 2 or more prints them as a table, one
+        line per epoch. A `PrintLog` or a `ProgressBar` in `callbacks` replaces both; a
+        `PrintLog` prints even at 0.
     """
 
     optimizer: str | type = "adamw"
