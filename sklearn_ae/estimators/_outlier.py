@@ -106,7 +106,8 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, BaseEstimator):
     Attributes
     ----------
     autoencoder_ : estimator
-        The fitted autoencoder.
+        The fitted autoencoder. For a single column and ``autoencoder=None``, an object
+        with the same methods that reconstructs the median.
 
     feature_scale_ : ndarray of shape (n_features_in_,)
         ``s_j``, the usual error of each feature, in the units of `X`.
@@ -244,6 +245,15 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, BaseEstimator):
         ValueError
             If a parameter or the data are invalid, or if the autoencoder cannot be
             fitted. The detector is left unchanged.
+
+        Warns
+        -----
+        UserWarning
+            If the spans of columns differ by orders of magnitude, or if the autoencoder
+            reconstructs unseen rows exactly, so that there are no errors to go by.
+
+        ConvergenceWarning
+            If most training rows are outliers.
         """
         before = dict(vars(self))
         try:
@@ -413,7 +423,9 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, BaseEstimator):
         -------
         errors : ndarray of shape (n_samples, n_features)
             ``(x_ij - xhat_ij)^2 / feature_scale_[j]^2``: about 1 for usual entries.
-            Their mean over the features of a row is minus its score.
+            Their mean over the features of a row is minus its score. An array also
+            after `set_output`, which concerns ``transform`` only; the columns are those
+            of `X`, named ``feature_names_in_``.
         """
         check_is_fitted(self)
         X = self._validate(X, reset=False)

@@ -1,5 +1,6 @@
 """Reconstruction errors of rows that were held out."""
 
+import reprlib
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -177,9 +178,9 @@ class PrototypeFits:
             chosen[train] = True
             if (n_left := np.sum(chosen & keep)) < _MIN_TRAINED:
                 raise ValueError(
-                    f"cv={cv!r} leaves {n_left} of {len(keep)} rows to fit the "
-                    f"autoencoder to, without rows that stand out; it needs at least "
-                    f"{_MIN_TRAINED}."
+                    f"cv={reprlib.repr(cv)} leaves {n_left} of {len(keep)} rows to fit "
+                    "the autoencoder to, without rows that stand out; it needs at "
+                    f"least {_MIN_TRAINED}."
                 )
             fits.append(partial(self.fit, chosen & keep))
         # A search that trains this detector among others trains its networks, too.
@@ -211,22 +212,23 @@ def _random_splits(
 
 def _checked_splits(cv: Any, X: Any) -> list[tuple[np.ndarray, np.ndarray]]:
     """Pairs of rows to train on and rows that are held out, by their indices."""
-    rows = np.arange(X.shape[0])
+    rows, shown = np.arange(X.shape[0]), reprlib.repr(cv)
     try:
         splits = [(rows[train], rows[held]) for train, held in check_cv(cv).split(X)]
     except (TypeError, ValueError, IndexError) as error:
         raise ValueError(
-            f"cv={cv!r} cannot split {len(rows)} rows: {error}. It must be a number of "
-            "parts, a splitter that needs no labels, such as KFold, or a list of pairs "
-            "of arrays: indices of training and of held-out rows."
+            f"cv={shown} cannot split {len(rows)} rows: {error}. It must be a number "
+            "of parts, a splitter that needs no labels, such as KFold, or a list of "
+            "pairs of arrays: indices of training and of held-out rows."
         ) from error
     held_out = [held for _, held in splits]
     if not splits or not np.array_equal(np.sort(np.concatenate(held_out)), rows):
-        raise ValueError(f"cv={cv!r} must hold out every row once, as KFold does.")
+        raise ValueError(f"cv={shown} must hold out every row once, as KFold does.")
     for i, (train, held) in enumerate(splits):
         if np.isin(train, held).any():
             raise ValueError(
-                f"cv={cv!r} must not train on rows that are held out, as pair {i} does."
+                f"cv={shown} must not train on rows that are held out, as pair {i} "
+                "does."
             )
     return splits
 
