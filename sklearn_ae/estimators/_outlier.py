@@ -148,7 +148,7 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, BaseEstimator):
     than there are columns. It is ``Autoencoder(hidden_layer_sizes=64, init="random",
     code_activation="sigmoid", loss=Huber(delta), learning_rate=0.01,
     validation=None)``, where ``delta`` is four times the root mean square of the
-    centred data, with at most 200 epochs and about 30,000 rows in all. A single column
+    centred data, with at most 100 epochs and about 30,000 rows in all. A single column
     needs no autoencoder: its rows are reconstructed by the median.
 
     Let ``v_j`` be the mean of ``(x_ij - xhat_ij)^2`` over the rows of `support_`, each
@@ -509,7 +509,7 @@ def _default(X: Any, rows: np.ndarray) -> Any:
         code_activation="sigmoid",
         loss=Huber(_DELTA * scale),
         learning_rate=0.01,
-        max_epochs=min(200, max(10, _TRAINED_ROWS // len(rows))),
+        max_epochs=min(100, max(10, _TRAINED_ROWS // len(rows))),
         validation=None,
     )
 
