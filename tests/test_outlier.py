@@ -335,7 +335,6 @@ def test_default_autoencoder(scale, few_epochs):
         loss=inner.loss,
         learning_rate=0.01,
         max_epochs=10,
-        validation=None,
         random_state=inner.random_state,
     ).get_params(deep=False) | {"loss__delta": inner.loss.delta}
     assert fitted.autoencoder is None

@@ -146,8 +146,8 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, BaseEstimator):
     The default autoencoder has codes in (0, 1), since a bounded code cannot grow to
     reconstruct extreme rows: as many as PCA needs for 90 % of the variance, but fewer
     than there are columns. It is ``Autoencoder(hidden_layer_sizes=64, init="random",
-    code_activation="sigmoid", loss=Huber(delta), learning_rate=0.01,
-    validation=None)``, where ``delta`` is four times the root mean square of the
+    code_activation="sigmoid", loss=Huber(delta), learning_rate=0.01)``,
+    where ``delta`` is four times the root mean square of the
     centred data, with at most 100 epochs and about 30,000 rows in all. A single column
     needs no autoencoder: its rows are reconstructed by the median.
 
@@ -510,7 +510,6 @@ def _default(X: Any, rows: np.ndarray) -> Any:
         loss=Huber(_DELTA * scale),
         learning_rate=0.01,
         max_epochs=min(100, max(10, _TRAINED_ROWS // len(rows))),
-        validation=None,
     )
 
 
