@@ -292,7 +292,7 @@ def test_constructor_neither_validates_nor_converts():
 # Arguments of fit beside parameters, and words of the message.
 BAD_DATA = {
     "one_dimension": (lambda X: {"X": X[0]}, ["2D array"]),
-    "three_dimensions": (lambda X: {"X": X[None]}, ["dim 3"]),
+    "three_dimensions": (lambda X: {"X": X[None]}, ["X has the shape", "reshape"]),
     "one_row": (lambda X: {"X": X[:1]}, ["sample", "minimum of 2"]),
     "no_row": (lambda X: {"X": X[:0]}, ["0 sample"]),
     "no_column": (lambda X: {"X": X[:, :0]}, ["0 feature"]),

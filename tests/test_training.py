@@ -584,7 +584,7 @@ def test_failed_partial_fit_leaves_the_former_state(small_table):
     est, twin = autoencoder().fit(small_table), autoencoder().fit(small_table)
     before = state_of(est, small_table)
     with pytest.raises(ValueError, match="loss became"):
-        est.partial_fit(small_table * 1e30)
+        est.partial_fit(small_table * 1e25)
     assert_same(state_of(est, small_table), before)
     assert_same(
         state_of(est.partial_fit(small_table), small_table),
@@ -889,7 +889,7 @@ def test_target_of_another_width(table):
         (np.ones((59, 7)), "X_target has 59 rows"),
         (np.full((60, 7), np.nan), "X_target contains NaN"),
         (np.ones(60), "2D array"),
-        (np.ones((60, 2, 2)), "dim 3"),
+        (np.ones((60, 2, 2)), r"X_target has the shape .*reshape"),
     ],
 )
 def test_bad_targets(target, message, table):

@@ -176,7 +176,8 @@ class StackedNetworks:
             rows = zip(self.nets, x, strict=True)
             return torch.stack([net.noisy(own) for net, own in rows])
         noise = torch.empty_like(x[0]).normal_(generator=self.nets[0].noise_)
-        levels = torch.tensor([net.input_noise for net in self.nets], device=x.device)
+        noises = [net.input_noise for net in self.nets]
+        levels = torch.tensor(noises, dtype=x.dtype, device=x.device)
         return x + levels[:, None, None] * noise
 
     def _step(self, losses: Tensor) -> None:

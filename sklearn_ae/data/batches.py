@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from sklearn_ae._units import Affine
-from sklearn_ae.data.tables import dense_rows, rows_per_block
+from sklearn_ae.data.tables import centred, dense_rows, rows_per_block
 
 
 @dataclass(eq=False, repr=False)
@@ -77,9 +77,11 @@ class ArrayDataset(Dataset):
             # torch's own starts at a cache line, that of NumPy in the middle of one,
             # which slows down the wide registers of some processors.
             tensor = torch.empty(values.shape, dtype=torch.float32)
-            centred = np.subtract(values, units.mean, dtype=values.dtype)
-            out = tensor.numpy()
-            np.multiply(centred, 1 / units.scale, out=out, casting="same_kind")
+            rows_of_network = centred(values, units.mean, units.scale)
+            factor, out = 1 / units.scale, tensor.numpy()
+            # What overflows in data that a fit goes on with ends in an error.
+            with np.errstate(over="ignore", invalid="ignore"):
+                np.multiply(rows_of_network, factor, out=out, casting="same_kind")
             tensors.append(tensor.to(self.device))
         weight = None
         if self.weight is not None:

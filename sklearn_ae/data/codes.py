@@ -22,7 +22,7 @@ def code_moments(network: Any, dataset: ArrayDataset) -> CodeMoments:
     n_rows = len(dataset)
     total: dict[str, torch.Tensor] = {}
     shift = None
-    with torch.inference_mode():
+    with torch.no_grad():
         for batch in TensorBatches(dataset, batch_size=1024):
             x, _, weight = unpack_batch(batch)
             code = network.encode(x)

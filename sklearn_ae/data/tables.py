@@ -39,6 +39,25 @@ def rows_per_block(n_columns: int) -> int:
     return max(1, BLOCK_BYTES // (4 * max(1, n_columns)))
 
 
+def centred(block: np.ndarray, mean: np.ndarray, scale: float) -> np.ndarray:
+    """``block - mean`` in the precision of the block.
+
+    In single precision it is exact to about 1e-7 of `scale`, also where the mean is
+    much larger than that.
+    """
+    rounded = mean.astype(block.dtype)
+    difference = block - rounded
+    rest = mean - rounded
+    if np.abs(rest).max(initial=0.0) > 2.0**-24 * scale:
+        difference -= rest.astype(block.dtype)
+    return difference
+
+
+def power_of_two(scale: float) -> float:
+    """The power of two next to a positive number; products with it are exact."""
+    return float(2.0 ** np.round(np.log2(scale)))
+
+
 def blocks(
     X: Any, rows: np.ndarray, weight: np.ndarray | None = None
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -54,6 +73,27 @@ def blocks(
         )
 
 
+def mean_and_squares(
+    X: Any, rows: np.ndarray, weight: np.ndarray | None = None
+) -> tuple[np.ndarray, float]:
+    """Mean of each feature, and the sum of squares of all centred entries.
+
+    In double precision. The sum of constant data is 0.
+    """
+    # Relative to a row, which is exact for constant data and keeps small differences
+    # from a large mean.
+    origin = dense_rows(X, rows[:1])[0].astype(np.float64)
+    mean = np.zeros(X.shape[1])
+    for block, own in blocks(X, rows, weight):
+        mean += own @ (block - origin)
+    mean = origin + mean / len(rows)
+    total = 0.0
+    for block, own in blocks(X, rows, weight):
+        squares = np.square(block - mean, dtype=np.float64).sum(axis=1)
+        total += float(own @ squares)
+    return mean, total
+
+
 def mean_and_scale(
     X: Any, rows: np.ndarray, weight: np.ndarray | None
 ) -> tuple[np.ndarray, float]:
@@ -62,16 +102,9 @@ def mean_and_scale(
     The one scale for all features keeps their proportions, and with them the
     minimiser of the squared error; it is 1 for constant data.
     """
-    mean = np.zeros(X.shape[1])
-    for block, own in blocks(X, rows, weight):
-        mean += own @ block.astype(np.float64, copy=False)
-    mean /= len(rows)
-    total = 0.0
-    for block, own in blocks(X, rows, weight):
-        squares = np.square(block - mean, dtype=np.float64).sum(axis=1)
-        total += float(own @ squares)
+    mean, total = mean_and_squares(X, rows, weight)
     scale = float(np.sqrt(total / (len(rows) * X.shape[1])))
-    # Rounding leaves constant columns of 1e6 a spread of about 1e-10.
+    # Columns of 1e6 that were constant before rounding have a spread of about 1e-10.
     negligible = 1e-12 * np.abs(mean).max(initial=0.0)
     return mean, scale if scale > negligible else 1.0
 
@@ -82,13 +115,18 @@ def number_of_axes(
     weight: np.ndarray | None,
     mean: np.ndarray,
     share: float,
+    scale: float = 1.0,
 ) -> int:
-    """How many principal axes explain more than a share of the variance in (0, 1)."""
+    """How many principal axes explain more than a share of the variance in (0, 1).
+
+    `scale` is as in `principal_axes`.
+    """
     n_rows, n_features = len(rows), X.shape[1]
+    unit = power_of_two(scale)
     if n_features <= max(COVARIANCE_LIMIT, n_rows):
-        products = _covariance(X, rows, weight, mean)
+        products = _covariance(X, rows, weight, mean, unit)
     else:
-        products = _gram(X, rows, weight, mean)
+        products = _gram(X, rows, weight, mean, unit)
     # Transposed it is in the order that needs no copy.
     values = eigh(products.T, eigvals_only=True, overwrite_a=True)
     variances = np.maximum(values[::-1], 0.0)[: min(n_rows, n_features)]
@@ -104,40 +142,59 @@ def principal_axes(
     weight: np.ndarray | None,
     mean: np.ndarray,
     n_components: int,
+    scale: float = 1.0,
 ) -> PrincipalAxes:
     """The axes of a weighted principal component analysis.
 
     Signs follow scikit-learn: the entry of each axis that is largest in absolute value
-    is positive.
+    is positive. Products are computed in units of about `scale`, so that those of
+    tables in single precision neither overflow nor vanish.
     """
     n_features = X.shape[1]
+    unit = power_of_two(scale)
+    table = X, rows, weight, mean, unit
     if n_features <= COVARIANCE_LIMIT:
-        covariance = _covariance(X, rows, weight, mean)
+        covariance = _covariance(*table)
         leading = [n_features - n_components, n_features - 1]
         variances, vectors = eigh(covariance, subset_by_index=leading)
         components, variances = vectors.T[::-1], variances[::-1]
     elif n_components < min(len(rows), n_features) // 4:
-        components, variances = _from_products(X, rows, weight, mean, n_components)
+        components, variances = _from_products(*table, n_components)
     else:
-        components, variances = _from_decomposition(X, rows, weight, mean, n_components)
+        components, variances = _from_decomposition(*table, n_components)
     components = components[:n_components]
-    variances = np.maximum(variances[:n_components], 0.0)
+    variances = np.maximum(variances[:n_components], 0.0) * unit**2
     extremes = np.abs(components).argmax(axis=1)
     signs = np.sign(components[np.arange(len(components)), extremes])
     return PrincipalAxes(components * signs[:, np.newaxis], variances)
 
 
+def _centred_blocks(
+    X: Any,
+    rows: np.ndarray,
+    weight: np.ndarray | None,
+    mean: np.ndarray,
+    unit: float,
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Centred blocks of rows in a unit, with their weights."""
+    for block, own in blocks(X, rows, weight):
+        table = centred(block, mean, unit)
+        table *= 1 / unit
+        yield table, own.astype(block.dtype)
+
+
 def _covariance(
-    X: Any, rows: np.ndarray, weight: np.ndarray | None, mean: np.ndarray
+    X: Any,
+    rows: np.ndarray,
+    weight: np.ndarray | None,
+    mean: np.ndarray,
+    unit: float,
 ) -> np.ndarray:
     n_features = X.shape[1]
     covariance = np.zeros((n_features, n_features))
-    for block, own in blocks(X, rows, weight):
-        centred = block - mean.astype(block.dtype)
-        weighted = centred
-        if weight is not None:
-            weighted = centred * own[:, np.newaxis].astype(block.dtype)
-        covariance += centred.T @ weighted
+    for table, own in _centred_blocks(X, rows, weight, mean, unit):
+        weighted = table if weight is None else table * own[:, np.newaxis]
+        covariance += table.T @ weighted
     covariance /= len(rows)
     return covariance
 
@@ -147,6 +204,7 @@ def _from_products(
     rows: np.ndarray,
     weight: np.ndarray | None,
     mean: np.ndarray,
+    unit: float,
     n_components: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Subspace iteration: products with the data only, a block at a time.
@@ -162,17 +220,12 @@ def _from_products(
         """``A^T A basis`` and ``basis^T A^T A basis`` for the centred table A."""
         outer = np.zeros(basis.shape)
         inner = np.zeros((basis.shape[1], basis.shape[1]))
-        total = np.zeros(basis.shape[1])
-        shift = mean @ basis
-        for block, own in blocks(X, rows, weight):
-            image = block @ basis.astype(block.dtype) - shift.astype(block.dtype)
-            weighted = image
-            if weight is not None:
-                weighted = image * own[:, np.newaxis].astype(block.dtype)
-            outer += block.T @ weighted
+        for table, own in _centred_blocks(X, rows, weight, mean, unit):
+            image = table @ basis.astype(table.dtype)
+            weighted = image if weight is None else image * own[:, np.newaxis]
+            outer += table.T @ weighted
             inner += image.T @ weighted
-            total += weighted.sum(axis=0, dtype=np.float64)
-        return outer - np.outer(mean, total), inner
+        return outer, inner
 
     generator = np.random.RandomState(0)
     width = min(n_components + 10, n_rows)
@@ -188,17 +241,18 @@ def _from_decomposition(
     rows: np.ndarray,
     weight: np.ndarray | None,
     mean: np.ndarray,
+    unit: float,
     n_components: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """All of the spectrum, from the smaller of the two matrices of products."""
     n_rows, n_features = len(rows), X.shape[1]
     if n_rows >= n_features:
-        variances, vectors = _spectrum(_covariance(X, rows, weight, mean))
+        variances, vectors = _spectrum(_covariance(X, rows, weight, mean, unit))
         return vectors[:, :n_components].T, variances
-    variances, vectors = _spectrum(_gram(X, rows, weight, mean))
+    variances, vectors = _spectrum(_gram(X, rows, weight, mean, unit))
     vectors = vectors[:, :n_components]
     components = np.empty((n_features, vectors.shape[1]), order="F")
-    for part, table in _column_blocks(X, rows, weight, mean):
+    for part, table in _column_blocks(X, rows, weight, mean, unit):
         components[part] = table.T @ vectors
     # Axes must be orthonormal even where the variance is only rounding error.
     components, _ = qr(components, mode="economic", overwrite_a=True)
@@ -206,21 +260,30 @@ def _from_decomposition(
 
 
 def _gram(
-    X: Any, rows: np.ndarray, weight: np.ndarray | None, mean: np.ndarray
+    X: Any,
+    rows: np.ndarray,
+    weight: np.ndarray | None,
+    mean: np.ndarray,
+    unit: float,
 ) -> np.ndarray:
     """Products of the centred rows with each other."""
     gram = np.zeros((len(rows), len(rows)))
-    for _, table in _column_blocks(X, rows, weight, mean):
+    for _, table in _column_blocks(X, rows, weight, mean, unit):
         gram += table @ table.T
     return gram
 
 
 def _column_blocks(
-    X: Any, rows: np.ndarray, weight: np.ndarray | None, mean: np.ndarray
+    X: Any,
+    rows: np.ndarray,
+    weight: np.ndarray | None,
+    mean: np.ndarray,
+    unit: float,
 ) -> Iterator[tuple[slice, np.ndarray]]:
-    """Some columns at a time, centred and times the roots of the weights."""
+    """Some columns at a time, centred, in a unit, times the roots of the weights."""
     n_rows, n_features = len(rows), X.shape[1]
     root = np.sqrt(np.ones(n_rows) if weight is None else weight[rows])[:, np.newaxis]
+    root = root / unit
     step = rows_per_block(n_rows)
     for start in range(0, n_features, step):
         part = slice(start, start + step)

@@ -9,6 +9,7 @@ import torch
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import ConvergenceWarning
 
+from sklearn_ae._ambient import default_modes
 from sklearn_ae._doc_link import DocLinkMixin
 from sklearn_ae._sklearn_compat import fit_context
 from sklearn_ae._units import Affine
@@ -230,7 +231,7 @@ default=None
             If the fit is interrupted. The estimator is then fitted, with the best
             weights so far or, while candidates are compared, as PCA.
         """
-        with self._unchanged_on_error():
+        with default_modes(), self._unchanged_on_error():
             continues = self.warm_start and hasattr(self, "net_")
             data = validate_training_data(
                 self, X, X_target, sample_weight, reset=not continues
@@ -358,7 +359,7 @@ default=None
         self : object
             The estimator.
         """
-        with self._unchanged_on_error():
+        with default_modes(), self._unchanged_on_error():
             continues = hasattr(self, "net_")
             data = validate_training_data(
                 self, X, X_target, sample_weight, reset=not continues
@@ -399,8 +400,9 @@ default=None
             self._feature_mean, self._feature_scale = mean_and_scale(*table)
             self._n_outputs, fitted_sizes = data.n_outputs, None
             if n_components < 1:
-                mean = self._feature_mean
-                n_components = number_of_axes(*table, mean, n_components)
+                n_components = number_of_axes(
+                    *table, self._feature_mean, n_components, self._feature_scale
+                )
         else:
             self._check_more(data)
             fitted_sizes = self._recipe.module_params.get("hidden_layer_sizes")

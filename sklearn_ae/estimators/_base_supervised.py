@@ -13,6 +13,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sklearn_ae._ambient import default_modes
 from sklearn_ae._doc_link import DocLinkMixin
 from sklearn_ae._sklearn_compat import Interval
 from sklearn_ae._units import Affine
@@ -24,6 +25,7 @@ from sklearn_ae.estimators._parameters import MergedConstraints
 from sklearn_ae.estimators._trained_net import TrainedNetMixin
 from sklearn_ae.estimators._validation import (
     TABLE_CHECKS,
+    as_array,
     flat_rows_wanted,
     validate_weight,
 )
@@ -237,7 +239,8 @@ class BaseSupervised(
     # -- fitting -------------------------------------------------------------------
 
     def _fit(self, X, y, sample_weight):
-        with self._unchanged_on_error():
+        with default_modes(), self._unchanged_on_error():
+            X, y = as_array(X), as_array(y)
             with flat_rows_wanted(X):
                 table, y = validate_data(self, X, y, **TABLE_CHECKS, **self._y_checks)
             weight, rows = validate_weight(sample_weight, table, min_rows=2)
@@ -337,15 +340,17 @@ class BaseSupervised(
 
     def _codes(self, labelled: Labelled) -> np.ndarray:
         """The pretrained codes of the labelled rows, in the units of the network."""
-        autoencoder = self.autoencoder_
+        autoencoder, X = self.autoencoder_, labelled.X
+        if len(labelled.rows) < X.shape[0]:
+            X = X[labelled.rows]
         blocks = module_outputs(
             autoencoder.module_,
             lambda module, x: module.encode(x),
-            labelled.X[labelled.rows],
+            X,
             autoencoder.device_,
         )
         codes = np.concatenate([codes for _, _, codes in blocks])
-        return codes.astype(np.float64) / autoencoder.module_.code_scale
+        return codes.astype(np.float64) / autoencoder.module_.code_scale.item()
 
     def _train_head(
         self,

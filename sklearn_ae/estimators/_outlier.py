@@ -34,7 +34,12 @@ from sklearn_ae.estimators._unseen_errors import (
     Reconstructors,
     weighted_quantile,
 )
-from sklearn_ae.estimators._validation import TABLE_CHECKS, flat_rows_wanted
+from sklearn_ae.estimators._validation import (
+    TABLE_CHECKS,
+    as_array,
+    check_sum_of_weights,
+    flat_rows_wanted,
+)
 from sklearn_ae.objectives.losses import Huber
 
 # With one row held out, two are left to fit to.
@@ -345,7 +350,7 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, BaseEstimator):
                 "pass sample_weight."
             )
         weight = check_sample_weight(
-            sample_weight, X, dtype=np.float64, ensure_non_negative=True
+            as_array(sample_weight), X, dtype=np.float64, ensure_non_negative=True
         )
         n_positive = np.count_nonzero(weight)
         if n_positive < _MIN_ROWS:
@@ -353,6 +358,7 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, BaseEstimator):
                 f"sample_weight is zero for all but {n_positive} rows; at least "
                 f"{_MIN_ROWS} weights must be positive."
             )
+        check_sum_of_weights(weight)
         return weight
 
     def _validate(self, X, *, reset: bool) -> Any:
@@ -360,7 +366,7 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, BaseEstimator):
         if not get_tags(self).input_tags.sparse:
             table["accept_sparse"] = False
         with flat_rows_wanted(X):
-            return validate_data(self, X, reset=reset, **table)
+            return validate_data(self, as_array(X), reset=reset, **table)
 
     # -- scoring -------------------------------------------------------------------
 

@@ -7,7 +7,9 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ae.data.inference import module_outputs
+from sklearn_ae.data.tables import mean_and_squares
 from sklearn_ae.estimators._trained_net import TrainedNetMixin
+from sklearn_ae.estimators._validation import TABLE_CHECKS, as_array, check_range
 
 
 def _decode(module, z):
@@ -22,7 +24,7 @@ class ReconstructionMixin(TrainedNetMixin):
     """Methods of estimators whose fitted `module_` reconstructs its input.
 
     In addition to the attributes for `TrainedNetMixin`, it needs the number of outputs,
-    `_n_outputs`, and the mean of the training data, `_feature_mean`.
+    `_n_outputs`.
     """
 
     def inverse_transform(self, X):
@@ -40,7 +42,7 @@ class ReconstructionMixin(TrainedNetMixin):
             number of columns of `X_target` in `fit`, or else `n_features`.
         """
         check_is_fitted(self)
-        X = check_array(X, dtype=[np.float64, np.float32], input_name="X")
+        X = check_array(as_array(X), dtype=TABLE_CHECKS["dtype"], input_name="X")
         if X.shape[1] != self.n_components_:
             raise ValueError(
                 f"X has {X.shape[1]} columns, but {type(self).__name__} decodes codes "
@@ -79,13 +81,13 @@ class ReconstructionMixin(TrainedNetMixin):
         -------
         error : ndarray of shape (n_samples,) or (n_samples, n_features)
             ``mean_j (x_ij - xhat_ij)^2`` of each row or, with `per_feature`,
-            ``(x_ij - xhat_ij)^2`` of each entry, in squared units of `X`.
+            ``(x_ij - xhat_ij)^2`` of each entry, in squared units of `X`. Computed in
+            double precision.
         """
         X = self._validate_inference_data(X)
         shape = X.shape if per_feature else X.shape[:1]
-        error = np.empty(shape, dtype=X.dtype)
-        for where, block, reconstruction in self._reconstructions(X):
-            squares = np.square(block - reconstruction)
+        error = np.empty(shape)
+        for where, squares in self._square_errors(X):
             error[where] = squares if per_feature else squares.mean(axis=1)
         return error
 
@@ -123,19 +125,15 @@ class ReconstructionMixin(TrainedNetMixin):
         score : float
             ``1 - sum_i ||x_i - xhat_i||^2 / sum_i ||x_i - mean(x)||^2``. It is 1 for
             exact reconstructions and 0 for the mean, and there is no lower bound. For
-            constant data it is 1 if the reconstruction is exact, else 0.
+            constant data it is 1 if the reconstruction is exact, else 0. Computed in
+            double precision.
         """
         X = self._validate_inference_data(X)
-        error = total = 0.0
-        shifted_sum = np.zeros(X.shape[1])
-        for _, block, reconstruction in self._reconstructions(X):
-            error += float(np.square(block - reconstruction, dtype=np.float64).sum())
-            # Subtracting the mean avoids cancellation when it is large.
-            shifted = block.astype(np.float64) - self._feature_mean
-            total += float(np.square(shifted).sum())
-            shifted_sum += shifted.sum(axis=0)
-        total -= float(np.square(shifted_sum).sum()) / X.shape[0]
-        if total <= 0:
+        rows = np.arange(X.shape[0])
+        check_range(X, rows, "X", getattr(self, "feature_names_in_", None))
+        error = sum(float(squares.sum()) for _, squares in self._square_errors(X))
+        _, total = mean_and_squares(X, rows)
+        if total == 0:
             return 1.0 if error == 0 else 0.0
         return 1.0 - error / total
 
@@ -146,6 +144,12 @@ class ReconstructionMixin(TrainedNetMixin):
                 "so they cannot be compared. Compare reconstruct(X) with the targets."
             )
 
-    def _reconstructions(self, X) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
+    def _square_errors(self, X) -> Iterator[tuple[slice, np.ndarray]]:
+        """Squared errors of blocks of rows, in double precision."""
         self._check_comparable(X)
-        yield from module_outputs(self.module_, _forward, X, self.device_)
+        outputs = module_outputs(self.module_, _forward, X, self.device_, doubles=True)
+        for where, block, reconstruction in outputs:
+            # Squares of more than 1e308 are infinite.
+            with np.errstate(over="ignore"):
+                squares = np.square(block - reconstruction, dtype=np.float64)
+            yield where, squares

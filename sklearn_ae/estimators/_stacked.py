@@ -414,9 +414,10 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
         seeds = np.random.SeedSequence(
             self._recipe.settings.seed, spawn_key=(len(hidden),)
         )
-        target = None if data.target is None else data.target[rows]
-        weight = None if data.weight is None else data.weight[rows]
-        X = data.X[rows]
+        # Rows of weight zero take no part in a fit, and need no copy of the others.
+        weight = np.zeros(data.X.shape[0])
+        weight[rows] = 1.0 if data.weight is None else data.weight[rows]
+        X, target = data.X, data.target
         self.layers_ = []
         for level, seed in enumerate(seeds.generate_state(len(widths) - 1)):
             layer = self._make_layer(level, widths, output_activation, int(seed))

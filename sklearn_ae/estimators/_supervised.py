@@ -15,6 +15,7 @@ from sklearn_ae._sklearn_compat import StrOptions, fit_context
 from sklearn_ae._units import Affine
 from sklearn_ae.data.tables import mean_and_scale
 from sklearn_ae.estimators._base_supervised import BaseSupervised, Labelled
+from sklearn_ae.estimators._validation import check_range
 from sklearn_ae.objectives.losses import CrossEntropy, Loss, SquaredError
 
 
@@ -618,6 +619,7 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
         self._one_column = y.ndim == 1
         target = y.reshape(len(y), -1).astype(np.float64, copy=False)
         self._n_outputs = target.shape[1]
+        check_range(target, rows, "y")
         return Labelled(X, target, weight, rows, None)
 
     def _target_affine(self, labelled: Labelled) -> Affine:

@@ -9,9 +9,14 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sklearn_ae._ambient import default_modes
 from sklearn_ae.data.batches import ArrayDataset
 from sklearn_ae.data.inference import module_outputs
-from sklearn_ae.estimators._validation import TABLE_CHECKS, flat_rows_wanted
+from sklearn_ae.estimators._validation import (
+    TABLE_CHECKS,
+    as_array,
+    flat_rows_wanted,
+)
 from sklearn_ae.persistence.recipe import Recipe
 from sklearn_ae.persistence.state import dump_state, load_state
 from sklearn_ae.training.hardware import is_available
@@ -132,13 +137,23 @@ class TrainedNetMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     def _validate_inference_data(self, X):
         check_is_fitted(self)
         with flat_rows_wanted(X):
-            return validate_data(self, X, reset=False, **TABLE_CHECKS)
+            return validate_data(self, as_array(X), reset=False, **TABLE_CHECKS)
 
-    def _infer(self, X, apply, n_columns: int | None, **options) -> np.ndarray:
+    def _infer(
+        self,
+        X,
+        apply,
+        n_columns: int | None,
+        *,
+        width: int = 1,
+        doubles: bool = False,
+    ) -> np.ndarray:
         """``apply(module_, rows)`` for all rows. None means a result of shape (n,)."""
         shape = (X.shape[0],) if n_columns is None else (X.shape[0], n_columns)
-        result = np.empty(shape, dtype=X.dtype)
-        outputs = module_outputs(self.module_, apply, X, self.device_, **options)
+        result = np.empty(shape, dtype=np.float64 if doubles else X.dtype)
+        outputs = module_outputs(
+            self.module_, apply, X, self.device_, width=width, doubles=doubles
+        )
         for where, _, output in outputs:
             result[where] = output
         return result
@@ -181,8 +196,9 @@ class TrainedNetMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         if not is_available(self.device_):
             self.device_ = "cpu"
         self._recipe = Recipe.from_plain(self._recipe)
-        net = self._make_net()
-        load_state(net, net_state)
+        with default_modes():
+            net = self._make_net()
+            load_state(net, net_state)
         self.net_ = net
 
 

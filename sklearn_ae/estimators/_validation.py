@@ -8,14 +8,19 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
+import torch
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from sklearn_ae._sklearn_compat import check_sample_weight
+from sklearn_ae.data.tables import blocks
 
 # Arguments of `check_array` and `validate_data` for all tables.
 TABLE_CHECKS = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
 
+# Networks are trained in single precision, which reaches from 1e-38 to 1e38. The rest
+# is room for products with weights.
+SMALLEST_SPREAD, LARGEST_VALUE = 1e-30, 1e30
 # Usual numbers of channels of an image.
 _CHANNELS = (1, 3, 4)
 
@@ -73,12 +78,18 @@ def validate_training_data(
     least = 2 if reset else 1
     with flat_rows_wanted(X):
         X = validate_data(
-            estimator, X, reset=reset, ensure_min_samples=least, **TABLE_CHECKS
+            estimator,
+            as_array(X),
+            reset=reset,
+            ensure_min_samples=least,
+            **TABLE_CHECKS,
         )
     target = None
     if X_target is not None:
         with flat_rows_wanted(X_target, "X_target"):
-            target = check_array(X_target, input_name="X_target", **TABLE_CHECKS)
+            target = check_array(
+                as_array(X_target), input_name="X_target", **TABLE_CHECKS
+            )
         if target.shape[0] != X.shape[0]:
             raise ValueError(
                 f"X_target has {target.shape[0]} rows, but X has {X.shape[0]}; both "
@@ -90,6 +101,9 @@ def validate_training_data(
             weight = None
         else:
             weight = weight * (len(rows) / weight.sum())
+    check_range(X, rows, "X", getattr(estimator, "feature_names_in_", None))
+    if target is not None:
+        check_range(target, rows, "X_target")
     n_outputs = X.shape[1] if target is None else target.shape[1]
     return TrainingData(X, target, weight, rows, X.shape[1], n_outputs)
 
@@ -101,7 +115,7 @@ def validate_weight(
     if sample_weight is None:
         return None, np.arange(X.shape[0])
     weight = check_sample_weight(
-        sample_weight, X, dtype=np.float64, ensure_non_negative=True
+        as_array(sample_weight), X, dtype=np.float64, ensure_non_negative=True
     )
     rows = np.flatnonzero(weight)
     if len(rows) == 0:
@@ -109,12 +123,83 @@ def validate_weight(
             "All entries of sample_weight are zero; at least one weight must be "
             "positive."
         )
+    check_sum_of_weights(weight)
     if len(rows) < min_rows:
         raise ValueError(
             f"sample_weight is positive for only {len(rows)} row; a first fit needs "
             f"at least {min_rows} rows."
         )
     return weight, rows
+
+
+def check_sum_of_weights(weight: np.ndarray) -> None:
+    """Raise a ValueError unless weights can be divided by their sum."""
+    with np.errstate(over="ignore"):
+        total = weight.sum()
+    if not np.finfo(np.float64).tiny <= total < np.inf:
+        raise ValueError(
+            f"The sum of sample_weight is {total}, which is not a number of full "
+            f"precision: the largest weight is {weight.max()}. Scale the weights, for "
+            "instance by their largest."
+        )
+
+
+def as_array(X: Any) -> Any:
+    """A tensor of torch as an array of the same precision; anything else as it is."""
+    if not isinstance(X, torch.Tensor):
+        return X
+    X = X.detach().cpu().resolve_conj().resolve_neg()
+    # NumPy has no such dtype.
+    return (X.double() if X.dtype == torch.bfloat16 else X).numpy()
+
+
+def check_range(X: Any, rows: np.ndarray, name: str, columns: Any = None) -> None:
+    """Raise a ValueError if values are beyond what single precision can hold.
+
+    Parameters
+    ----------
+    X : ndarray or CSR
+    rows : ndarray of int
+        The rows to look at.
+    name : str
+        What the user calls the table.
+    columns : sequence of str or None
+        Names of the columns.
+    """
+    low = high = 0.0
+    for values in _values(X, rows):
+        low, high = min(low, float(values.min())), max(high, float(values.max()))
+    if SMALLEST_SPREAD <= high - low and max(high, -low) <= LARGEST_VALUE:
+        return
+    lows = np.full(X.shape[1], np.inf)
+    highs = -lows
+    for block, _ in blocks(X, rows):
+        lows = np.minimum(lows, block.min(axis=0))
+        highs = np.maximum(highs, block.max(axis=0))
+    sizes = np.maximum(highs, -lows)
+    with np.errstate(over="ignore"):
+        spreads = highs - lows
+    if sizes.max() > LARGEST_VALUE:
+        position, problem = sizes.argmax(), "has values up to {:.3g}"
+        size = sizes.max()
+    elif 0 < spreads.max() < SMALLEST_SPREAD:
+        position, problem = spreads.argmax(), "varies by {:.3g} only"
+        size = spreads.max()
+    else:
+        return
+    column = position if columns is None else repr(str(columns[position]))
+    raise ValueError(
+        f"Column {column} of {name} {problem.format(size)}. Networks are trained in "
+        f"single precision: scale {name} to values of up to {LARGEST_VALUE:.0e} that "
+        f"vary by {SMALLEST_SPREAD:.0e} or more."
+    )
+
+
+def _values(X: Any, rows: np.ndarray) -> Iterator[np.ndarray]:
+    """The values of a table in parts, of a sparse one those that it stores."""
+    if isinstance(X, np.ndarray):
+        return (block for block, _ in blocks(X, rows))
+    return iter([X.data] if X.data.size else [])
 
 
 def is_positive_integer(value: Any) -> bool:

@@ -369,6 +369,7 @@ class VariationalAutoencoder(BaseAutoencoder, Start, AnyNetwork, HiddenLayers):
         scores : ndarray of shape (n_samples,)
             Bounds in nats. For Gaussian outputs they are of the density of `X` in its
             own units. The same draws are used for all rows and in all calls.
+            Computed in double precision.
 
         References
         ----------
@@ -395,7 +396,7 @@ class VariationalAutoencoder(BaseAutoencoder, Start, AnyNetwork, HiddenLayers):
         apply = partial(
             _bound, bound, draws, self.net_.criterion_.negative_log_likelihood
         )
-        return self._infer(X, apply, None)
+        return self._infer(X, apply, None, doubles=True)
 
 
 def _bound(bound, draws, negative_log_likelihood, module, x):

@@ -218,7 +218,12 @@ def _first_layer(estimator):
     ]
     try:
         with torch.no_grad():
-            x = torch.zeros(1, estimator.n_features_in_, device=estimator.device_)
+            x = torch.zeros(
+                1,
+                estimator.n_features_in_,
+                dtype=torch.float32,
+                device=estimator.device_,
+            )
             module.encode(x)
     finally:
         for hook in hooks:
@@ -237,11 +242,12 @@ def _activating_inputs(estimator):
     """Directions from the mean, of norm 1, that activate each unit most."""
     module, device = estimator.module_, estimator.device_
     mean = module.input_mean.to(torch.float32)
-    radius = module.input_scale * math.sqrt(len(mean))
+    radius = module.input_scale.item() * math.sqrt(len(mean))
     shape = estimator.n_components_, len(mean)
     generator = torch.Generator().manual_seed(0)
-    directions = found = torch.zeros(shape, device=device)
-    best = torch.full((len(directions), 1), -torch.inf, device=device)
+    as_rows = {"dtype": torch.float32, "device": device}
+    directions = found = torch.zeros(shape, **as_rows)
+    best = torch.full((len(directions), 1), -torch.inf, **as_rows)
     responds = torch.zeros_like(best, dtype=torch.bool)
     for step in range(STEPS + 1):
         with torch.enable_grad():
@@ -254,7 +260,8 @@ def _activating_inputs(estimator):
             best = torch.maximum(best, codes)
         slope = gradient.abs().amax(dim=1, keepdim=True)
         responds |= slope > 0
-        anywhere = torch.randn(shape, generator=generator).to(device)
+        anywhere = torch.randn(shape, dtype=torch.float32, generator=generator)
+        anywhere = anywhere.to(device)
         # Dividing by the slope first avoids underflow of squares of small gradients.
         ascent = torch.where(slope > 0, gradient / slope, anywhere)
         directions = torch.nn.functional.normalize(ascent, dim=1)

@@ -54,7 +54,7 @@ def keep_encoder_only(network: Any, n_features: int) -> None:
     for training in (False,) if offers(network).uses_own_generator else (False, True):
         network.train(training)
         with torch.no_grad(), used:
-            network.encode(torch.zeros(2, n_features))
+            network.encode(torch.zeros(2, n_features, dtype=torch.float32))
     for name, buffer in network.named_buffers():
         buffer.copy_(buffers[name])
     for part in network.modules():

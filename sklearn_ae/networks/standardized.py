@@ -22,22 +22,33 @@ class Standardized(nn.Module):
     """
 
     input_mean: Tensor
+    input_scale: Tensor
     output_mean: Tensor
+    output_scale: Tensor
+    code_scale: Tensor
 
     def __init__(self, network: Any, units: Units) -> None:
         super().__init__()
         self.network: Any = network
-        # In double precision, which keeps small differences from a large mean.
-        self.register_buffer("input_mean", torch.from_numpy(units.input.mean))
-        self.register_buffer("output_mean", torch.from_numpy(units.output.mean))
-        self.input_scale = units.input.scale
-        self.output_scale = units.output.scale
-        self.code_scale = units.code_scale
+        # Buffers, so that a `state_dict` is complete, each with memory of its own, and
+        # in double precision, which keeps small differences from a large mean.
+        for name, value in (
+            ("input_mean", units.input.mean),
+            ("input_scale", units.input.scale),
+            ("output_mean", units.output.mean),
+            ("output_scale", units.output.scale),
+            ("code_scale", units.code_scale),
+        ):
+            self.register_buffer(name, torch.tensor(value, dtype=torch.float64))
         self._copy: tuple[Any, Standardized] | None = None
 
     def standardize(self, x: Tensor) -> Tensor:
         """Convert `x` to units of the network."""
-        return (x - self.input_mean.to(x.dtype)) / self.input_scale
+        rounded = self.input_mean.to(x.dtype)
+        centred = x - rounded
+        if rounded.dtype != self.input_mean.dtype:
+            centred = centred - (self.input_mean - rounded).to(x.dtype)
+        return centred / self.input_scale
 
     def encode(self, x: Tensor) -> Tensor:
         return self.network.encode(self.standardize(x)) * self.code_scale

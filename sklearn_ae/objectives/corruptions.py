@@ -14,12 +14,16 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from sklearn_ae._sklearn_compat import Interval
 from sklearn_ae._units import Affine
 from sklearn_ae.objectives._part import Part
+
+# Means of so many times the scale of the data need double precision.
+FAR = 2.0**10
 
 SHARE = [Interval(Real, 0, 1, closed="both")]
 
@@ -241,8 +245,13 @@ def corrupt_standardized(
     ValueError
         If the corruption returns anything but a tensor of the shape of `x`.
     """
-    mean = torch.from_numpy(units.mean).to(x.device, x.dtype)
-    noisy = corrupt(x * units.scale + mean, generator)
+    dtype = x.dtype
+    is_far = np.abs(units.mean).max(initial=0.0) > FAR * units.scale
+    if is_far and x.device.type != "mps":
+        # Rows that differ little from a large mean are equal in single precision.
+        dtype = torch.float64
+    mean = torch.from_numpy(units.mean).to(x.device, dtype)
+    noisy = corrupt(x.to(dtype) * units.scale + mean, generator)
     if not isinstance(noisy, Tensor) or noisy.shape != x.shape:
         got = getattr(noisy, "shape", None)
         what = type(noisy).__name__ if got is None else f"shape {tuple(got)}"
@@ -250,4 +259,4 @@ def corrupt_standardized(
             f"corruption={corrupt!r} must return a torch tensor of the shape "
             f"{tuple(x.shape)} of the batch, but returned {what}."
         )
-    return (noisy.to(x.dtype) - mean) / units.scale
+    return ((noisy.to(dtype) - mean) / units.scale).to(x.dtype)

@@ -17,7 +17,10 @@ def normal_draws(n_draws: int, n_components: int, seed: int) -> Tensor:
     They fill the space more evenly than independent draws, so that fewer of them do.
     """
     engine = SobolEngine(n_components, scramble=True, seed=seed)
+    # Torch rounds the first point to the default dtype.
+    first = engine.quasi.double() / 2**engine.MAXBIT
     uniform = engine.draw(n_draws, dtype=torch.float64)
+    uniform[0] = first
     return torch.special.ndtri(uniform.clamp(1e-9, 1 - 1e-9))
 
 

@@ -158,7 +158,9 @@ class Objective(nn.Module):
                 objective.penalties[name].weight / objective.unit * self.unit
                 for objective in objectives
             ]
-            penalty.weight = torch.tensor(weights, device=device)  # type: ignore[assignment]
+            penalty.weight = torch.tensor(  # type: ignore[assignment]
+                weights, dtype=torch.float32, device=device
+            )
             self.penalties[name] = penalty
         self.units = stacked_units([one.units for one in objectives], device)
 
@@ -196,7 +198,8 @@ class VariationalObjective(Objective):
     ) -> None:
         super().take_fields_of(objectives, device)
         betas = [objective.beta for objective in objectives]
-        self.beta = torch.tensor(betas, device=device).unsqueeze(1)
+        self.beta = torch.tensor(betas, dtype=torch.float32, device=device)
+        self.beta = self.beta.unsqueeze(1)
 
     def negative_log_likelihood(
         self, network: Any, reconstruction: Tensor, target: Tensor
@@ -261,7 +264,8 @@ def stacked_units(units: Sequence[Units], device: torch.device) -> Units:
     def stacked(scales: Sequence[float]) -> Any:
         if len(set(scales)) == 1:
             return scales[0]
-        return torch.tensor(scales, device=device)[:, None, None]
+        stack = torch.tensor(scales, dtype=torch.float32, device=device)
+        return stack[:, None, None]
 
     names = dict.fromkeys(name for own in units for name in own.weight_scales)
 

@@ -418,5 +418,6 @@ def with_fields_of(
     for field in penalty.batchable_fields or ():
         values = [getattr(one, field) for one in penalties]
         if any(value != values[0] for value in values):
-            fields[field] = torch.tensor(values, device=device).unsqueeze(1)
+            stack = torch.tensor(values, dtype=torch.float32, device=device)
+            fields[field] = stack.unsqueeze(1)
     return type(penalty)(**fields)

@@ -13,6 +13,7 @@ from sklearn.utils import check_array
 from skorch.callbacks import Callback
 from torch import Tensor
 
+from sklearn_ae._ambient import default_modes
 from sklearn_ae._units import Affine, Units
 from sklearn_ae.data.batches import ArrayDataset, TensorBatches, unpack_batch
 from sklearn_ae.data.inference import module_outputs
@@ -146,7 +147,8 @@ class AutoencoderNet(skorch.NeuralNet):
         """The module in units of the data, made anew if the module is another one."""
         kept = self._kept
         if not kept or kept[0].network is not self.module_:
-            standardized = Standardized(self.module_, self.units_).to(self.device)
+            with default_modes():
+                standardized = Standardized(self.module_, self.units_).to(self.device)
             kept[:] = [standardized.eval()]
         return kept[0]
 

@@ -44,7 +44,8 @@ def start_as_pca(
                 f"method {name}; set init='random'."
             )
     X, rows, weight = dataset.X, dataset.rows, dataset.weight
-    axes = principal_axes(X, rows, weight, data_mean, n_components)
+    unit = dataset.standardize.scale
+    axes = principal_axes(X, rows, weight, data_mean, n_components, unit)
     mean_in = (data_mean - dataset.standardize.mean) / dataset.standardize.scale
     encoder = axes.components
     decoder, mean_out = encoder.T, mean_in
@@ -86,9 +87,10 @@ def start_as_probabilistic_pca(
     n_components, n_outputs = len(axes.components), dataset.n_outputs
     noise = residual_variance(network, dataset)
     device = next(network.parameters()).device
+    as_weights: Any = {"dtype": torch.float32, "device": device}
     with torch.no_grad():
-        origin = torch.zeros(1, n_components, device=device)
-        codes = torch.eye(n_components, device=device)
+        origin = torch.zeros(1, n_components, **as_weights)
+        codes = torch.eye(n_components, **as_weights)
         columns = (network.decode(codes) - network.decode(origin)).cpu().double()
     lengths = columns.norm(dim=1).clamp(min=1e-12).numpy()
     explained = axes.variances / dataset.standardize.scale**2 * lengths**2

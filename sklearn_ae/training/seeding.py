@@ -30,11 +30,17 @@ def isolated_global_generator(
 ) -> Iterator[None]:
     """Seed torch's global generators in the block, and restore them after it.
 
-    For user-defined modules, which draw from the global generators. They are shared by
-    all threads: blocks in several threads run one after the other.
+    For user-defined modules, which draw from the global generators and make tensors of
+    the default dtype: it is single precision in the block. Both are shared by all
+    threads: blocks in several threads run one after the other.
     """
     seed = int(torch.randint(2**62, (), generator=generator))
     devices = [device] if device.type == "cuda" else []
     with _global_generator_lock, torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
-        yield
+        dtype = torch.get_default_dtype()
+        torch.set_default_dtype(torch.float32)
+        try:
+            yield
+        finally:
+            torch.set_default_dtype(dtype)
