@@ -4,10 +4,10 @@ from typing import Any
 
 from sklearn.base import BaseEstimator
 from sklearn.base import _fit_context as fit_context
+from sklearn.utils._missing import is_pandas_na, is_scalar_nan
 from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
-    RealNotInt,
     StrOptions,
 )
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
@@ -23,6 +23,11 @@ except ImportError:
     )
 
 
+def is_missing(value: Any) -> bool:
+    """Whether it is None, NaN or pandas.NA."""
+    return value is None or is_scalar_nan(value) or is_pandas_na(value)
+
+
 def validate_params(estimator: BaseEstimator) -> Any:
     """Raise a ValueError unless all parameters keep to their constraints."""
     return estimator._validate_params()
@@ -33,9 +38,9 @@ __all__ = [
     "HalvingRandomSearchCV",
     "HasMethods",
     "Interval",
-    "RealNotInt",
     "StrOptions",
     "check_sample_weight",
     "fit_context",
+    "is_missing",
     "validate_params",
 ]

@@ -27,7 +27,7 @@ PROJECT = Path(__file__).parents[1]
 PACKAGE = PROJECT / ROOT
 
 LAYERS = (
-    {"_ambient", "_doc_link", "_draws", "_sklearn_compat", "_units"},
+    {"_ambient", "_doc_link", "_draws", "_failures", "_sklearn_compat", "_units"},
     {"networks", "data"},
     {"objectives"},
     {"training"},

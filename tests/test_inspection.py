@@ -722,7 +722,7 @@ def test_weights_of_a_linear_decoder(X, model):
     ).fit(X)
     module = autoencoder.module_
     columns = module.network.decoder[0].weight.detach().numpy().T
-    columns = columns * module.output_scale / module.code_scale
+    columns = columns * (module.output_scale / module.code_scale).item()
     display = WeightsDisplay.from_estimator(autoencoder, kind="decoder")
     np.testing.assert_allclose(display.weights, columns, atol=1e-6)
     assert_weights_drawn(display, 3)
@@ -744,7 +744,7 @@ def test_activating_inputs_of_one_layer(sparse):
 
 
 def codes_in(estimator, directions):
-    radius = estimator.module_.input_scale * np.sqrt(directions.shape[-1])
+    radius = estimator.module_.input_scale.item() * np.sqrt(directions.shape[-1])
     return estimator.transform(estimator.mean_ + radius * directions)
 
 
@@ -768,7 +768,7 @@ def test_activating_inputs_of_a_deep_network(X, activation):
     assert (found > codes_in(autoencoder, random).max(axis=0)).all()
 
     # The slope at the mean, by differences.
-    step = 1e-3 * autoencoder.module_.input_scale
+    step = 1e-3 * autoencoder.module_.input_scale.item()
     around = np.vstack([np.eye(64), -np.eye(64)]) * step + autoencoder.mean_
     codes = autoencoder.transform(around)
     slopes = (codes[:64] - codes[64:]).T

@@ -256,7 +256,7 @@ def test_scores_with_targets_of_their_own(table):
     rows = table[:5]
     decoded = model.reconstruct(rows)
     noise = model.module_.network.log_noise_variance.exp().item()
-    noise *= model.module_.output_scale**2
+    noise *= model.module_.output_scale.item() ** 2
     W = decoder_columns(model)
     squares = ((rows - decoded) ** 2).sum(axis=1)
     squares += posterior_variances(model, rows) @ (W**2).sum(axis=0)

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from sklearn_ae._ambient import default_modes
+from sklearn_ae._failures import network_failures_named
 from sklearn_ae.data.tables import dense_rows, rows_per_block
 
 # Rows that pass through the module at a time, at most.
@@ -42,7 +43,7 @@ def module_outputs(
         where = slice(start, start + step)
         block = dense_rows(X, where)
         # Not inference mode, in which Jacobians cannot be had.
-        with default_modes(), torch.no_grad():
+        with network_failures_named(), default_modes(), torch.no_grad():
             output = apply(module, as_tensor(block).to(device, dtype)).cpu().numpy()
         yield where, block, output
 

@@ -2,16 +2,16 @@
 
 import warnings
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_ae._ambient import default_modes
 from sklearn_ae._doc_link import DocLinkMixin
-from sklearn_ae._sklearn_compat import fit_context
+from sklearn_ae._sklearn_compat import fit_context, validate_params
 from sklearn_ae._units import Affine
 from sklearn_ae.data.codes import (
     CodeMoments,
@@ -21,7 +21,11 @@ from sklearn_ae.data.codes import (
 )
 from sklearn_ae.data.tables import mean_and_scale, number_of_axes
 from sklearn_ae.estimators._conditioned import ConditionedFit
-from sklearn_ae.estimators._parameters import MergedConstraints, ObjectiveParameters
+from sklearn_ae.estimators._parameters import (
+    MergedConstraints,
+    NestedParameters,
+    ObjectiveParameters,
+)
 from sklearn_ae.estimators._parts import (
     Parts,
     ResolvedParts,
@@ -30,7 +34,13 @@ from sklearn_ae.estimators._parts import (
     resolve_parts,
 )
 from sklearn_ae.estimators._reconstruction import ReconstructionMixin
-from sklearn_ae.estimators._validation import TrainingData, validate_training_data
+from sklearn_ae.estimators._validation import (
+    TrainingData,
+    root_mean_square,
+    validate_training_data,
+    warn_of_other_units,
+    warn_of_target_as_y,
+)
 from sklearn_ae.networks.contract import check_network, offers
 from sklearn_ae.objectives.losses import NAMED_LOSSES, Loss
 from sklearn_ae.objectives.terms import L1Penalty, L2Penalty, Penalty
@@ -56,7 +66,7 @@ class BaseAutoencoder(
     DocLinkMixin,
     TrainingParameters,
     ObjectiveParameters,
-    BaseEstimator,
+    NestedParameters,
 ):
     """Base class of all autoencoders: parameters, training and persistence.
 
@@ -235,6 +245,7 @@ default=None
             data = validate_training_data(
                 self, X, X_target, sample_weight, reset=not continues
             )
+            warn_of_target_as_y(self, X, y, X_target, stacklevel=3)
             parts = self._resolve(data, continues, len(data.rows))
             net = self._continue(parts, data) if continues else self._build(parts, data)
             if parts.is_conditioned and not continues:
@@ -363,8 +374,10 @@ default=None
             data = validate_training_data(
                 self, X, X_target, sample_weight, reset=not continues
             )
+            warn_of_target_as_y(self, X, y, X_target, stacklevel=3)
             if continues:
                 self._check_more(data)
+                self._check_unused_parameters(data)
                 net = self._on_device(self.net_)
             else:
                 # More rows may follow.
@@ -428,11 +441,22 @@ default=None
         if self._recipe.loss.needs_unit_interval:
             check_unit_interval(data, self.loss)
 
+    def _check_unused_parameters(self, data: TrainingData) -> None:
+        """Check what a later `partial_fit` does not use, and a next `fit` would."""
+        # scikit-learn validates the parameters of a first `partial_fit` only.
+        validate_params(self)
+        self._check_training(resolve_device(self.device))
+        parts = self._parts(data, self.n_components_)
+        resolve_parts(parts, data, self.n_components_, is_new=False)
+
     def _build(self, parts: ResolvedParts, data: TrainingData) -> AutoencoderNet:
         """A new net for the data, with its initial weights."""
         moments = [(self._feature_mean, self._feature_scale)]
         if data.target is not None:
             moments.append(mean_and_scale(data.target, data.rows, data.weight))
+        input_rms, self._target_rms = (root_mean_square(*moments[i]) for i in (0, -1))
+        if data.n_outputs == data.n_features:
+            warn_of_other_units(self._target_rms, input_rms, "X", stacklevel=4)
         if parts.data_rms is None:
             units = [Affine(np.zeros_like(mean), 1.0) for mean, _ in moments]
         else:
@@ -453,14 +477,50 @@ default=None
         try:
             some = data.rows[:100]
             x, _, _ = self._dataset(data, some).gather(np.arange(len(some)))
-            codes = check_network(net.module_, x, self.n_components_, data.n_outputs)
+            codes = check_network(
+                net.module_,
+                x,
+                self.n_components_,
+                data.n_outputs,
+                needs_unit_interval=self._recipe.loss.needs_unit_interval,
+            )
             self._check_codes(codes.cpu().numpy())
-        except (AttributeError, TypeError, RuntimeError, ValueError) as error:
+        except Exception as error:
+            kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
             raise ValueError(
                 f"network={parts.network!r} does not work with n_features="
-                f"{data.n_features} and n_components={self.n_components_}: {error}"
+                f"{data.n_features} and n_components={self.n_components_}: {kind}"
+                f"{error}"
             ) from error
+        self._warn_of_ignored_parameters(parts.network)
         return net
+
+    def _warn_of_ignored_parameters(self, network) -> None:
+        """Warn of parameters of the dense network that another one does not get."""
+        ignored = {"hidden_layer_sizes"}
+        if isinstance(network, type | partial):
+            ignored |= {
+                "activation",
+                "code_activation",
+                "output_activation",
+                "dropout",
+                # "random" is what a class does.
+                *({"init"} if getattr(self, "init", None) == "pca" else ()),
+            }
+        changed = [
+            f"{one.name}={value!r}"
+            for one in fields(self)
+            if one.name in ignored
+            and (value := getattr(self, one.name)) is not one.default
+            and value != one.default
+        ]
+        if changed:
+            warnings.warn(
+                f"{', '.join(changed)}: ignored, since network={network!r} does not "
+                "take it. Pass arguments of a class with functools.partial.",
+                UserWarning,
+                stacklevel=5,
+            )
 
     def _continue(self, parts: ResolvedParts, data: TrainingData) -> AutoencoderNet:
         """The net of the previous fit, with a new optimizer."""

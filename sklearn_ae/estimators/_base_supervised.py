@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ae._ambient import default_modes
 from sklearn_ae._doc_link import DocLinkMixin
@@ -20,13 +20,11 @@ from sklearn_ae._units import Affine
 from sklearn_ae.data.inference import module_outputs
 from sklearn_ae.data.tables import mean_and_scale
 from sklearn_ae.estimators._base import BaseAutoencoder
-from sklearn_ae.estimators._denoising import DenoisingAutoencoder
-from sklearn_ae.estimators._parameters import MergedConstraints
+from sklearn_ae.estimators._parameters import MergedConstraints, NestedParameters
 from sklearn_ae.estimators._trained_net import TrainedNetMixin
 from sklearn_ae.estimators._validation import (
-    TABLE_CHECKS,
     as_array,
-    flat_rows_wanted,
+    validate_table,
     validate_weight,
 )
 from sklearn_ae.networks._wrapper import around
@@ -80,8 +78,10 @@ class SupervisedParameters:
         The autoencoder to start from. An unfitted one is cloned and fitted to all rows
         of `X`. A fitted one, with or without a `FrozenEstimator`, is copied and used
         as is: `fit` does not change it, `sklearn.base.clone` keeps its weights, and
-        its parameters cannot be set. None is ``DenoisingAutoencoder(256,
-        corruption="masking", code_activation="silu", init="random")``.
+        its parameters cannot be set. None is a `DenoisingAutoencoder` with
+        ``corruption="masking"``. The classifier's has a code of 256 units, ``"silu"``
+        as `code_activation` and ``init="random"``. The regressor's has all principal
+        components, but at most 256: it starts from a linear model of them.
 
     pretrain : bool, default=True
         Whether to train the autoencoder. False starts from its initial weights. Has no
@@ -123,7 +123,7 @@ class BaseSupervised(
     DocLinkMixin,
     TrainingParameters,
     SupervisedParameters,
-    BaseEstimator,
+    NestedParameters,
     metaclass=ABCMeta,
 ):
     """Base class of classifier and regressor: the three steps.
@@ -156,9 +156,10 @@ class BaseSupervised(
     validation : float or None, default=0.1
         Share of the labelled rows that is held out in fine-tuning, in (0, 1). The
         weights with the lowest loss on these rows are kept. If no epoch improves on
-        the start, the encoder is not changed and the head is trained again on all
-        labelled rows. Small tables hold out 30 rows, but at most a third. None trains
-        on all rows, which is advisable if there are few labels.
+        the start, in the regressor by more than chance, the encoder is not changed and
+        the head is trained again on all labelled rows. Small tables hold out 30 rows,
+        but at most a third. None trains on all rows, which is advisable if there are
+        few labels.
 
     device : str, default="cpu"
         Where to fine-tune and to predict: "cpu", "cuda", "cuda:1", "mps", or "auto"
@@ -221,6 +222,8 @@ class BaseSupervised(
 
     # The loss of the head.
     _loss: ClassVar[Loss]
+    # Whether fine-tuning must gain more than chance, on held-out rows, to be kept.
+    _needs_certain_gain: ClassVar[bool]
     # Arguments of `validate_data` for `y`.
     _y_checks: ClassVar[dict]
 
@@ -236,17 +239,20 @@ class BaseSupervised(
     def _fit_head(self, codes, labelled: Labelled, rows, weight):
         """Coefficients and intercepts, in the units of the network."""
 
+    @abstractmethod
+    def _default_autoencoder(self, labelled: Labelled) -> BaseAutoencoder:
+        """What `autoencoder=None` stands for."""
+
     # -- fitting -------------------------------------------------------------------
 
     def _fit(self, X, y, sample_weight):
         with default_modes(), self._unchanged_on_error():
             X, y = as_array(X), as_array(y)
-            with flat_rows_wanted(X):
-                table, y = validate_data(self, X, y, **TABLE_CHECKS, **self._y_checks)
+            table, y = validate_table(self, X, y, **self._y_checks)
             weight, rows = validate_weight(sample_weight, table, min_rows=2)
             labelled = self._labelled(table, y, weight, rows)
             settings = self._resolve_training(len(labelled.rows))
-            self.autoencoder_ = self._pretrained(X, sample_weight, settings.seed)
+            self.autoencoder_ = self._pretrained(X, sample_weight, labelled, settings)
             net = self._build(labelled, settings)
             result = self._fine_tune(net, labelled)
             # The optimizer's state belongs to other weights.
@@ -256,7 +262,9 @@ class BaseSupervised(
             raise result.interrupt
         return self
 
-    def _pretrained(self, X, sample_weight, seed: int) -> BaseAutoencoder:
+    def _pretrained(
+        self, X, sample_weight, labelled: Labelled, settings: TrainingSettings
+    ) -> BaseAutoencoder:
         """Step 1: a fitted autoencoder that only this estimator uses."""
         prototype = self.autoencoder
         if isinstance(prototype, FrozenEstimator):
@@ -271,26 +279,16 @@ class BaseSupervised(
             autoencoder._validate_inference_data(X)
             return autoencoder
         if prototype is None:
-            prototype = self._default_autoencoder()
+            prototype = self._default_autoencoder(labelled)
         autoencoder = clone(prototype)
         params = autoencoder.get_params(deep=False)
         if params["random_state"] is None:
-            seed = np.random.SeedSequence(seed).generate_state(1)[0]
+            seed = np.random.SeedSequence(settings.seed).generate_state(1)[0]
             autoencoder.set_params(random_state=int(seed))
         if not self.pretrain:
             untrained = {"max_epochs", "pretrain_epochs"} & params.keys()
             autoencoder.set_params(**dict.fromkeys(untrained, 0))
         return autoencoder.fit(X, sample_weight=sample_weight)
-
-    def _default_autoencoder(self) -> BaseAutoencoder:
-        return DenoisingAutoencoder(
-            256,
-            corruption="masking",
-            code_activation="silu",
-            init="random",
-            device=self.device,
-            verbose=self.verbose,
-        )
 
     def _build(self, labelled: Labelled, settings: TrainingSettings) -> AutoencoderNet:
         """A new net, with the encoder of the autoencoder."""
@@ -331,6 +329,7 @@ class BaseSupervised(
                 self._dataset(labelled, kept),
                 self._dataset(labelled, held_out) if len(held_out) else None,
                 settings,
+                needs_certain_gain=self._needs_certain_gain,
             )
         )
         if not result.has_changed:

@@ -5,13 +5,12 @@ from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.base import OutlierMixin
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_random_state, get_tags
 from sklearn.utils.validation import (
     check_is_fitted,
     has_fit_parameter,
-    validate_data,
 )
 
 from sklearn_ae._doc_link import DocLinkMixin
@@ -24,6 +23,7 @@ from sklearn_ae._sklearn_compat import (
 )
 from sklearn_ae.data.tables import dense_rows
 from sklearn_ae.estimators._autoencoder import Autoencoder
+from sklearn_ae.estimators._parameters import NestedParameters
 from sklearn_ae.estimators._unseen_errors import (
     ROWS,
     MedianReconstructor,
@@ -32,10 +32,9 @@ from sklearn_ae.estimators._unseen_errors import (
     weighted_quantile,
 )
 from sklearn_ae.estimators._validation import (
-    TABLE_CHECKS,
     as_array,
     check_sum_of_weights,
-    flat_rows_wanted,
+    validate_table,
 )
 
 # With one row held out, two are left to fit to.
@@ -47,7 +46,7 @@ _QUARTILE = 0.6744897501960817
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, BaseEstimator):
+class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
     """Outlier detection by the reconstruction error of an autoencoder.
 
     An autoencoder that is fitted to usual rows reconstructs unusual ones badly. The
@@ -266,6 +265,12 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, BaseEstimator):
         self.offset_ = self._offset(self.contamination)
 
     def _prototype(self) -> Any:
+        if isinstance(self.autoencoder, type):
+            name = self.autoencoder.__name__
+            raise ValueError(
+                f"autoencoder={name} must be an instance, such as {name}(), not a "
+                "class."
+            )
         if self.autoencoder is not None:
             return self.autoencoder
         # A bounded code cannot grow to reconstruct extreme rows, and this loss limits
@@ -296,11 +301,10 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, BaseEstimator):
         return weight
 
     def _validate(self, X, *, reset: bool) -> Any:
-        table = TABLE_CHECKS | {"ensure_min_samples": _MIN_ROWS if reset else 1}
+        table: dict[str, Any] = {"ensure_min_samples": _MIN_ROWS if reset else 1}
         if not get_tags(self).input_tags.sparse:
             table["accept_sparse"] = False
-        with flat_rows_wanted(X):
-            return validate_data(self, as_array(X), reset=reset, **table)
+        return validate_table(self, X, reset=reset, **table)
 
     # -- scoring -------------------------------------------------------------------
 

@@ -5,11 +5,12 @@ copies the documentation into the estimators.
 """
 
 from dataclasses import dataclass, field
-from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
-from sklearn_ae._sklearn_compat import HasMethods, Interval, RealNotInt, StrOptions
+from sklearn.base import BaseEstimator
+
+from sklearn_ae._sklearn_compat import Interval, StrOptions
 from sklearn_ae.networks._layered import ACTIVATIONS
 from sklearn_ae.objectives.losses import NAMED_LOSSES, Loss
 from sklearn_ae.objectives.terms import Penalty
@@ -50,15 +51,16 @@ class AnyNetwork:
         ``module_and_params``, replaces `hidden_layer_sizes` and keeps the activations
         and `dropout`. A subclass of `torch.nn.Module` with methods ``encode`` and
         ``decode`` is called with ``(n_features, n_components)`` and used as is; the
-        parameters of the dense network and `init` are ignored. Use
+        parameters of the dense network and `init` are ignored, with a warning. Use
         `functools.partial` to pass it further arguments. See
         `sklearn_ae.networks.Network` for what else a network can implement.
     """
 
     network: Any = None
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "network": [type, partial, HasMethods("module_and_params"), None]
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        # `check_network_class` says more than a list of types.
+        "network": "no_validation"
     }
 
 
@@ -214,7 +216,7 @@ class ObjectiveParameters:
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "n_components": [
             Interval(Integral, 1, None, closed="left"),
-            Interval(RealNotInt, 0, 1, closed="neither"),
+            Interval(Real, 0, 1, closed="neither"),
         ],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "output_activation": [StrOptions({"auto", *ACTIVATIONS})],
@@ -224,6 +226,37 @@ class ObjectiveParameters:
         "l2_penalty": [Interval(Real, 0, None, closed="left")],
         "penalties": [list, tuple, None],
     }
+
+
+class NestedParameters(BaseEstimator):
+    """Errors of `set_params` that name the parameter without parameters."""
+
+    def set_params(self, **params: Any) -> Any:
+        """Set the parameters of this estimator.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameter values by name; ``<name>__<nested>`` is a parameter of the object
+            in ``<name>``.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+        """
+        own = self.get_params(deep=False)
+        for key, value in params.items():
+            name, is_nested, _ = key.partition("__")
+            holder = params.get(name, own.get(name))
+            can_set = hasattr(holder, "set_params") and not isinstance(holder, type)
+            if is_nested and name in own and not can_set:
+                raise ValueError(
+                    f"{key}={value!r} cannot be set, since {name}={holder!r} has no "
+                    f"parameters. Set {name} to an object that has them first, or set "
+                    f"{name} itself."
+                )
+        return super().set_params(**params)
 
 
 class MergedConstraints:

@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass, field
 from functools import partial
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 from sklearn.base import clone
 
-from sklearn_ae.estimators._validation import TrainingData
+from sklearn_ae.estimators._validation import TrainingData, is_positive_integer
 from sklearn_ae.networks._wrapper import around
 from sklearn_ae.networks.contract import check_network_class
 from sklearn_ae.networks.dense import DenseNetwork
@@ -214,14 +213,13 @@ def _check_parts(
     parts: Parts, data: TrainingData, is_class: bool, output_activation: str
 ) -> None:
     widths = parts.hidden_layer_sizes
-    if not isinstance(widths, str):
-        for width in np.ravel(np.asarray(widths, dtype=object)):
-            if not isinstance(width, Integral) or width < 1:
-                raise ValueError(
-                    f"hidden_layer_sizes={widths!r} must contain integers of at "
-                    "least 1."
-                )
-    if is_class:
+    if isinstance(widths, tuple | list) and not all(map(is_positive_integer, widths)):
+        raise ValueError(
+            f"hidden_layer_sizes={widths!r} must contain integers of at least 1."
+        )
+    network = parts.network
+    is_specification = hasattr(network, "module_and_params") and not is_class
+    if network is not None and not is_specification:
         check_network_class(parts.network)
     if parts.tied_weights and parts.network is not None:
         raise ValueError(

@@ -7,9 +7,18 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ae.data.inference import module_outputs
-from sklearn_ae.data.tables import mean_and_squares
+from sklearn_ae.data.tables import dense_rows, mean_and_squares
 from sklearn_ae.estimators._trained_net import TrainedNetMixin
-from sklearn_ae.estimators._validation import TABLE_CHECKS, as_array, check_range
+from sklearn_ae.estimators._validation import (
+    TABLE_CHECKS,
+    as_array,
+    check_range,
+    root_mean_square,
+    validate_target,
+    validate_weight,
+    warn_of_other_units,
+    warn_of_target_as_y,
+)
 
 
 def _decode(module, z):
@@ -39,7 +48,8 @@ class ReconstructionMixin(TrainedNetMixin):
         -------
         X_original : ndarray of shape (n_samples, n_outputs)
             The reconstructions, in the precision of the codes. `n_outputs` is the
-            number of columns of `X_target` in `fit`, or else `n_features`.
+            number of columns of `X_target` in `fit`, or else `n_features`. It is an
+            array whatever `set_output` says, as in scikit-learn.
         """
         check_is_fitted(self)
         X = check_array(as_array(X), dtype=TABLE_CHECKS["dtype"], input_name="X")
@@ -61,7 +71,7 @@ class ReconstructionMixin(TrainedNetMixin):
         Returns
         -------
         X_reconstructed : ndarray of shape (n_samples, n_outputs)
-            The same as ``inverse_transform(transform(X))``.
+            The same as ``inverse_transform(transform(X))``, as an array.
         """
         X = self._validate_inference_data(X)
         return self._infer(X, _forward, self._n_outputs)
@@ -87,7 +97,7 @@ class ReconstructionMixin(TrainedNetMixin):
         X = self._validate_inference_data(X)
         shape = X.shape if per_feature else X.shape[:1]
         error = np.empty(shape)
-        for where, squares in self._square_errors(X):
+        for where, squares in self._square_errors(X, X):
             error[where] = squares if per_feature else squares.mean(axis=1)
         return error
 
@@ -106,7 +116,7 @@ class ReconstructionMixin(TrainedNetMixin):
         """
         return -self.reconstruction_error(X)
 
-    def score(self, X, y=None):
+    def score(self, X, y=None, *, X_target=None, sample_weight=None):
         """Compute the share of the variance of `X` that its reconstruction explains.
 
         It is comparable to ``PCA(...).fit(X).explained_variance_ratio_.sum()``. Model
@@ -120,36 +130,60 @@ class ReconstructionMixin(TrainedNetMixin):
         y : Ignored
             Not used, present for API consistency by convention.
 
+        X_target : {array-like, sparse matrix} of shape (n_samples, n_outputs), \
+default=None
+            What the reconstructions are compared with, one row per row of `X`, for
+            instance the clean version of a corrupted row. None means `X` itself.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights of the rows; None means equal weights.
+
         Returns
         -------
         score : float
-            ``1 - sum_i ||x_i - xhat_i||^2 / sum_i ||x_i - mean(x)||^2``. It is 1 for
-            exact reconstructions and 0 for the mean, and there is no lower bound. For
-            constant data it is 1 if the reconstruction is exact, else 0. Computed in
-            double precision.
+            ``1 - sum_i w_i ||t_i - xhat_i||^2 / sum_i w_i ||t_i - mean(t)||^2``, where
+            ``t`` is the target and ``w`` the weights, which are 1 by default. It is 1
+            for exact reconstructions and 0 for the mean, and there is no lower bound.
+            For constant targets it is 1 if the reconstruction is exact, else 0.
+            Computed in double precision.
         """
         X = self._validate_inference_data(X)
-        rows = np.arange(X.shape[0])
-        check_range(X, rows, "X", getattr(self, "feature_names_in_", None))
-        error = sum(float(squares.sum()) for _, squares in self._square_errors(X))
-        _, total = mean_and_squares(X, rows)
+        warn_of_target_as_y(self, X, y, X_target, stacklevel=2)
+        target = X if X_target is None else validate_target(X_target, X)
+        weight, rows = validate_weight(sample_weight, X, min_rows=1)
+        if X_target is None:
+            check_range(X, rows, "X", getattr(self, "feature_names_in_", None))
+        else:
+            check_range(target, rows, "X_target")
+        weight = np.ones(X.shape[0]) if weight is None else weight / weight[rows].mean()
+        errors = self._square_errors(X, target)
+        error = sum(
+            float(weight[where] @ squares.sum(axis=1)) for where, squares in errors
+        )
+        mean, total = mean_and_squares(target, rows, weight)
+        if X_target is not None:
+            scale = float(np.sqrt(total / (len(rows) * target.shape[1])))
+            rms, name = root_mean_square(mean, scale), "the target of fit"
+            warn_of_other_units(rms, self._target_rms, name, stacklevel=2)
         if total == 0:
             return 1.0 if error == 0 else 0.0
         return 1.0 - error / total
 
-    def _check_comparable(self, X) -> None:
-        if self._n_outputs != X.shape[1]:
+    def _check_comparable(self, target) -> None:
+        if self._n_outputs != target.shape[1]:
             raise ValueError(
-                f"The outputs have {self._n_outputs} columns and X has {X.shape[1]}, "
-                "so they cannot be compared. Compare reconstruct(X) with the targets."
+                f"The outputs have {self._n_outputs} columns and the rows that they "
+                f"are compared with have {target.shape[1]}. Pass X_target to score, or "
+                "compare reconstruct(X) with the targets."
             )
 
-    def _square_errors(self, X) -> Iterator[tuple[slice, np.ndarray]]:
+    def _square_errors(self, X, target) -> Iterator[tuple[slice, np.ndarray]]:
         """Squared errors of blocks of rows, in double precision."""
-        self._check_comparable(X)
+        self._check_comparable(target)
         outputs = module_outputs(self.module_, _forward, X, self.device_, doubles=True)
         for where, block, reconstruction in outputs:
+            wanted = block if target is X else dense_rows(target, where)
             # Squares of more than 1e308 are infinite.
             with np.errstate(over="ignore"):
-                squares = np.square(block - reconstruction, dtype=np.float64)
+                squares = np.square(wanted - reconstruction, dtype=np.float64)
             yield where, squares

@@ -7,16 +7,23 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import accuracy_score
 from sklearn.preprocessing import LabelEncoder
+from sklearn.utils import check_consistent_length
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
-from sklearn_ae._sklearn_compat import StrOptions, fit_context
+from sklearn_ae._sklearn_compat import StrOptions, fit_context, is_missing
 from sklearn_ae._units import Affine
 from sklearn_ae.data.tables import mean_and_scale
+from sklearn_ae.estimators._base import BaseAutoencoder
 from sklearn_ae.estimators._base_supervised import BaseSupervised, Labelled
+from sklearn_ae.estimators._denoising import DenoisingAutoencoder
 from sklearn_ae.estimators._validation import check_range
 from sklearn_ae.objectives.losses import CrossEntropy, Loss, SquaredError
+
+# Width of the code by default.
+_CODES = 256
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -44,8 +51,10 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
         The autoencoder to start from. An unfitted one is cloned and fitted to all rows
         of `X`. A fitted one, with or without a `FrozenEstimator`, is copied and used
         as is: `fit` does not change it, `sklearn.base.clone` keeps its weights, and
-        its parameters cannot be set. None is ``DenoisingAutoencoder(256,
-        corruption="masking", code_activation="silu", init="random")``.
+        its parameters cannot be set. None is a `DenoisingAutoencoder` with
+        ``corruption="masking"``. The classifier's has a code of 256 units, ``"silu"``
+        as `code_activation` and ``init="random"``. The regressor's has all principal
+        components, but at most 256: it starts from a linear model of them.
 
     pretrain : bool, default=True
         Whether to train the autoencoder. False starts from its initial weights. Has no
@@ -97,9 +106,10 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
     validation : float or None, default="auto"
         Share of the labelled rows that is held out in fine-tuning, in (0, 1). The
         weights with the lowest loss on these rows are kept. If no epoch improves on
-        the start, the encoder is not changed and the head is trained again on all
-        labelled rows. Small tables hold out 30 rows, but at most a third. None trains
-        on all rows, which is advisable if there are few labels.
+        the start, in the regressor by more than chance, the encoder is not changed and
+        the head is trained again on all labelled rows. Small tables hold out 30 rows,
+        but at most a third. None trains on all rows, which is advisable if there are
+        few labels.
 
     n_iter_no_change : int or None, default=None
         Number of epochs without an improvement after which training stops: of the loss
@@ -188,7 +198,9 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
     encoder are ``autoencoder_.transform(X)``.
 
     If the only labels are -1 and 1, which are usual labels of two classes, both are
-    classes. Otherwise -1 means a missing label. Strings are always classes.
+    classes. Otherwise -1 means a missing label. Strings are always classes; an array of
+    dtype object can hold strings and -1. `score` leaves out rows without a label,
+    whereas ``scoring="accuracy"`` and `SelfTrainingClassifier` count them as errors.
 
     References
     ----------
@@ -236,6 +248,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
         "class_weight": [dict, StrOptions({"balanced"}), None],
     }
     _loss: ClassVar[Loss] = CrossEntropy()
+    _needs_certain_gain: ClassVar[bool] = False
     _y_checks: ClassVar[dict] = {}
 
     @fit_context(prefer_skip_nested_validation=False)
@@ -270,6 +283,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
             If the fit is interrupted. During fine-tuning, the estimator is then fitted,
             with the best weights so far; before that, it is left unchanged.
         """
+        _check_no_gaps(y)
         return self._fit(X, y, sample_weight)
 
     def _labelled(self, X, y, weight, rows) -> Labelled:
@@ -318,9 +332,15 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
             totals = np.bincount(codes, weights=weight[rows])
             of_class = totals.sum() / (len(totals) * totals)
         else:
-            of_class = compute_class_weight(
-                self.class_weight, classes=self.classes_, y=self.classes_[codes]
-            )
+            try:
+                of_class = compute_class_weight(
+                    self.class_weight, classes=self.classes_, y=self.classes_[codes]
+                )
+            except (TypeError, ValueError) as error:
+                raise ValueError(
+                    f"class_weight={self.class_weight!r} does not suit the classes "
+                    f"{self.classes_.tolist()}: {error}"
+                ) from error
         if not (np.all(np.isfinite(of_class)) and of_class.min() >= 0 < of_class.max()):
             raise ValueError(
                 f"class_weight={self.class_weight!r} must contain numbers of at least "
@@ -328,6 +348,16 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
             )
         weight[rows] *= of_class[codes]
         return weight
+
+    def _default_autoencoder(self, labelled: Labelled) -> BaseAutoencoder:
+        return DenoisingAutoencoder(
+            _CODES,
+            corruption="masking",
+            code_activation="silu",
+            init="random",
+            device=self.device,
+            verbose=self.verbose,
+        )
 
     def _target_affine(self, labelled: Labelled) -> Affine:
         return Affine(np.zeros(len(self.classes_)), 1.0)
@@ -401,6 +431,40 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
             return logits[:, 1] - logits[:, 0]
         return logits
 
+    def score(self, X, y, sample_weight=None):
+        """Compute the accuracy on the rows that have a label.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Data to predict for.
+
+        y : array-like of shape (n_samples,)
+            True classes. Rows with ``y == -1`` are left out unless -1 is a class.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        score : float
+            Share of the labelled rows whose class is predicted.
+        """
+        predicted, labels = self.predict(X), np.asarray(y)
+        check_consistent_length(predicted, labels, sample_weight)
+        rows = np.arange(len(labels))
+        if labels.ndim == 1 and not any(label == -1 for label in self.classes_):
+            has_label = labels != -1
+            rows = np.flatnonzero(np.broadcast_to(has_label, len(labels)))
+        if len(rows) == 0:
+            raise ValueError("y has no labelled rows: all of them are -1.")
+        weight = None if sample_weight is None else np.asarray(sample_weight)[rows]
+        labels = labels[rows]
+        if labels.dtype == object:
+            # Classes and -1 in one array; scikit-learn takes no objects but strings.
+            labels = np.array(labels.tolist())
+        return accuracy_score(labels, predicted[rows], sample_weight=weight)
+
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class AutoencoderRegressor(RegressorMixin, BaseSupervised):
@@ -423,8 +487,10 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
         The autoencoder to start from. An unfitted one is cloned and fitted to all rows
         of `X`. A fitted one, with or without a `FrozenEstimator`, is copied and used
         as is: `fit` does not change it, `sklearn.base.clone` keeps its weights, and
-        its parameters cannot be set. None is ``DenoisingAutoencoder(256,
-        corruption="masking", code_activation="silu", init="random")``.
+        its parameters cannot be set. None is a `DenoisingAutoencoder` with
+        ``corruption="masking"``. The classifier's has a code of 256 units, ``"silu"``
+        as `code_activation` and ``init="random"``. The regressor's has all principal
+        components, but at most 256: it starts from a linear model of them.
 
     pretrain : bool, default=True
         Whether to train the autoencoder. False starts from its initial weights. Has no
@@ -476,9 +542,10 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
     validation : float or None, default="auto"
         Share of the labelled rows that is held out in fine-tuning, in (0, 1). The
         weights with the lowest loss on these rows are kept. If no epoch improves on
-        the start, the encoder is not changed and the head is trained again on all
-        labelled rows. Small tables hold out 30 rows, but at most a third. None trains
-        on all rows, which is advisable if there are few labels.
+        the start, in the regressor by more than chance, the encoder is not changed and
+        the head is trained again on all labelled rows. Small tables hold out 30 rows,
+        but at most a third. None trains on all rows, which is advisable if there are
+        few labels.
 
     n_iter_no_change : int or None, default=None
         Number of epochs without an improvement after which training stops: of the loss
@@ -580,6 +647,8 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
     """
 
     _loss: ClassVar[Loss] = SquaredError()
+    # By default the start is a linear model, which may well be the best one.
+    _needs_certain_gain: ClassVar[bool] = True
     _y_checks: ClassVar[dict] = {"multi_output": True, "y_numeric": True}
 
     @fit_context(prefer_skip_nested_validation=False)
@@ -622,6 +691,15 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
         check_range(target, rows, "y")
         return Labelled(X, target, weight, rows, None)
 
+    def _default_autoencoder(self, labelled: Labelled) -> BaseAutoencoder:
+        # The linear path of the encoder keeps all that a linear model can use.
+        return DenoisingAutoencoder(
+            min(_CODES, len(labelled.rows), self.n_features_in_),
+            corruption="masking",
+            device=self.device,
+            verbose=self.verbose,
+        )
+
     def _target_affine(self, labelled: Labelled) -> Affine:
         return Affine(*mean_and_scale(labelled.target, labelled.rows, labelled.weight))
 
@@ -651,6 +729,23 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
+
+
+def _check_no_gaps(y: Any) -> None:
+    """Raise a ValueError that says how to mark missing labels."""
+    labels = np.asarray(y)
+    if labels.dtype.kind == "f":
+        gaps = np.isnan(labels)
+    elif labels.dtype == object:
+        gaps = np.array([is_missing(label) for label in labels.ravel()], dtype=bool)
+    else:
+        return
+    if gaps.any():
+        raise ValueError(
+            f"Input y contains NaN: {gaps.sum()} labels are missing. Replace them by "
+            "-1, which marks rows without a label; among strings, in an array of dtype "
+            "object."
+        )
 
 
 def _has_label(y: np.ndarray) -> np.ndarray:

@@ -3,20 +3,20 @@
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
+import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ae._ambient import default_modes
+from sklearn_ae._failures import network_failures_named
 from sklearn_ae.data.batches import ArrayDataset
 from sklearn_ae.data.inference import module_outputs
-from sklearn_ae.estimators._validation import (
-    TABLE_CHECKS,
-    as_array,
-    flat_rows_wanted,
-)
+from sklearn_ae.estimators._validation import validate_table
+from sklearn_ae.networks.contract import offers
 from sklearn_ae.persistence.recipe import Recipe
 from sklearn_ae.persistence.state import dump_state, load_state
 from sklearn_ae.training.hardware import is_available
@@ -27,6 +27,10 @@ from sklearn_ae.training.settings import OPTIMIZERS
 
 def _encode(module, x):
     return module.encode(x)
+
+
+def _hidden(module, x):
+    return torch.cat(module.hidden_activations(x), dim=1)
 
 
 class TrainedNetMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
@@ -43,7 +47,8 @@ class TrainedNetMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         if net is not None:
             state, listeners = dump_state(net), (net.callbacks, net.verbose)
         try:
-            yield
+            with network_failures_named():
+                yield
         except BaseException:
             vars(self).clear()
             vars(self).update(before)
@@ -134,10 +139,41 @@ class TrainedNetMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         X = self._validate_inference_data(X)
         return self._infer(X, _encode, self.n_components_)
 
+    def hidden_activations(self, X):
+        """Compute the activations of the hidden layers.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Data to encode and, if there is a decoder, to decode.
+
+        Returns
+        -------
+        activations : list of ndarray of shape (n_samples, n_units)
+            One array per hidden layer, from the input to the output, in the precision
+            of `X`. The layers of the encoder come first; the code is not among them.
+            Feature maps of convolutions are flattened.
+        """
+        X = self._validate_inference_data(X)
+        module = self.module_
+        if offers(module.network).encoder_activations is None:
+            raise ValueError(
+                f"{type(module.network).__name__} does not give the activations of its "
+                "hidden layers. It needs the method encoder_activations; see "
+                "sklearn_ae.networks.Network."
+            )
+        with torch.no_grad():
+            row = torch.zeros(1, X.shape[1], dtype=torch.float32, device=self.device_)
+            widths = [layer.shape[1] for layer in module.hidden_activations(row)]
+        if not widths:
+            return []
+        n_columns = sum(widths)
+        table = self._infer(X, _hidden, n_columns, width=n_columns)
+        return np.split(table, np.cumsum(widths)[:-1], axis=1)
+
     def _validate_inference_data(self, X):
         check_is_fitted(self)
-        with flat_rows_wanted(X):
-            return validate_data(self, as_array(X), reset=False, **TABLE_CHECKS)
+        return validate_table(self, X, reset=False)
 
     def _infer(
         self,
@@ -184,7 +220,7 @@ class TrainedNetMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         net_state = state.pop("_net_state", None)
         version = state.pop("_sklearn_ae_version", None)
         super().__setstate__(state)
-        if net_state is None:
+        if net_state is None and "_recipe" not in state:
             return
         if version != _package_version():
             warnings.warn(
@@ -193,12 +229,22 @@ class TrainedNetMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
                 UserWarning,
                 stacklevel=2,
             )
-        if not is_available(self.device_):
-            self.device_ = "cpu"
-        self._recipe = Recipe.from_plain(self._recipe)
-        with default_modes():
-            net = self._make_net()
-            load_state(net, net_state)
+        try:
+            for name in ("n_components_", "n_features_in_", "device_"):
+                getattr(self, name)
+            if not is_available(self.device_):
+                self.device_ = "cpu"
+            self._recipe = Recipe.from_plain(self._recipe)
+            with default_modes():
+                net = self._make_net()
+                load_state(net, net_state)
+        except Exception as error:
+            raise UnpicklingError(
+                f"This {type(self).__name__} was saved by sklearn_ae {version} in a "
+                f"form that {_package_version()} cannot load "
+                f"({type(error).__name__}: {error}). Load it with the version that "
+                "saved it, or fit it again."
+            ) from error
         self.net_ = net
 
 

@@ -112,6 +112,11 @@ class PrototypeFits:
 
     def _splits(self, keep: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
         if not isinstance(self.cv, Integral):
+            if isinstance(self.cv, list) and not _are_pairs_of_rows(self.cv):
+                raise ValueError(
+                    f"cv={self.cv!r} must be pairs of arrays: rows to train on, and "
+                    "held-out rows."
+                )
             splits = list(check_cv(self.cv).split(self.X))
             held_out = np.sort(np.concatenate([held_out for _, held_out in splits]))
             if not np.array_equal(held_out, np.arange(len(keep))):
@@ -128,6 +133,15 @@ class PrototypeFits:
             part[rows] = np.arange(len(rows)) % n_parts
         each = [part == i for i in range(n_parts)]
         return [(np.flatnonzero(~held), np.flatnonzero(held)) for held in each]
+
+
+def _are_pairs_of_rows(splits: list[Any]) -> bool:
+    return bool(splits) and all(
+        isinstance(pair, tuple | list)
+        and len(pair) == 2
+        and all(np.ndim(rows) == 1 for rows in pair)
+        for pair in splits
+    )
 
 
 class MedianReconstructor:

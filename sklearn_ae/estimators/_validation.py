@@ -1,5 +1,6 @@
 """Validation of the arguments of `fit`."""
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -78,25 +79,8 @@ def validate_training_data(
 ) -> TrainingData:
     """Check the arguments of `fit`. `reset` means a first fit."""
     least = 2 if reset else 1
-    with flat_rows_wanted(X):
-        X = validate_data(
-            estimator,
-            as_array(X),
-            reset=reset,
-            ensure_min_samples=least,
-            **TABLE_CHECKS,
-        )
-    target = None
-    if X_target is not None:
-        with flat_rows_wanted(X_target, "X_target"):
-            target = check_array(
-                as_array(X_target), input_name="X_target", **TABLE_CHECKS
-            )
-        if target.shape[0] != X.shape[0]:
-            raise ValueError(
-                f"X_target has {target.shape[0]} rows, but X has {X.shape[0]}; both "
-                "must have the same number."
-            )
+    X = validate_table(estimator, X, reset=reset, ensure_min_samples=least)
+    target = None if X_target is None else validate_target(X_target, X)
     weight, rows = validate_weight(sample_weight, X, min_rows=least)
     if weight is not None:
         if np.ptp(weight[rows]) == 0:
@@ -108,6 +92,99 @@ def validate_training_data(
         check_range(target, rows, "X_target")
     n_outputs = X.shape[1] if target is None else target.shape[1]
     return TrainingData(X, target, weight, rows, X.shape[1], n_outputs)
+
+
+def validate_table(estimator: Any, X: Any, *args: Any, **kwargs: Any) -> Any:
+    """`validate_data` for tables; its error for NaN says how to fill the gaps."""
+    try:
+        with flat_rows_wanted(X):
+            return validate_data(
+                estimator, as_array(X), *args, **(TABLE_CHECKS | kwargs)
+            )
+    except ValueError as error:
+        _raise_with_remedy(error, "X")
+        raise
+
+
+def validate_target(X_target: Any, X: Any) -> Any:
+    """The targets of the rows of `X`."""
+    try:
+        with flat_rows_wanted(X_target, "X_target"):
+            target = check_array(
+                as_array(X_target), input_name="X_target", **TABLE_CHECKS
+            )
+    except ValueError as error:
+        _raise_with_remedy(error, "X_target")
+        raise
+    if target.shape[0] != X.shape[0]:
+        raise ValueError(
+            f"X_target has {target.shape[0]} rows, but X has {X.shape[0]}; both "
+            "must have the same number."
+        )
+    return target
+
+
+def _raise_with_remedy(error: ValueError, name: str) -> None:
+    # Scikit-learn's own message recommends gradient boosting.
+    if str(error).startswith(f"Input {name} contains NaN"):
+        raise ValueError(
+            f"Input {name} contains NaN. Fill in missing values first, for instance "
+            "with sklearn.impute.SimpleImputer or KNNImputer as an earlier step of a "
+            "pipeline."
+        ) from error
+
+
+def warn_of_target_as_y(
+    estimator: Any, X: Any, y: Any, X_target: Any, *, stacklevel: int
+) -> None:
+    """Warn if an ignored `y` looks like the target of the reconstruction.
+
+    A single column is more likely a label.
+    """
+    if y is None or y is X or X_target is not None:
+        return
+    shape = np.shape(y[:1]) if isinstance(y, list) else getattr(y, "shape", ())
+    n_features = estimator.n_features_in_
+    if len(shape) == 2 and shape[1] == n_features > 1:
+        warnings.warn(
+            f"y is ignored, but it has {n_features} columns, as many as X. If it holds "
+            "the clean rows to reconstruct, pass X_target=y.",
+            UserWarning,
+            stacklevel=stacklevel + 1,
+        )
+
+
+# Ratio of root mean squares that neither noise nor gaps explain.
+_OTHER_UNITS = 30.0
+
+
+def root_mean_square(mean: np.ndarray, scale: float) -> float:
+    """That of all entries, from the result of `mean_and_scale`."""
+    return float(np.sqrt(np.mean(np.square(mean)) + scale**2))
+
+
+def warn_of_other_units(
+    target: float, other: float, name: str, *, stacklevel: int
+) -> None:
+    """Warn if root mean squares differ as those of different units.
+
+    Parameters
+    ----------
+    target : float
+        Root mean square of `X_target`.
+    other : float
+        That of what it should be similar to, which `name` says.
+    """
+    low, high = sorted([target, other])
+    if low > 0 and high > _OTHER_UNITS * low:
+        warnings.warn(
+            f"X_target has a root mean square of {target:.3g}, and {name} one of "
+            f"{other:.3g}: are the units different? A pipeline scales X but not "
+            "X_target. transform_input=['X_target'] makes it scale X_target, too, but "
+            "in fit only.",
+            UserWarning,
+            stacklevel=stacklevel + 1,
+        )
 
 
 def validate_weight(

@@ -68,7 +68,7 @@ class VariationalAutoencoder(BaseAutoencoder, Start, AnyNetwork, HiddenLayers):
         ``module_and_params``, replaces `hidden_layer_sizes` and keeps the activations
         and `dropout`. A subclass of `torch.nn.Module` with methods ``encode`` and
         ``decode`` is called with ``(n_features, n_components)`` and used as is; the
-        parameters of the dense network and `init` are ignored. Use
+        parameters of the dense network and `init` are ignored, with a warning. Use
         `functools.partial` to pass it further arguments. See
         `sklearn_ae.networks.Network` for what else a network can implement.
 

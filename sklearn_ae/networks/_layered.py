@@ -130,6 +130,15 @@ def hidden_stack(
     return nn.Sequential(*stack)
 
 
+def _activations(stack: nn.Sequential, x: Tensor) -> list[Tensor]:
+    found = []
+    for layer in stack:
+        x = layer(x)
+        if isinstance(layer, tuple(ACTIVATIONS.values())):
+            found.append(x.flatten(1))
+    return found
+
+
 class LayeredNetwork(Network):
     """Encoder and decoder, each a stack of layers with an optional linear path beside.
 
@@ -193,6 +202,14 @@ class LayeredNetwork(Network):
         if self.decoder_path is not None:
             output = output + self.decoder_path(z)
         return self.output_activation(output)
+
+    def encoder_activations(self, x: Tensor) -> list[Tensor]:
+        """Outputs of the encoder's hidden layers after their activations, flat."""
+        return _activations(self.encoder, x)
+
+    def decoder_activations(self, z: Tensor) -> list[Tensor]:
+        """Outputs of the decoder's hidden layers after their activations, flat."""
+        return _activations(self.decoder, z)
 
     @torch.no_grad()
     def reset_parameters_from(self, generator: torch.Generator) -> None:

@@ -43,6 +43,16 @@ class Wrapper(Network):
     def decode(self, z: Tensor) -> Tensor:
         return self.network.decode(z)
 
+    @property
+    def encoder_activations(self) -> Any:
+        """That of the inner network."""
+        return offers(self.network).encoder_activations
+
+    @property
+    def decoder_activations(self) -> Any:
+        """That of the inner network."""
+        return offers(self.network).decoder_activations
+
     def reset_parameters_from(self, generator: torch.Generator) -> None:
         """Draw the weights of the inner network, unless it draws them itself."""
         reset = offers(self.network).reset_parameters_from

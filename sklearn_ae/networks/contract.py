@@ -29,6 +29,8 @@ class Offers:
     hidden: Any = None
     code: Any = None
     n_hidden: Any = None
+    encoder_activations: Any = None
+    decoder_activations: Any = None
     weight_scales: Any = None
 
 
@@ -103,6 +105,11 @@ class Network(nn.Module, Offers, ABC):
 
     n_hidden : int or None
         Width of the last hidden layer, for networks with `hidden` and `code`.
+
+    encoder_activations, decoder_activations : callable or None
+        ``encoder_activations(x)`` and ``decoder_activations(z)`` return the activations
+        of the hidden layers, as a list of tensors of shape (n, n_units).
+        `hidden_activations` of the estimators needs them.
 
     weight_scales : callable or None
         ``weight_scales(input, output, code_scale)`` returns a dict with a factor for
@@ -201,28 +208,45 @@ def offers(network: Any) -> Offers:
 def check_network_class(network: Any) -> None:
     """Raise a ValueError if a class is not a class of networks."""
     cls = network.func if isinstance(network, partial) else network
-    if isinstance(network, partial) and network.args:
+    widths = {"n_features", "n_components"}
+    if isinstance(network, partial) and (network.args or widths & {*network.keywords}):
         raise ValueError(
-            f"network={network!r} must have keyword arguments only; n_features and "
-            "n_components come first."
+            f"network={network!r} must have keyword arguments only, and neither "
+            "n_features nor n_components, which come first."
+        )
+    if isinstance(network, nn.Module):
+        name = type(network).__name__
+        raise ValueError(
+            f"network={name}(...) must be a class, not an instance, since fit makes "
+            f"the network. Pass network={name} or, for further arguments, "
+            f"functools.partial({name}, ...)."
         )
     if not (isinstance(cls, type) and issubclass(cls, nn.Module)):
         raise ValueError(
             f"network={network!r} must be a subclass of torch.nn.Module that takes "
-            "(n_features, n_components) and has encode and decode."
+            "(n_features, n_components) and has encode and decode, a functools.partial "
+            "of one, a specification such as ConvolutionalNetwork(), or None."
         )
     if issubclass(cls, Network) and inspect.isabstract(cls):
         missing = ", ".join(sorted(cls.__abstractmethods__))
         raise ValueError(f"network={network!r} must define {missing}.")
 
 
-def check_network(network: Any, x: Tensor, n_components: int, n_outputs: int) -> Tensor:
+def check_network(
+    network: Any,
+    x: Tensor,
+    n_components: int,
+    n_outputs: int,
+    *,
+    needs_unit_interval: bool = False,
+) -> Tensor:
     """Check a network on some rows, and return their codes.
 
     Raises
     ------
     ValueError
-        If a method is missing, or if codes or outputs have a wrong shape.
+        If a method is missing, if codes or outputs have a wrong shape or, with
+        `needs_unit_interval`, if outputs are not in [0, 1].
     """
     for name in REQUIRED:
         if not callable(getattr(network, name, None)):
@@ -240,4 +264,9 @@ def check_network(network: Any, x: Tensor, n_components: int, n_outputs: int) ->
                 f"{name} gives shape {tuple(tensor.shape)} for {len(x)} rows, not "
                 f"({len(x)}, {width})"
             )
+    if needs_unit_interval and not ((output >= 0) & (output <= 1)).all():
+        raise ValueError(
+            f"decode gives values in [{output.min():.3g}, {output.max():.3g}], but the "
+            "loss needs outputs in [0, 1]; end decode with a sigmoid"
+        )
     return code

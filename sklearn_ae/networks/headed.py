@@ -79,6 +79,7 @@ class HeadedNetwork(Wrapper):
 
     code_mean: Tensor
     code_scale: Tensor
+    decoder_activations = None
 
     def __init__(
         self, n_features: int, n_components: int, *, n_outputs: int, **params: Any

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from sklearn_ae._units import Units
+from sklearn_ae.networks.contract import offers
 
 
 class Standardized(nn.Module):
@@ -59,6 +60,15 @@ class Standardized(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.decode(self.encode(x))
+
+    def hidden_activations(self, x: Tensor) -> list[Tensor]:
+        """The hidden layers from input to output, for networks that give them."""
+        x = self.standardize(x)
+        offered = offers(self.network)
+        layers = list(offered.encoder_activations(x))
+        if offered.decoder_activations is not None:
+            layers += offered.decoder_activations(self.network.encode(x))
+        return layers
 
     def in_double_precision(self) -> "Standardized":
         """A copy in double precision, kept until a weight changes."""

@@ -47,8 +47,8 @@ def watched_interrupts() -> Iterator[Interrupts]:
             interrupts.received = True
             raise
 
-    signal.signal(signal.SIGINT, note)
     try:
+        signal.signal(signal.SIGINT, note)
         yield interrupts
     finally:
         signal.signal(signal.SIGINT, handler)

@@ -325,7 +325,10 @@ def train(training: Training, *, alone: bool = False) -> TrainingResult:
                 return training.finish(interrupt)
             except KeyboardInterrupt as error:
                 interrupt = interrupts.of_user(error) or interrupt
-            except BaseException:
+            except BaseException as error:
+                if interrupt is not None:
+                    # Parts that an interrupt kept from starting may fail at the end.
+                    raise interrupt from error
                 training.close()
                 raise
 

@@ -11,6 +11,7 @@ import torch
 from scipy import sparse
 from sklearn.utils import check_array
 from skorch.callbacks import Callback
+from skorch.exceptions import SkorchException
 from torch import Tensor
 
 from sklearn_ae._ambient import default_modes
@@ -119,10 +120,16 @@ class AutoencoderNet(skorch.NeuralNet):
         try:
             self.module_ = self.module(*widths, **params)
         except Exception as error:
+            # Of a wrapper, the network inside it, which is the user's.
+            network = params.get("network", self.module)
+            own = params.get("network_params", params)
+            kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
             raise ValueError(
-                f"network={self.module!r} cannot be made with n_features={widths[0]}, "
-                f"n_components={widths[1]} and {params}: {error}"
+                f"network={network!r} cannot be made with n_features={widths[0]}, "
+                f"n_components={widths[1]} and {own}: {kind}{error}"
             ) from error
+        if not any(parameter.requires_grad for parameter in self.module_.parameters()):
+            raise ValueError(f"network={self.module!r} has no parameters to train.")
         reset = offers(self.module_).reset_parameters_from
         if reset is not None:
             reset(self.generators_["weights"])
@@ -234,6 +241,29 @@ class AutoencoderNet(skorch.NeuralNet):
             super().notify(method_name, **cb_kwargs)
         except KeyboardInterrupt as error:
             raise CallbackStop from error
+        except (KeyError, SkorchException) as error:
+            if "valid_" not in str(error) or "valid_loss" in self.history[-1]:
+                raise
+            raise ValueError(
+                "A callback looks for a loss on held-out rows, but this training has "
+                "none, since validation is None or a number of folds, or in "
+                "partial_fit. Set validation to a share such as 0.1, or let the "
+                f"callback monitor 'train_loss': {error}"
+            ) from error
+
+    def set_params(self, **kwargs: Any) -> "AutoencoderNet":
+        """Set parameters of the net, but not of an initialised network."""
+        fixed = [
+            name
+            for name in kwargs
+            if name.partition("__")[0] in ("module", "criterion", "optimizer")
+        ]
+        if self.initialized_ and fixed:
+            raise ValueError(
+                f"{fixed[0]}={kwargs[fixed[0]]!r} cannot be set: the net belongs to a "
+                "fitted estimator. Set parameters of the estimator, and fit it again."
+            )
+        return super().set_params(**kwargs)
 
     def on_train_end(self, net: Any, X: Any = None, y: Any = None, **kw: Any) -> None:
         self.set_mode(False)

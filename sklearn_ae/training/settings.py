@@ -15,7 +15,7 @@ import torch
 from sklearn.utils import check_random_state
 from torch.optim import Optimizer
 
-from sklearn_ae._sklearn_compat import Interval, RealNotInt, StrOptions
+from sklearn_ae._sklearn_compat import Interval, StrOptions
 from sklearn_ae.training import eager_optimizers, sizes
 from sklearn_ae.training.hardware import resolve_device
 
@@ -31,7 +31,7 @@ OPTIMIZERS: dict[str, tuple[type[Any], dict[str, Any], float]] = {
     "momentum": (eager_optimizers.SGD, {"momentum": 0.9}, 2e-3),
     "nesterov": (eager_optimizers.SGD, {"momentum": 0.9, "nesterov": True}, 2e-3),
     "adagrad": (eager_optimizers.Adagrad, {}, 1e-2),
-    "rmsprop": (eager_optimizers.RMSprop, {}, 1e-3),
+    "rmsprop": (eager_optimizers.RMSprop, {}, 5e-3),
     "adam": (eager_optimizers.Adam, _ADAM, 5e-3),
     "adamw": (eager_optimizers.AdamW, _ADAM | {"weight_decay": 0.3}, 5e-3),
 }
@@ -223,7 +223,7 @@ class TrainingParameters:
         "validation": [
             StrOptions({"auto"}),
             Interval(Integral, 2, None, closed="left"),
-            Interval(RealNotInt, 0, 1, closed="neither"),
+            Interval(Real, 0, 1, closed="neither"),
             None,
         ],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), None],
@@ -233,6 +233,18 @@ class TrainingParameters:
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
+
+    def _check_training(self, device: str) -> tuple[dict[str, Any], float]:
+        """Arguments and learning rate of the optimizer.
+
+        Raises a ValueError if the callbacks or the optimizer cannot be used.
+        """
+        _check_callbacks(self.callbacks)
+        given = None if self.learning_rate == "auto" else float(self.learning_rate)
+        _, params, rate = resolve_optimizer(
+            self.optimizer, self.optimizer_params, given, device
+        )
+        return params, rate
 
     def _resolve_training(
         self, n_rows: int, *, n_folds: int | None = None
@@ -244,20 +256,8 @@ class TrainingParameters:
 
         Raises a ValueError if parameters contradict each other.
         """
-        for callback in self.callbacks or ():
-            is_named = isinstance(callback, tuple) and len(callback) == 2
-            named = callback[1] if is_named else callback
-            if not hasattr(named, "on_train_begin"):
-                raise ValueError(
-                    f"callbacks={self.callbacks!r} must hold skorch callbacks, but "
-                    f"{named!r} is not one."
-                )
-        _, optimizer_params, learning_rate = resolve_optimizer(
-            self.optimizer,
-            self.optimizer_params,
-            None if self.learning_rate == "auto" else float(self.learning_rate),
-        )
         self.device_ = resolve_device(self.device)
+        optimizer_params, learning_rate = self._check_training(self.device_)
         is_conditioned = n_folds is not None
         batch_size, max_epochs = self.batch_size, self.max_epochs
         if batch_size == "auto":
@@ -303,20 +303,44 @@ class TrainingParameters:
         )
 
 
+def _check_callbacks(callbacks: list[Any] | None) -> None:
+    names = []
+    for callback in callbacks or ():
+        named = callback
+        if isinstance(callback, tuple) and len(callback) == 2:
+            name, named = callback
+            names.append(name)
+        if not hasattr(named, "on_train_begin"):
+            raise ValueError(
+                f"callbacks={callbacks!r} must hold skorch callbacks or pairs of a "
+                f"name and a callback, but {callback!r} is neither."
+            )
+    if not all(isinstance(name, str) for name in names) or len({*names}) < len(names):
+        raise ValueError(
+            f"callbacks={callbacks!r} must have different strings as names, not "
+            f"{names!r}."
+        )
+
+
 def resolve_optimizer(
     optimizer: str | type[Any],
     params: dict[str, Any] | None,
     learning_rate: float | None,
+    device: str = "cpu",
 ) -> tuple[type[Any], dict[str, Any], float]:
     """The class, its settings and the learning rate; the fused kernel if there is one.
 
-    A class that is passed in gets its own default learning rate. Settings that do not
-    suit the class are a ValueError.
+    A class that is passed in gets its own default learning rate. An optimizer that
+    cannot take a step with these settings is a ValueError.
     """
     if params and "lr" in params:
         raise ValueError(
             f"optimizer_params={params!r} must not hold 'lr'; set learning_rate "
             "instead."
+        )
+    if params and params.get("maximize"):
+        raise ValueError(
+            f"optimizer_params={params!r} must not maximize: losses are minimised."
         )
     if isinstance(optimizer, type) and not issubclass(optimizer, Optimizer):
         raise ValueError(
@@ -339,12 +363,22 @@ def resolve_optimizer(
     }:
         settings["fused"] = True
     try:
-        cls([torch.zeros(1, requires_grad=True)], lr=rate, **settings)
-    except (TypeError, ValueError) as error:
+        _try_optimizer(cls, settings | {"lr": rate}, device)
+    except Exception as error:
         raise ValueError(
-            f"optimizer_params={params!r} do not suit optimizer={optimizer!r}: {error}"
+            f"optimizer={optimizer!r} with optimizer_params={params!r} cannot train a "
+            f"network: {error}"
         ) from error
     return cls, settings, rate
+
+
+def _try_optimizer(cls: type[Any], settings: dict[str, Any], device: str) -> None:
+    """Take a step for a weight matrix and a bias."""
+    params = [torch.zeros(shape, device=device) for shape in ((2, 2), (2,))]
+    for param in params:
+        param.requires_grad_().grad = torch.ones_like(param)
+    loss = torch.zeros((), device=device)
+    cls(params, **settings).step(lambda: loss)
 
 
 def _stratified(

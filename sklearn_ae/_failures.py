@@ -1,0 +1,36 @@
+"""Errors of user-defined networks."""
+
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from torch import nn
+
+
+@contextmanager
+def network_failures_named() -> Iterator[None]:
+    """Turn an error inside a user-defined network into a ValueError that says so.
+
+    Networks are called from many places; the traceback tells whether one has failed.
+    """
+    try:
+        yield
+    except Exception as error:
+        cls = _failed_network(error)
+        if cls is None:
+            raise
+        raise ValueError(
+            f"network={cls!r} failed: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _failed_network(error: Exception) -> type | None:
+    """The class of the user-defined network that raised an error, if one has."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        owner = frame.f_locals.get("self")
+        is_network = isinstance(owner, nn.Module) and all(
+            callable(getattr(owner, name, None)) for name in ("encode", "decode")
+        )
+        if is_network and type(owner).__module__.split(".")[0] != __package__:
+            return type(owner)
+    return None
