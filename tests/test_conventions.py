@@ -325,6 +325,7 @@ def test_sample_weight_is_routed_through_a_grid_search(table):
     weight = np.r_[np.ones(30), np.zeros(30)]
     with config_context(enable_metadata_routing=True):
         autoencoder = Autoencoder(2, max_epochs=0).set_fit_request(sample_weight=True)
+        autoencoder.set_score_request(sample_weight=False)
         search = GridSearchCV(autoencoder, {"n_components": [1, 2]}, cv=2)
         rows = np.arange(60).reshape(2, 30).T.ravel()  # some weight in both halves
         search.fit(table[rows], sample_weight=weight[rows])
