@@ -304,7 +304,7 @@ WRONG_OF = WRONG_OF_VARIANTS | {
 }
 # Values for any parameter, mostly of a wrong type.
 ODD = [None, True, 0, -1, 1.5, float("nan"), float("inf"), 2 + 1j, "", "auto", "word"]
-ODD += [b"auto", (), [], {}, [None], ((3, 2),), ("a",), [("a",)], object(), print, int]
+ODD += [(), [], {}, [None], ((3, 2),), ("a",), [("a",)], object(), print, int]
 ODD += [np.nan, np.float16(0.5), np.array(2), np.array([1, 2]), np.array([]), pd.NA]
 ODD += [np.str_("auto"), np.datetime64("2020-01-01"), sparse.eye(2), Callback]
 ODD += [torch.tensor(1.0), Autoencoder, Autoencoder(), SquaredError, L2Penalty(-1.0)]

@@ -8,16 +8,23 @@ import pytest
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.decomposition import PCA
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.model_selection import GridSearchCV, KFold, ShuffleSplit, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_ae import Autoencoder, AutoencoderOutlierDetector
+from sklearn_ae.batched import run_together
+from sklearn_ae.estimators import _outlier, _unseen_errors
 
+# Folds of which the first one trains on a single row.
+HALVES = [
+    (np.arange(1), np.arange(75, 150)),
+    (np.arange(75, 150), np.arange(75)),
+]
 FOLDS = KFold(3, shuffle=True, random_state=0)
 
 
@@ -39,8 +46,15 @@ def detector(autoencoder=None, **params):
     )
 
 
+@pytest.fixture
+def few_epochs(monkeypatch):
+    """The default autoencoder trains for ten epochs."""
+    monkeypatch.setattr(_outlier, "_TRAINED_ROWS", 0)
+
+
 def cheap(**params):
-    return Autoencoder(**({"n_components": 2, "max_epochs": 3} | params))
+    few = {"n_components": 2, "max_epochs": 3, "validation": None}
+    return Autoencoder(**(few | params))
 
 
 # -- the numbers -----------------------------------------------------------------------
@@ -50,13 +64,14 @@ def square_errors(model, X):
     return (X - model.inverse_transform(model.transform(X))) ** 2
 
 
-def stand_out_beyond(errors):
+def quantile(values, share):
+    return np.quantile(values, share, method="averaged_inverted_cdf")
+
+
+def stand_out_beyond(errors, width=2):
     roots = np.cbrt(errors)
-    median, quartile = (
-        np.quantile(roots, share, method="averaged_inverted_cdf")
-        for share in (0.5, 0.75)
-    )
-    return (median + 2 * (quartile - median) / 0.6744897501960817) ** 3
+    median = quantile(roots, 0.5)
+    return (median + width * (quantile(roots, 0.75) - median) / 0.6744897501960817) ** 3
 
 
 def rows_kept(errors, means):
@@ -85,8 +100,9 @@ def test_numbers_without_trimming(seed):
     scores = -(square_errors(PCA(2).fit(X), X) / scale).mean(axis=1)
     np.testing.assert_allclose(fitted.training_scores_, scores)
     np.testing.assert_allclose(fitted.score_samples(X), scores)
-    limit = stand_out_beyond(-fitted.held_out_scores_)
-    assert fitted.offset_ == pytest.approx(-limit)
+    errors = -fitted.held_out_scores_
+    usual = errors[errors <= stand_out_beyond(errors, width=3)]
+    assert fitted.offset_ == pytest.approx(-quantile(usual, 0.95))
     assert fitted.support_.all()
 
 
@@ -180,10 +196,37 @@ def test_constant_features(seed):
     odd[:, 1] = 4.0
     assert (fitted.predict(odd) == -1).all()
     assert (fitted.feature_errors(odd).argmax(axis=1) == 1).all()
-    constant = detector(PCA(1)).fit(np.ones((20, 3)))
-    np.testing.assert_array_equal(constant.feature_scale_, 1.0)
-    np.testing.assert_array_equal(constant.predict(np.ones((2, 3))), 1)
-    np.testing.assert_array_equal(constant.predict(np.zeros((2, 3))), -1)
+
+
+@pytest.mark.parametrize("autoencoder", [PCA(1), None], ids=["PCA", "default"])
+@pytest.mark.parametrize("value", [0.0, 0.1, 1.0, -1e7])
+@pytest.mark.filterwarnings("ignore:invalid value encountered in divide")
+def test_constant_tables(value, autoencoder, few_epochs):
+    X = np.full((100, 5), value)
+    fitted = AutoencoderOutlierDetector(autoencoder, random_state=0).fit(X)
+    np.testing.assert_array_equal(fitted.predict(X), 1)
+    np.testing.assert_array_equal(fitted.score_samples(X), 0)
+    # The last bits are rounding.
+    nearly = np.nextafter(X, np.inf)
+    np.testing.assert_array_equal(fitted.predict(nearly), 1)
+    other = X + max(1e-6, 1e-6 * abs(value))
+    np.testing.assert_array_equal(fitted.predict(other), -1)
+
+
+@pytest.mark.parametrize("value", [0.1, 0.0])
+def test_idle_rows(value, seed, few_epochs):
+    X = np.full((100, 5), value)
+    X[95:] = np.random.RandomState(seed).standard_normal((5, 5))
+    fitted = AutoencoderOutlierDetector(random_state=seed).fit(X)
+    np.testing.assert_array_equal(fitted.predict(X) == -1, np.arange(100) >= 95)
+
+
+def test_errors_at_the_level_of_rounding_are_none(seed):
+    X = draw(seed)[:, :3] + 1e3
+    with pytest.warns(UserWarning, match="reconstructs all features .* up to rounding"):
+        fitted = detector(PCA(3)).fit(X)
+    np.testing.assert_array_equal(fitted.predict(X), 1)
+    assert fitted.support_.all()
 
 
 # -- the threshold ---------------------------------------------------------------------
@@ -276,21 +319,99 @@ def test_outliers_do_not_set_the_scale(seed):
 # -- what is inside --------------------------------------------------------------------
 
 
-def test_default_autoencoder():
-    fitted = AutoencoderOutlierDetector(random_state=0).fit(draw(0, n_usual=30))
+@pytest.mark.parametrize("scale", [1e-7, 1.0, 1e7])
+def test_default_autoencoder(scale, few_epochs):
+    X = draw(0, n_usual=40)
+    fitted = AutoencoderOutlierDetector(random_state=0).fit(scale * X)
     inner = fitted.autoencoder_
-    assert isinstance(inner, Autoencoder)
-    assert (
-        inner.get_params()
-        == Autoencoder(
-            0.9,
-            init="random",
-            code_activation="sigmoid",
-            loss="huber",
-            random_state=inner.random_state,
-        ).get_params()
-    )
+    kept = X[fitted.support_]
+    # The rows that are kept at first differ from those that are kept in the end.
+    assert inner.loss.delta == pytest.approx(4 * scale * kept.std(), rel=0.1)
+    assert inner.get_params() == Autoencoder(
+        2,
+        hidden_layer_sizes=64,
+        init="random",
+        code_activation="sigmoid",
+        loss=inner.loss,
+        learning_rate=0.01,
+        max_epochs=10,
+        random_state=inner.random_state,
+    ).get_params(deep=False) | {"loss__delta": inner.loss.delta}
     assert fitted.autoencoder is None
+    plain = AutoencoderOutlierDetector(random_state=0).fit(X)
+    np.testing.assert_allclose(
+        fitted.score_samples(scale * X), plain.score_samples(X), rtol=1e-2
+    )
+
+
+@pytest.mark.parametrize("n_features", [2, 3])
+def test_default_flags_one_in_twenty_of_normal_rows(n_features):
+    """With as many codes as columns it was one in four."""
+    rng = np.random.RandomState(0)
+    X, new = rng.standard_normal((2, 300, n_features))
+    fitted = AutoencoderOutlierDetector(random_state=0).fit(X)
+    assert fitted.autoencoder_.n_components_ == n_features - 1
+    # Training rows have smaller errors than new ones.
+    assert np.mean(fitted.predict(X) == -1) <= 0.1
+    assert 0.01 <= np.mean(fitted.predict(new) == -1) <= 0.13
+
+
+def test_a_single_column_is_compared_with_its_median(seed):
+    rng = np.random.RandomState(seed)
+    X, new = rng.standard_normal((2, 400, 1))
+    weight = rng.randint(1, 3, size=400)
+    fitted = AutoencoderOutlierDetector(trimming=0, random_state=seed).fit(X)
+    scale = fitted.feature_scale_[0]
+    np.testing.assert_allclose(
+        fitted.score_samples(new), -(((new[:, 0] - np.median(X)) / scale) ** 2)
+    )
+    for other in (fitted, clone(fitted).fit(X, sample_weight=weight)):
+        assert 0.02 <= np.mean(other.predict(new) == -1) <= 0.09
+    assert fitted.autoencoder_.transform(new).shape == (400, 0)
+
+
+def one_hot(rng, n_rows):
+    return np.hstack([np.eye(k)[rng.randint(k, size=n_rows)] for k in (2, 3, 4, 5)])
+
+
+def test_independent_categories_are_no_outliers():
+    """Up to 39 % of these rows were flagged, among them whole categories."""
+    rng = np.random.RandomState(0)
+    X, new = one_hot(rng, 700), one_hot(rng, 700)
+    fitted = AutoencoderOutlierDetector(random_state=0).fit(X)
+    for table in (X, new):
+        is_outlier = fitted.predict(table) == -1
+        assert is_outlier.mean() <= 0.1
+        assert (table.T @ is_outlier / table.sum(axis=0)).max() <= 0.25
+
+
+def test_rows_are_not_copied():
+    """An autoencoder is handed the whole table, and the rows by their weights."""
+    X, seen = draw(0), []
+
+    class Watched(Autoencoder):
+        def fit(self, X, y=None, **params):
+            seen.append(X)
+            return super().fit(X, y, **params)
+
+    inner = Watched(2, max_epochs=0)
+    detector(inner).fit(X)
+    assert all(np.shares_memory(table, X) for table in seen)
+    assert len(seen) == 6
+
+
+def test_folds_train_together(monkeypatch):
+    calls = []
+
+    def noted(functions, **params):
+        calls.append(len(functions))
+        fits = run_together(functions, **params)
+        assert all(fit.was_stacked for fit in fits)
+        return fits
+
+    monkeypatch.setattr(_unseen_errors, "run_together", noted)
+    detector(cheap(init="random")).fit(draw(0)[:93])
+    assert calls == [5]
 
 
 def test_a_frozen_autoencoder_is_used_as_it_is():
@@ -419,6 +540,16 @@ def test_pickle():
         ({"trimming": -0.1}, "'trimming' parameter"),
         ({"cv": 1}, "'cv' parameter"),
         ({"cv": [([0, 1, 2], [3])]}, "must hold out every row once"),
+        ({"cv": []}, "must hold out every row once"),
+        ({"cv": [1, 2]}, r"cv=\[1, 2\] cannot split 150 rows.*list of pairs"),
+        ({"cv": [("a", "b")]}, "cannot split 150 rows"),
+        ({"cv": [([0, 1], np.arange(150.0))]}, "cannot split 150 rows"),
+        ({"cv": [([0, 1], np.arange(1, 151))]}, "cannot split 150 rows"),
+        ({"cv": [(np.arange(150), np.arange(150))]}, "as pair 0 does"),
+        ({"cv": [([], np.arange(150))]}, "leaves 0 of 150 rows to fit"),
+        ({"cv": HALVES}, r"leaves 1 of 150 rows to fit"),
+        ({"cv": StratifiedKFold()}, "needs no labels"),
+        ({"cv": ShuffleSplit(5)}, "must hold out every row once"),
         ({"random_state": "0"}, "'random_state' parameter"),
         ({"autoencoder": cheap(n_components=9)}, "n_components=9 must be at most"),
         ({"autoencoder": cheap(max_epochs=-1)}, "'max_epochs' parameter"),
@@ -461,3 +592,42 @@ def test_outputs_of_another_width():
     inner = FrozenEstimator(cheap().fit(X, X_target=X[:, :3]))
     with pytest.raises(ValueError, match="reconstructs 3 columns, but X has 8"):
         detector(inner).fit(X)
+
+
+def test_cv_as_masks_and_tuples(seed):
+    X = draw(seed)
+    pairs = [tuple(map(np.asarray, pair)) for pair in FOLDS.split(X)]
+    masks = tuple(
+        tuple(np.isin(np.arange(len(X)), rows) for rows in pair) for pair in pairs
+    )
+    for cv in (pairs, masks):
+        np.testing.assert_array_equal(
+            detector(cv=cv).fit(X).held_out_scores_,
+            detector(cv=FOLDS).fit(X).held_out_scores_,
+        )
+
+
+# -- warnings --------------------------------------------------------------------------
+
+
+def test_columns_in_other_units(seed):
+    X = draw(seed)
+    X[:, 3] *= 1e7
+    with pytest.warns(UserWarning, match=r"column 3 spans .* scale the columns first"):
+        detector(cheap(max_epochs=0)).fit(X)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        detector(make_pipeline(StandardScaler(), cheap(max_epochs=0))).fit(X)
+        detector(cheap(max_epochs=0)).fit(1e7 * draw(seed))
+
+
+class Fickle(PCA):
+    """Fails if it is fitted to all rows."""
+
+    def inverse_transform(self, X):
+        return super().inverse_transform(X) + 100 * (self.n_samples_ == 150)
+
+
+def test_most_rows_are_outliers():
+    with pytest.warns(ConvergenceWarning, match="100% of the training rows are out"):
+        detector(Fickle(2), trimming=0).fit(draw(0))

@@ -1,6 +1,7 @@
 """Penalties, losses, corruptions and networks that a user writes and passes."""
 
 import copy
+import warnings
 from dataclasses import dataclass
 from functools import partial
 
@@ -359,3 +360,19 @@ def test_later_rows_are_probabilities_too():
     with pytest.raises(ValueError, match=r"values in \[0, 1\]"):
         model.partial_fit(3 * shares)
     assert_array_equal(model.transform(shares), codes)
+
+
+# -- numbers of numpy ------------------------------------------------------------------
+
+
+def test_precision_of_a_field_does_not_matter(table):
+    """Single precision has no room for the square of a small unit."""
+    codes = []
+    for weight in (np.float32(0.25), 0.25):
+        X, penalties = table * 1e-25, [L2Penalty(weight)]
+        model = Autoencoder(2, penalties=penalties, max_epochs=0, random_state=0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", RuntimeWarning)
+            codes.append(model.fit(X).transform(X))
+        assert model.penalties[0].weight is weight
+    np.testing.assert_array_equal(*codes)

@@ -7,7 +7,6 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_ae._ambient import default_modes
@@ -31,6 +30,7 @@ from sklearn_ae.estimators._parts import (
     Parts,
     ResolvedParts,
     check_unit_interval,
+    checked_copy,
     resolve_parts,
 )
 from sklearn_ae.estimators._reconstruction import ReconstructionMixin
@@ -158,19 +158,17 @@ class BaseAutoencoder(
         """
         names = {one.name for one in fields(Parts)} & {one.name for one in fields(self)}
         given = {name: getattr(self, name) for name in names - {"loss", "penalties"}}
-        # Clones, so that parameters set later do not change a fitted model.
-        penalties = [clone(penalty, safe=False) for penalty in self.penalties or ()]
         loss = NAMED_LOSSES.get(self.loss) if isinstance(self.loss, str) else self.loss
         if isinstance(self.loss, Loss):
-            loss = clone(self.loss)
-            loss.check()
-        for i, penalty in enumerate(penalties):
+            loss = checked_copy(self.loss)
+        penalties = []
+        for i, penalty in enumerate(self.penalties or ()):
             if not isinstance(penalty, Penalty):
                 raise ValueError(
                     f"penalties[{i}]={penalty!r} must be a "
                     "sklearn_ae.objectives.Penalty."
                 )
-            penalty.check()
+            penalties.append(checked_copy(penalty))
         return Parts(
             **given,
             loss=loss,

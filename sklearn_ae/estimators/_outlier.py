@@ -1,11 +1,13 @@
 """Outlier detection by the reconstruction error of an autoencoder."""
 
+import warnings
 from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import OutlierMixin
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_random_state, get_tags
 from sklearn.utils.validation import (
@@ -21,11 +23,12 @@ from sklearn_ae._sklearn_compat import (
     check_sample_weight,
     fit_context,
 )
-from sklearn_ae.data.tables import dense_rows
+from sklearn_ae.data.tables import dense_rows, mean_and_scale, number_of_axes
 from sklearn_ae.estimators._autoencoder import Autoencoder
 from sklearn_ae.estimators._parameters import NestedParameters
 from sklearn_ae.estimators._unseen_errors import (
     ROWS,
+    Features,
     MedianReconstructor,
     PrototypeFits,
     Reconstructors,
@@ -36,13 +39,23 @@ from sklearn_ae.estimators._validation import (
     check_sum_of_weights,
     validate_table,
 )
+from sklearn_ae.objectives.losses import Huber
 
 # With one row held out, two are left to fit to.
 _MIN_ROWS = 3
-# The limit beyond which rows stand out, in standard deviations from the median, and the
-# upper quartile of the standard normal distribution.
-_WIDTH = 2.0
+# Limits beyond which rows stand out, in standard deviations from the median, for the
+# fit and for the threshold.
+_TRIM_WIDTH = 2.0
+_OUTLIER_WIDTH = 3.0
+# The upper quartile of the standard normal distribution.
 _QUARTILE = 0.6744897501960817
+# Spans of columns whose ratio is larger are a matter of units.
+_MANY_UNITS = 1e3
+# The default autoencoder: share of the variance that its codes explain, threshold of
+# its loss in units of the scale of the data, and rows that it is trained on in all.
+_SHARE = 0.9
+_DELTA = 4.0
+_TRAINED_ROWS = 30_000
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -72,23 +85,23 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
         The autoencoder, or any other estimator with ``transform`` and
         ``inverse_transform``, such as PCA or a pipeline of a scaler and an
         autoencoder. It is cloned before it is fitted. A fitted estimator in a
-        :class:`~sklearn.frozen.FrozenEstimator` is used as is. None is
-        ``Autoencoder(0.9, init="random", code_activation="sigmoid",
-        loss="huber")``, since a bounded code cannot grow to reconstruct extreme rows.
+        :class:`~sklearn.frozen.FrozenEstimator` is used as is. None is an `Autoencoder`
+        that suits the size of the table, see Notes.
 
     contamination : "auto" or float, default="auto"
         Share of outliers among the training rows, in (0, 0.5], which determines the
-        threshold of `predict`. "auto" is a threshold beyond which rows stand out, see
-        Notes.
+        threshold of `predict`. "auto" is a threshold that about one in twenty usual
+        rows exceeds, see Notes.
 
     trimming : float, default=0.25
         Largest share of the training rows, in [0, 0.5), that is excluded from the fit
         because they stand out. Clean data have few such rows. 0 uses all rows.
 
-    cv : int, cross-validation generator or iterable, default=5
+    cv : int, splitter or list of pairs, default=5
         How to split the rows for errors on held-out rows: a number of random parts, a
-        splitter such as ``KFold(5)``, or pairs of training and held-out rows. Every row
-        must be held out exactly once.
+        splitter such as ``KFold(5)``, or pairs of arrays with indices of training and
+        of held-out rows. Every row must be held out exactly once, and not be used for
+        training then.
 
     random_state : int, RandomState instance or None, default=None
         Controls the splits and, if its own ``random_state`` is None, the autoencoder.
@@ -97,7 +110,8 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
     Attributes
     ----------
     autoencoder_ : estimator
-        The fitted autoencoder.
+        The fitted autoencoder. For a single column and ``autoencoder=None``, an object
+        with the same methods that reconstructs the median.
 
     feature_scale_ : ndarray of shape (n_features_in_,)
         ``s_j``, the usual error of each feature, in the units of `X`.
@@ -131,20 +145,32 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
     -----
     Scale features with different units first, for instance with `StandardScaler` or, if
     there are outliers among the training rows, with `RobustScaler`: the loss weighs all
-    features equally.
+    features equally. `fit` warns if their spans differ by orders of magnitude.
+
+    The default autoencoder has codes in (0, 1), since a bounded code cannot grow to
+    reconstruct extreme rows: as many as PCA needs for 90 % of the variance, but fewer
+    than there are columns. It is ``Autoencoder(hidden_layer_sizes=64, init="random",
+    code_activation="sigmoid", loss=Huber(delta), learning_rate=0.01)``,
+    where ``delta`` is four times the root mean square of the
+    centred data, with at most 100 epochs and about 30,000 rows in all. A single column
+    needs no autoencoder: its rows are reconstructed by the median.
 
     Let ``v_j`` be the mean of ``(x_ij - xhat_ij)^2`` over the rows of `support_`, each
     reconstructed by an autoencoder for which it was held out. Then
     ``s_j^2 = v_j + 0.1 median_k v_k``, where the median is over features that vary
     among these rows. The second term keeps features that are almost always
-    reconstructed exactly from dominating the score.
+    reconstructed exactly from dominating the score. ``s_j`` is at least 1e-6 of the
+    span of the feature, so that errors at the level of rounding are no errors. Features
+    that do not vary are reconstructed exactly.
 
     Scores are sums of squares, and the cube root of such sums is close to normal
     [2]_. Let ``m`` be the median and ``q`` the upper quartile of the cube roots of
-    ``-held_out_scores_``. Rows stand out if minus their score exceeds
-    ``(m + 2 (q - m) / 0.674)^3``, which is two standard deviations above the median,
-    estimated from the quartiles. `trimming` and ``contamination="auto"`` use this
-    limit. About one in twenty usual rows of real data exceeds it.
+    ``-held_out_scores_``. Minus the score of usual rows is at most
+    ``(m + k (q - m) / 0.674)^3``, which is ``k`` standard deviations above the median,
+    estimated from the quartiles. `trimming` uses ``k = 2``. For
+    ``contamination="auto"``, usual rows are those within ``k = 3``, and one in twenty
+    of them has a held-out score below `offset_`. Scores above -1 are never outliers by
+    these rules.
 
     The threshold for a share `contamination` is a quantile of `training_scores_`, as
     in other detectors of scikit-learn. Most of these rows were used for training; new
@@ -185,7 +211,12 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
             Interval(Real, 0, 0.5, closed="right"),
         ],
         "trimming": [Interval(Real, 0, 0.5, closed="left")],
-        "cv": [Interval(Integral, 2, None, closed="left"), HasMethods("split"), list],
+        "cv": [
+            Interval(Integral, 2, None, closed="left"),
+            HasMethods("split"),
+            list,
+            tuple,
+        ],
         "random_state": ["random_state"],
     }
 
@@ -218,6 +249,15 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
         ValueError
             If a parameter or the data are invalid, or if the autoencoder cannot be
             fitted. The detector is left unchanged.
+
+        Warns
+        -----
+        UserWarning
+            If the spans of columns differ by orders of magnitude, or if the autoencoder
+            reconstructs unseen rows exactly, so that there are no errors to go by.
+
+        ConvergenceWarning
+            If most training rows are outliers.
         """
         before = dict(vars(self))
         try:
@@ -234,35 +274,65 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
         rng = self.random_state
         # Not numpy's global generator, which must not change.
         rng = check_random_state(np.random.RandomState() if rng is None else rng)
-        fits = PrototypeFits(self._prototype(), X, weight, self.cv, rng)
-        weight = np.ones(X.shape[0]) if weight is None else weight
-
-        keep = weight > 0
+        present = np.ones(X.shape[0]) if weight is None else weight
+        keep = present > 0
+        features = Features.of(X, np.flatnonzero(keep))
         if self.trimming > 0:
-            # An autoencoder learns even a few extreme outliers of one kind. The median
-            # does not.
-            sample = np.flatnonzero(keep)
-            if len(sample) > ROWS:
-                sample = np.sort(rng.choice(sample, ROWS, replace=False))
-            median = MedianReconstructor(
-                dense_rows(X, sample), weight[sample, np.newaxis]
-            )
-            first = Reconstructors(X, [(median, np.arange(len(keep)))])
-            scale = first.first_square_scale(weight, sample)
-            keep = _trim(first.scores(scale), weight, self.trimming)
-        unseen = fits.cross_fit(keep)
+            keep = self._near_median(X, present, features, rng)
+            features = Features.of(X, np.flatnonzero(keep))
+        prototype = self.autoencoder
+        if prototype is None:
+            prototype = _default(X, np.flatnonzero(keep))
+        fits = PrototypeFits(prototype, X, weight, rng)
+        if fits.is_own:
+            _warn_of_units(features)
+        unseen = Reconstructors(X, fits.cross_fit(keep, self.cv), features.constant)
+        means = unseen.mean_square_errors(present * keep)
         if self.trimming > 0:
-            scale = unseen.square_scale(weight * keep)
-            keep = _trim(unseen.scores(scale), weight, self.trimming)
-        scale = unseen.square_scale(weight * keep)
+            scores = unseen.scores(features.square_scale(means))
+            keep = _trim(scores, present, self.trimming)
+            features = Features.of(X, np.flatnonzero(keep))
+            means = unseen.mean_square_errors(present * keep)
+        scale = features.square_scale(means)
 
         self.autoencoder_ = fits.fit(keep)
         self.feature_scale_ = np.sqrt(scale)
         self.support_ = keep
+        self._constant, self._weight = features.constant, present
         self.held_out_scores_ = unseen.scores(scale)
         self.training_scores_ = self._score(X)
-        self._weight = weight
         self.offset_ = self._offset(self.contamination)
+        if features.varies.any() and not features.exceeds_rounding(means).any():
+            warnings.warn(
+                f"The autoencoder {self.autoencoder_!r} reconstructs all features of "
+                "rows that it was not fitted to up to rounding, so that it can find no "
+                "outliers of this kind. It needs fewer components than X has columns.",
+                stacklevel=4,
+            )
+        share = np.average(self.training_scores_ < self.offset_, weights=present)
+        if share > 0.5:
+            warnings.warn(
+                f"{share:.0%} of the training rows are outliers. The final autoencoder "
+                "reconstructs them worse than those of the parameter cv, which "
+                "determine the threshold; it may have failed to train.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+
+    def _near_median(self, X, weight, features, rng) -> np.ndarray:
+        """Which rows to keep at first.
+
+        An autoencoder learns even a few extreme outliers of one kind. The median does
+        not.
+        """
+        sample = np.flatnonzero(weight)
+        if len(sample) > ROWS:
+            sample = np.sort(rng.choice(sample, ROWS, replace=False))
+        median = MedianReconstructor().fit(dense_rows(X, sample), None, weight[sample])
+        nowhere = np.full(X.shape[1], np.nan)
+        first = Reconstructors(X, [(median, np.arange(X.shape[0]))], nowhere)
+        scale = features.square_scale(first.central_square_errors(weight, sample))
+        return _trim(first.scores(scale), weight, self.trimming)
 
     def _prototype(self) -> Any:
         if isinstance(self.autoencoder, type):
@@ -271,11 +341,7 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
                 f"autoencoder={name} must be an instance, such as {name}(), not a "
                 "class."
             )
-        if self.autoencoder is not None:
-            return self.autoencoder
-        # A bounded code cannot grow to reconstruct extreme rows, and this loss limits
-        # their influence.
-        return Autoencoder(0.9, init="random", code_activation="sigmoid", loss="huber")
+        return Autoencoder() if self.autoencoder is None else self.autoencoder
 
     def _check_weight(self, sample_weight, X) -> np.ndarray | None:
         """The weights, or None where there are none."""
@@ -367,12 +433,14 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
         -------
         errors : ndarray of shape (n_samples, n_features)
             ``(x_ij - xhat_ij)^2 / feature_scale_[j]^2``: about 1 for usual entries.
-            Their mean over the features of a row is minus its score.
+            Their mean over the features of a row is minus its score. An array also
+            after `set_output`, which concerns ``transform`` only; the columns are those
+            of `X`, named ``feature_names_in_``.
         """
         check_is_fitted(self)
         X = self._validate(X, reset=False)
         errors = np.empty(X.shape)
-        for where, _, squares in self._reconstructors(X).square_errors():
+        for where, squares in self._reconstructors(X).square_errors():
             errors[where] = squares / self.feature_scale_**2
         return errors
 
@@ -417,11 +485,12 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
         return self._reconstructors(X).scores(self.feature_scale_**2)
 
     def _reconstructors(self, X) -> "Reconstructors":
-        return Reconstructors(X, [(self.autoencoder_, np.arange(X.shape[0]))])
+        parts = [(self.autoencoder_, np.arange(X.shape[0]))]
+        return Reconstructors(X, parts, self._constant)
 
     def _offset(self, contamination) -> float:
         if contamination == "auto":
-            return -_fence(-self.held_out_scores_, self._weight)
+            return -_limit(-self.held_out_scores_, self._weight)
         return float(
             weighted_quantile(self.training_scores_, contamination, self._weight)
         )
@@ -433,17 +502,63 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
         return tags
 
 
-def _fence(errors: np.ndarray, weight: np.ndarray) -> float:
-    """The limit beyond which errors stand out; cube roots of errors are near normal."""
+def _default(X: Any, rows: np.ndarray) -> Any:
+    """What reconstructs these rows unless an autoencoder is given.
+
+    A bounded code cannot grow to reconstruct extreme rows, and the loss limits their
+    influence. With as many codes as columns, hardly any row would have errors.
+    """
+    if X.shape[1] == 1:
+        return MedianReconstructor()
+    mean, scale = mean_and_scale(X, rows, None)
+    n_axes = number_of_axes(X, rows, None, mean, _SHARE)
+    return Autoencoder(
+        min(n_axes, X.shape[1] - 1),
+        hidden_layer_sizes=64,
+        init="random",
+        code_activation="sigmoid",
+        loss=Huber(_DELTA * scale),
+        learning_rate=0.01,
+        max_epochs=min(100, max(10, _TRAINED_ROWS // len(rows))),
+    )
+
+
+def _warn_of_units(features: Features) -> None:
+    spans = np.where(features.varies, features.span, np.nan)
+    if features.varies.sum() < 2:
+        return
+    low, high = np.nanargmin(spans), np.nanargmax(spans)
+    if spans[high] > _MANY_UNITS * spans[low]:
+        warnings.warn(
+            f"Columns of X differ by orders of magnitude: column {high} spans "
+            f"{spans[high]:.3g}, column {low} {spans[low]:.3g}. Small columns hardly "
+            "count in the loss; scale the columns first, for instance with "
+            "RobustScaler.",
+            stacklevel=5,
+        )
+
+
+def _limit(errors: np.ndarray, weight: np.ndarray) -> float:
+    """The limit that one in twenty of the rows exceeds, apart from outliers."""
+    weight = weight * (errors <= _fence(errors, weight, _OUTLIER_WIDTH))
+    return max(1.0, float(weighted_quantile(errors, 0.95, weight)))
+
+
+def _fence(errors: np.ndarray, weight: np.ndarray, width: float) -> float:
+    """The limit beyond which errors stand out; cube roots of errors are near normal.
+
+    Errors below one are usual, or no more than rounding.
+    """
     roots = np.cbrt(errors)
     median = weighted_quantile(roots, 0.5, weight)
     deviation = (weighted_quantile(roots, 0.75, weight) - median) / _QUARTILE
-    return float(median + _WIDTH * deviation) ** 3
+    return max(1.0, float(median + width * deviation) ** 3)
 
 
 def _trim(scores: np.ndarray, weight: np.ndarray, share: float) -> np.ndarray:
     """Which rows to keep: all but a limited share of rows that stand out."""
     present = weight > 0
-    lowest = min(-_fence(-scores, weight), weighted_quantile(scores, share, weight))
+    fence = -_fence(-scores, weight, _TRIM_WIDTH)
+    lowest = min(fence, weighted_quantile(scores, share, weight))
     keep = present & (scores >= lowest)
     return keep if keep.sum() >= _MIN_ROWS else present

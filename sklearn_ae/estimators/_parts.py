@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from sklearn.base import clone
 
 from sklearn_ae.estimators._validation import TrainingData, is_positive_integer
 from sklearn_ae.networks._wrapper import around
@@ -125,6 +126,19 @@ class ResolvedParts:
     target_rms: float | None
     centres_input: bool
     may_rotate_codes: bool
+
+
+def checked_copy(part: Any) -> Any:
+    """A copy that does not change with the original, with numbers of Python.
+
+    Those of NumPy would keep their precision in products with others. Raises a
+    ValueError if a field is invalid.
+    """
+    part.check()
+    copied = clone(part)
+    fields = copied.get_params(deep=False)
+    numbers = {k: v.item() for k, v in fields.items() if isinstance(v, np.generic)}
+    return copied.set_params(**numbers)
 
 
 def resolve_parts(

@@ -1,18 +1,23 @@
 """Reconstruction errors of rows that were held out."""
 
+import reprlib
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from numbers import Integral
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import check_cv
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_ae.data.tables import dense_rows, rows_per_block
+from sklearn_ae.batched import run_together
+from sklearn_ae.data.tables import blocks, dense_rows, rows_per_block
+from sklearn_ae.estimators._base import BaseAutoencoder
+from sklearn_ae.training.loop import current_trainer
 
 # Rows per block, and rows from which the first scale is estimated.
 ROWS = 4096
@@ -20,6 +25,57 @@ ROWS = 4096
 _CENTRAL = 0.75
 # Share of the median squared scale that is added to that of each feature.
 _SHRINKAGE = 0.1
+# Rows that an autoencoder needs.
+_MIN_TRAINED = 2
+# Errors below this share of a feature's span are no errors: networks compute in single
+# precision.
+_NEGLIGIBLE = 1e-6
+
+
+class Features(NamedTuple):
+    """What is known of each feature from the rows that are kept.
+
+    Attributes
+    ----------
+    constant : ndarray of shape (n_features,)
+        The value of features that do not vary, beyond rounding, and NaN for others.
+    rounding : ndarray of shape (n_features,)
+        Errors of this size are no errors.
+    span : ndarray of shape (n_features,)
+        Largest minus smallest value.
+    """
+
+    constant: np.ndarray
+    rounding: np.ndarray
+    span: np.ndarray
+
+    @classmethod
+    def of(cls, X: Any, rows: np.ndarray) -> "Features":
+        low, high = np.full((2, X.shape[1]), np.inf) * [[1.0], [-1.0]]
+        for block, _ in blocks(X, rows):
+            low = np.minimum(low, block.min(axis=0))
+            high = np.maximum(high, block.max(axis=0))
+        span, size = high - low, np.maximum(np.abs(low), np.abs(high))
+        last_bits = 8 * np.finfo(X.dtype).eps * np.where(size > 0, size, 1.0)
+        varies = span > last_bits
+        return cls(
+            constant=np.where(varies, np.nan, low),
+            rounding=np.where(varies, _NEGLIGIBLE * span, last_bits),
+            span=span,
+        )
+
+    @property
+    def varies(self) -> np.ndarray:
+        return np.isnan(self.constant)
+
+    def exceeds_rounding(self, means: np.ndarray) -> np.ndarray:
+        """Whether each mean squared error is more than rounding."""
+        return means > self.rounding**2
+
+    def square_scale(self, means: np.ndarray) -> np.ndarray:
+        """The squared scale of each feature from its mean squared error."""
+        typical = np.median(means[self.varies]) if self.varies.any() else 0.0
+        return np.maximum(means + _SHRINKAGE * typical, self.rounding**2)
 
 
 @dataclass(frozen=True)
@@ -31,13 +87,16 @@ class Reconstructors:
     X : ndarray or CSR
     parts : list of (estimator, ndarray of int)
         Estimators and the rows that each of them reconstructs.
+    constant : ndarray of shape (n_features,)
+        As in `Features`. Networks reconstruct a constant only nearly.
     """
 
     X: Any
     parts: list[tuple[Any, np.ndarray]]
+    constant: np.ndarray
 
     def square_errors(self, subset=None) -> Iterator[tuple[np.ndarray, ...]]:
-        """Indices of a block of rows, the rows, and their squared errors."""
+        """Indices of a block of rows, and their squared errors."""
         step = min(ROWS, rows_per_block(2 * self.X.shape[1]))
         for estimator, rows in self.parts:
             if subset is not None:
@@ -45,40 +104,39 @@ class Reconstructors:
             for start in range(0, len(rows), step):
                 where = rows[start : start + step]
                 block = dense_rows(self.X, where).astype(np.float64, copy=False)
-                yield where, block, np.square(block - _reconstruct(estimator, block))
+                output = _reconstruct(estimator, block)
+                output = np.where(np.isnan(self.constant), output, self.constant)
+                yield where, np.square(block - output)
 
     def scores(self, square_scale: np.ndarray) -> np.ndarray:
         scores = np.empty(self.X.shape[0])
-        for where, _, squares in self.square_errors():
+        for where, squares in self.square_errors():
             scores[where] = -np.mean(squares / square_scale, axis=1)
         return scores
 
-    def square_scale(self, weight: np.ndarray) -> np.ndarray:
-        """The squared scale of each feature, from rows of positive weight."""
+    def mean_square_errors(self, weight: np.ndarray) -> np.ndarray:
+        """The mean squared error of each feature over rows of positive weight."""
         total = np.zeros(self.X.shape[1])
-        low, high = total + np.inf, total - np.inf
-        for where, block, squares in self.square_errors(np.flatnonzero(weight)):
+        for where, squares in self.square_errors(np.flatnonzero(weight)):
             total += weight[where] @ squares
-            low = np.minimum(low, block.min(axis=0))
-            high = np.maximum(high, block.max(axis=0))
-        return _shrink(total / weight.sum(), varies=low < high)
+        return total / weight.sum()
 
-    def first_square_scale(self, weight: np.ndarray, rows) -> np.ndarray:
+    def central_square_errors(self, weight: np.ndarray, rows) -> np.ndarray:
         """The same from the smaller errors of each feature, which is more robust."""
-        blocks = zip(*self.square_errors(rows), strict=True)
-        where, X, squares = (np.concatenate(found) for found in blocks)
+        found = zip(*self.square_errors(rows), strict=True)
+        where, squares = (np.concatenate(one) for one in found)
         weight = weight[where, np.newaxis]
         weight = weight * (squares <= weighted_quantile(squares, _CENTRAL, weight))
-        means = np.sum(weight * squares, axis=0) / weight.sum(axis=0)
-        return _shrink(means, varies=X.min(axis=0) < X.max(axis=0))
+        return np.sum(weight * squares, axis=0) / weight.sum(axis=0)
 
 
 class PrototypeFits:
     """Fits clones of a prototype to rows of `X`; a frozen one is used as is."""
 
-    def __init__(self, prototype, X, weight, cv, rng):
-        self.X, self.weight, self.cv, self.rng = X, weight, cv, rng
+    def __init__(self, prototype, X, weight, rng):
+        self.X, self.weight, self.rng = X, weight, rng
         self.is_frozen = isinstance(prototype, FrozenEstimator)
+        self.is_own = isinstance(prototype, BaseAutoencoder)
         self.prototype = clone(prototype)
         if self.is_frozen:
             check_is_fitted(self.prototype)
@@ -89,9 +147,16 @@ class PrototypeFits:
         """An estimator that is fitted to the rows to keep."""
         if self.is_frozen:
             return self.prototype
-        weight = {} if self.weight is None else {"sample_weight": self.weight[keep]}
+        X, weight = self.X, self.weight
+        if self.is_own:
+            # Rows of weight zero are ignored, so that the others need no copy.
+            weight = keep if weight is None else keep * weight
+        else:
+            X = X[np.flatnonzero(keep)]
+            weight = None if weight is None else weight[keep]
+        params = {} if weight is None else {"sample_weight": weight}
         try:
-            return clone(self.prototype).fit(self.X[np.flatnonzero(keep)], **weight)
+            return clone(self.prototype).fit(X, **params)
         except ValueError as error:
             error.add_note(
                 f"The error occurred in fitting the autoencoder to {keep.sum()} of "
@@ -99,59 +164,91 @@ class PrototypeFits:
             )
             raise
 
-    def cross_fit(self, keep: np.ndarray) -> Reconstructors:
+    def cross_fit(self, keep: np.ndarray, cv: Any) -> list[tuple[Any, np.ndarray]]:
         """An estimator per part of the rows, fitted to rows to keep outside of it."""
         if self.is_frozen:
-            return Reconstructors(self.X, [(self.prototype, np.arange(len(keep)))])
-        parts = []
-        for train, held_out in self._splits(keep):
+            return [(self.prototype, np.arange(len(keep)))]
+        if isinstance(cv, Integral):
+            splits = _random_splits(keep, cv, self.rng)
+        else:
+            splits = _checked_splits(cv, self.X)
+        fits = []
+        for train, _ in splits:
             chosen = np.zeros(len(keep), dtype=bool)
             chosen[train] = True
-            parts.append((self.fit(chosen & keep), np.asarray(held_out)))
-        return Reconstructors(self.X, parts)
-
-    def _splits(self, keep: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-        if not isinstance(self.cv, Integral):
-            if isinstance(self.cv, list) and not _are_pairs_of_rows(self.cv):
+            if (n_left := np.sum(chosen & keep)) < _MIN_TRAINED:
                 raise ValueError(
-                    f"cv={self.cv!r} must be pairs of arrays: rows to train on, and "
-                    "held-out rows."
+                    f"cv={reprlib.repr(cv)} leaves {n_left} of {len(keep)} rows to fit "
+                    "the autoencoder to, without rows that stand out; it needs at "
+                    f"least {_MIN_TRAINED}."
                 )
-            splits = list(check_cv(self.cv).split(self.X))
-            held_out = np.sort(np.concatenate([held_out for _, held_out in splits]))
-            if not np.array_equal(held_out, np.arange(len(keep))):
-                raise ValueError(
-                    f"cv={self.cv!r} must hold out every row once, as KFold does."
-                )
-            return splits
-        n_kept = int(keep.sum())
-        # At least two of three or more rows are left to fit to.
-        n_parts = self.cv if n_kept >= 2 * self.cv else n_kept
-        part = np.empty(len(keep), dtype=int)
-        for group in (keep, ~keep):
-            rows = self.rng.permutation(np.flatnonzero(group))
-            part[rows] = np.arange(len(rows)) % n_parts
-        each = [part == i for i in range(n_parts)]
-        return [(np.flatnonzero(~held), np.flatnonzero(held)) for held in each]
+            fits.append(partial(self.fit, chosen & keep))
+        # A search that trains this detector among others trains its networks, too.
+        if self.is_own and current_trainer() is None:
+            fitted = [fit.result for fit in run_together(fits, n_jobs=1)]
+        else:
+            fitted = [fit() for fit in fits]
+        return [(one, held) for one, (_, held) in zip(fitted, splits, strict=True)]
 
 
-def _are_pairs_of_rows(splits: list[Any]) -> bool:
-    return bool(splits) and all(
-        isinstance(pair, tuple | list)
-        and len(pair) == 2
-        and all(np.ndim(rows) == 1 for rows in pair)
-        for pair in splits
-    )
+def _random_splits(
+    keep: np.ndarray, n_parts: int, rng: np.random.RandomState
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Rows to keep outside of each part, the same number of them, and its rows."""
+    n_kept = int(keep.sum())
+    # At least two of three or more rows are left to fit to.
+    n_parts = n_parts if n_kept >= 2 * n_parts else n_kept
+    part = np.empty(len(keep), dtype=int)
+    kept, others = (rng.permutation(np.flatnonzero(some)) for some in (keep, ~keep))
+    for rows in (kept, others):
+        part[rows] = np.arange(len(rows)) % n_parts
+    # Networks train together if they are fitted to equally many rows.
+    n_train = n_kept - -(-n_kept // n_parts)
+    return [
+        (kept[part[kept] != i][:n_train], np.flatnonzero(part == i))
+        for i in range(n_parts)
+    ]
 
 
-class MedianReconstructor:
-    """Reconstructs every row by the median of the given rows."""
+def _checked_splits(cv: Any, X: Any) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Pairs of rows to train on and rows that are held out, by their indices."""
+    rows, shown = np.arange(X.shape[0]), reprlib.repr(cv)
+    try:
+        splits = [(rows[train], rows[held]) for train, held in check_cv(cv).split(X)]
+        if any(np.ndim(part) != 1 for pair in splits for part in pair):
+            raise TypeError("a part is not an array of one dimension")
+    except (TypeError, ValueError, IndexError) as error:
+        raise ValueError(
+            f"cv={shown} cannot split {len(rows)} rows: {error}. It must be a number "
+            "of parts, a splitter that needs no labels, such as KFold, or a list of "
+            "pairs of arrays: indices of training and of held-out rows."
+        ) from error
+    held_out = [held for _, held in splits]
+    if not splits or not np.array_equal(np.sort(np.concatenate(held_out)), rows):
+        raise ValueError(f"cv={shown} must hold out every row once, as KFold does.")
+    for i, (train, held) in enumerate(splits):
+        if np.isin(train, held).any():
+            raise ValueError(
+                f"cv={shown} must not train on rows that are held out, as pair {i} "
+                "does."
+            )
+    return splits
 
-    def __init__(self, X, weight):
-        self.median = weighted_quantile(X, 0.5, weight)
 
-    def reconstruct(self, X):
-        return np.broadcast_to(self.median, X.shape)
+class MedianReconstructor(TransformerMixin, BaseEstimator):
+    """Reconstructs every row by the median of each feature, from no codes."""
+
+    def fit(self, X, y=None, sample_weight=None):
+        weight = np.ones(X.shape[0]) if sample_weight is None else sample_weight
+        table = dense_rows(X, np.arange(X.shape[0]))
+        self.median_ = weighted_quantile(table, 0.5, weight[:, np.newaxis])
+        return self
+
+    def transform(self, X):
+        return np.empty((X.shape[0], 0))
+
+    def inverse_transform(self, Z):
+        return np.broadcast_to(self.median_, (Z.shape[0], len(self.median_)))
 
 
 def _set_random_states(estimator: Any, rng: np.random.RandomState) -> None:
@@ -199,10 +296,3 @@ def weighted_quantile(values: np.ndarray, share: float, weight: np.ndarray) -> A
     high = np.argmax(below > wanted + slack, axis=0)
     ends = np.take_along_axis(values, np.array([low, high]), axis=0)
     return ends.mean(axis=0)
-
-
-def _shrink(means: np.ndarray, varies: np.ndarray) -> np.ndarray:
-    """The squared scale of each feature from its mean squared error."""
-    typical = np.median(means[varies]) if varies.any() else 0.0
-    scale = means + _SHRINKAGE * typical
-    return np.where(scale > 0, scale, 1.0)
