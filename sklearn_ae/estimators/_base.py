@@ -595,7 +595,8 @@ default=None
     def _warn_of_mean(self, data: TrainingData, moments: CodeMoments) -> None:
         """Warn if the reconstructions are little more than the mean of the data."""
         dataset = self._dataset(data, data.rows)
-        found = usefulness(self.net_.module_, dataset, self.n_components_)
+        with default_modes():
+            found = usefulness(self.net_.module_, dataset, self.n_components_)
         if found is None or not found.is_mean:
             return
         deviations = np.sqrt(np.maximum(np.diag(moments.covariance), 0.0))
