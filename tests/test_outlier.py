@@ -594,6 +594,17 @@ def test_outputs_of_another_width():
         detector(inner).fit(X)
 
 
+@pytest.mark.parametrize("integer", [np.int8, np.uint8])
+def test_cv_as_a_small_numpy_integer(integer):
+    """The number of rows need not fit into its type."""
+    X = draw(0)
+    assert len(X) > 127
+    expected = detector(cv=2).fit(X).held_out_scores_
+    np.testing.assert_array_equal(
+        detector(cv=integer(2)).fit(X).held_out_scores_, expected
+    )
+
+
 def test_cv_as_masks_and_tuples(seed):
     X = draw(seed)
     pairs = [tuple(map(np.asarray, pair)) for pair in FOLDS.split(X)]

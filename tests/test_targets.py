@@ -114,7 +114,7 @@ def test_score_of_other_columns(pairs):
     model = Autoencoder(2, **SHORT).fit(noisy, X_target=X[:, :4])
     score = model.score(noisy, X_target=X[:, :4])
     assert score == pytest.approx(explained(X[:, :4], model.reconstruct(noisy)))
-    with pytest.raises(ValueError, match="Pass X_target"):
+    with pytest.raises(ValueError, match="Pass an X_target of"):
         model.score(noisy)
     with pytest.raises(ValueError, match=r"4 columns.*6"):
         model.score(noisy, X_target=X)

@@ -329,6 +329,18 @@ def test_failing_network_is_named(monkeypatch, where, error):
     assert torch.is_grad_enabled()
 
 
+class FailingWithoutSelf(Failing):
+    def encode(this, x):  # noqa: N805
+        raise KeyError("my message")
+
+
+def test_failing_network_is_named_whatever_its_first_argument_is_called():
+    model = Autoencoder(2, network=Failing, **CHEAP).fit(X)
+    model.module_.network.__class__ = FailingWithoutSelf
+    with pytest.raises(ValueError, match=r"FailingWithoutSelf.*my message"):
+        model.transform(X)
+
+
 def test_binary_losses_need_networks_with_outputs_between_0_and_1():
     shares = rng.uniform(size=(20, 6))
     for model in (

@@ -173,8 +173,9 @@ default=None
         if self._n_outputs != target.shape[1]:
             raise ValueError(
                 f"The outputs have {self._n_outputs} columns and the rows that they "
-                f"are compared with have {target.shape[1]}. Pass X_target to score, or "
-                "compare reconstruct(X) with the targets."
+                f"are compared with have {target.shape[1]}. Pass an X_target of "
+                f"{self._n_outputs} columns to score, or compare reconstruct(X) with "
+                "the targets."
             )
 
     def _square_errors(self, X, target) -> Iterator[tuple[slice, np.ndarray]]:

@@ -169,7 +169,7 @@ class PrototypeFits:
         if self.is_frozen:
             return [(self.prototype, np.arange(len(keep)))]
         if isinstance(cv, Integral):
-            splits = _random_splits(keep, cv, self.rng)
+            splits = _random_splits(keep, int(cv), self.rng)
         else:
             splits = _checked_splits(cv, self.X)
         fits = []
