@@ -330,7 +330,7 @@ def test_failing_network_is_named(monkeypatch, where, error):
 
 
 class FailingWithoutSelf(Failing):
-    def encode(this, x):  # noqa: N805
+    def encode(this, x):
         raise KeyError("my message")
 
 
