@@ -564,8 +564,13 @@ def test_standardisation_in_fits(digits):
     assert_allclose(penalised.mean_, X.mean(0))
     assert penalised.scale_ == plain.scale_
     bounded = fitted(output_activation="softplus")
-    assert not bounded.mean_.any()
-    assert bounded.scale_ == 1
+    assert_allclose(bounded.mean_, X.mean(0))
+    assert bounded.scale_ == plain.scale_
+    assert not bounded.net_.units_.output.mean.any()
+    assert bounded.net_.units_.output.scale == 1
+    tied = fitted(output_activation="softplus", tied_weights=True, init="random")
+    assert_allclose(tied.mean_, X.mean(0))
+    assert tied.scale_ == 1
 
 
 # -- the factors in docs/user_guide/coming_from.rst ----------------------------------

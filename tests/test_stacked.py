@@ -197,12 +197,11 @@ def test_network_starts_as_the_layers(table, layer, params, validation):
     model = stack(layer, validation=validation, callbacks=[start], **params)
     model.fit(table)
     codes, output = through_layers(model.layers_, table[start.rows])
-    linear = model.code_activation == "identity"
-    scale = model.scale_ if linear else 1.0
     size = np.abs(codes).max()
-    np.testing.assert_allclose(start.codes * scale, codes, rtol=1e-5, atol=1e-5 * size)
+    np.testing.assert_allclose(start.codes, codes, rtol=1e-5, atol=1e-5 * size)
+    mean, scale = model.net_.units_.output
     np.testing.assert_allclose(
-        start.output * model.scale_ + model.mean_, output, rtol=1e-5, atol=1e-5
+        start.output * scale + mean, output, rtol=1e-5, atol=1e-5
     )
 
 
@@ -211,7 +210,8 @@ def test_untuned_estimator_is_the_layers(table, layer, params):
     model = stack(layer, validation=None, max_epochs=0, **params).fit(table)
     codes, output = through_layers(model.layers_, table)
     np.testing.assert_allclose(model.reconstruct(table), output, rtol=1e-5, atol=1e-5)
-    found = model.transform(table)
+    # Linear codes scale with the data.
+    found = model.transform(table) / model.net_.units_.code_scale
     if model.code_activation == "identity" and not isinstance(layer, SparseAutoencoder):
         # The rule of signs looks at the data, that of the layer at the codes below.
         signs = np.sign((found * codes).sum(axis=0))

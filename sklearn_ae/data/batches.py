@@ -67,12 +67,14 @@ class ArrayDataset(Dataset):
     def gather(self, index: np.ndarray) -> tuple[Tensor, Tensor, Tensor | None]:
         """Input, target and weight of the given rows of the dataset."""
         rows = self.rows[index]
-        tables = [(self.X, self.standardize)]
+        values = dense_rows(self.X, rows)
+        sides = [(values, self.standardize)]
         if self.target is not None:
-            tables.append((self.target, self.standardize_target))
+            sides.append((dense_rows(self.target, rows), self.standardize_target))
+        elif not _are_equal(self.standardize, self.standardize_target):
+            sides.append((values, self.standardize_target))
         tensors = []
-        for table, units in tables:
-            values = dense_rows(table, rows)
+        for values, units in sides:
             # In the precision of the table, then rounded to single precision. Memory of
             # torch's own starts at a cache line, that of NumPy in the middle of one,
             # which slows down the wide registers of some processors.
@@ -88,6 +90,10 @@ class ArrayDataset(Dataset):
             weight = torch.from_numpy(self.weight[rows].astype(np.float32))
             weight = weight.to(self.device)
         return tensors[0], tensors[-1], weight
+
+
+def _are_equal(a: Affine, b: Affine) -> bool:
+    return a.scale == b.scale and np.array_equal(a.mean, b.mean)
 
 
 class TensorBatches:

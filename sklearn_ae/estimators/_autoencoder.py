@@ -83,7 +83,7 @@ class Autoencoder(BaseAutoencoder, ChosenStart):
     output_activation : str, default="auto"
         Activation of the output, with the same choices as `activation`. "auto" is
         "sigmoid" if the loss needs values in [0, 1], else "identity". If it is not
-        "identity", the data are neither centred nor scaled inside the network.
+        "identity", the network returns values in the units of the data.
 
     loss : {"mse", "mae", "huber", "bce"} or Loss, default="mse"
         Reconstruction loss of a row, summed over its features:
@@ -107,18 +107,23 @@ class Autoencoder(BaseAutoencoder, ChosenStart):
         first one is ``penalties__0__weight``.
 
     optimizer : str or type, default="adamw"
-        "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", or a
-        subclass of `torch.optim.Optimizer`. "adamw" is Adam with a weight decay of 0.3,
-        which is not part of the objective and does not act on biases; where candidates
-        are compared (see `validation`), it is 0.1 and acts on biases, too. The others
-        have no weight decay by default.
+        "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", "lbfgs",
+        or a subclass of `torch.optim.Optimizer`. "adamw" is Adam with a weight decay of
+        0.3, which is not part of the objective and does not act on biases; where
+        candidates are compared (see `validation`), it is 0.1 and acts on biases, too.
+        The others have no weight decay by default.
+
+        "lbfgs" is L-BFGS with a line search, for tables of up to some ten thousand
+        rows. An epoch is one iteration on all training rows; it stops when ten of them
+        gain next to nothing. `learning_rate` and `learning_rate_schedule` are ignored.
+        The objective must not contain random numbers such as a corruption or dropout.
 
     optimizer_params : dict or None, default=None
         Further arguments of the optimizer, such as ``{"weight_decay": 0.1}``.
 
     learning_rate : "auto" or float, default="auto"
         Largest learning rate of the schedule. "auto" is a rate that suits the
-        optimizer.
+        optimizer and the scale of the data inside the network.
 
     learning_rate_schedule : {"one_cycle", "constant", "cosine", \
 "reduce_on_plateau"}, default="one_cycle"
@@ -137,7 +142,9 @@ class Autoencoder(BaseAutoencoder, ChosenStart):
         Number of passes over the training rows. "auto" is 100,000 divided by the number
         of rows, but at least 10 and at most 300. Where candidates are compared (see
         `validation`), it is 150 for less than 100 rows, else 200,000 divided by the
-        number of rows, but at least 10 and at most 100. 0 keeps the initial network.
+        number of rows, but at least 10 and at most 100. Sparse and contractive
+        autoencoders train for 3,000 divided by the root of the number of rows if that
+        is more, and with "lbfgs" it is 400. 0 keeps the initial network.
 
     validation : "auto", int, float or None, default="auto"
         How the loss on unseen rows is estimated. A float in (0, 1) is the share of the

@@ -57,6 +57,13 @@ from sklearn_ae.training.loop import Training, TrainingResult, train
 from sklearn_ae.training.net import AutoencoderNet
 from sklearn_ae.training.pca_start import start_as_pca
 from sklearn_ae.training.settings import TrainingParameters
+from sklearn_ae.training.usefulness import usefulness
+
+# A unit whose standard deviation is at most this share of the largest one is dead.
+DEAD = 1e-3
+
+# Ratio of standard deviations of columns that is worth mentioning.
+LARGE_SPREAD = 100
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -203,6 +210,10 @@ class BaseAutoencoder(
     def _describe_codes(self, mean: np.ndarray, variances: np.ndarray) -> None:
         """Set further fitted attributes from the moments of the codes, at the end."""
 
+    def _regularizers(self) -> tuple[str, ...]:
+        """Names of parameters that leave the mean of the data if they are too large."""
+        return "l1_penalty", "l2_penalty", "dropout"
+
     # -- fitting -------------------------------------------------------------------
 
     @fit_context(prefer_skip_nested_validation=True)
@@ -260,6 +271,8 @@ default=None
             self._set_code_moments(moments)
         if not (result.has_changed or continues or is_pca or result.interrupt):
             self._warn_of_no_progress()
+        elif result.interrupt is None and self._recipe.settings.max_epochs > 0:
+            self._warn_of_mean(data, moments)
         if result.interrupt is not None:
             raise result.interrupt
         return self
@@ -371,6 +384,13 @@ default=None
         """
         with default_modes(), self._unchanged_on_error():
             continues = hasattr(self, "net_")
+            settings = self._recipe.settings if continues else self
+            if settings.optimizer == "lbfgs":
+                raise ValueError(
+                    "optimizer='lbfgs' needs all rows at once, and partial_fit gets a "
+                    "part of them. Use fit, with warm_start=True to go on, or "
+                    "another optimizer."
+                )
             data = validate_training_data(
                 self, X, X_target, sample_weight, reset=not continues
             )
@@ -451,24 +471,25 @@ default=None
 
     def _build(self, parts: ResolvedParts, data: TrainingData) -> AutoencoderNet:
         """A new net for the data, with its initial weights."""
-        moments = [(self._feature_mean, self._feature_scale)]
+        mean, scale = self._feature_mean, self._feature_scale
+        units = _units(mean, scale, parts.centres_input, parts.input_rms)
         if data.target is not None:
-            moments.append(mean_and_scale(data.target, data.rows, data.weight))
-        input_rms, self._target_rms = (root_mean_square(*moments[i]) for i in (0, -1))
+            mean, scale = mean_and_scale(data.target, data.rows, data.weight)
+        input_rms = root_mean_square(self._feature_mean, self._feature_scale)
+        self._target_rms = root_mean_square(mean, scale)
         if data.n_outputs == data.n_features:
             warn_of_other_units(self._target_rms, input_rms, "X", stacklevel=4)
-        if parts.data_rms is None:
-            units = [Affine(np.zeros_like(mean), 1.0) for mean, _ in moments]
-        else:
-            # A single scale, which does not change the minimiser.
-            units = [Affine(mean, scale / parts.data_rms) for mean, scale in moments]
-        self.mean_, self.scale_ = units[0]
+        is_centred = parts.target_rms is not None
+        target_units = _units(mean, scale, is_centred, parts.target_rms)
+        self.mean_, self.scale_ = units
         self._recipe = Recipe(
             **parts.design,
-            standardize=units[0],
-            standardize_target=units[-1],
+            standardize=units,
+            standardize_target=target_units,
             settings=self._resolve_training(
-                len(data.rows), n_folds=_n_folds(parts, data)
+                len(data.rows),
+                n_folds=_n_folds(parts, data),
+                data_rms=parts.data_rms,
             ),
         )
         net = self._make_net()
@@ -525,7 +546,9 @@ default=None
     def _continue(self, parts: ResolvedParts, data: TrainingData) -> AutoencoderNet:
         """The net of the previous fit, with a new optimizer."""
         before = self._recipe
-        settings = self._resolve_training(len(data.rows), n_folds=_n_folds(parts, data))
+        settings = self._resolve_training(
+            len(data.rows), n_folds=_n_folds(parts, data), data_rms=parts.data_rms
+        )
         if settings.n_folds > 0:
             # There is nothing to choose.
             settings = replace(settings, n_folds=0)
@@ -568,6 +591,38 @@ default=None
                 ConvergenceWarning,
                 stacklevel=4,
             )
+
+    def _warn_of_mean(self, data: TrainingData, moments: CodeMoments) -> None:
+        """Warn if the reconstructions are little more than the mean of the data."""
+        dataset = self._dataset(data, data.rows)
+        found = usefulness(self.net_.module_, dataset, self.n_components_)
+        if found is None or not found.is_mean:
+            return
+        deviations = np.sqrt(np.maximum(np.diag(moments.covariance), 0.0))
+        # In units of the network, where codes that tell rows apart are of order one.
+        dead = np.mean(deviations <= DEAD)
+        large = [
+            f"{name}={getattr(self, name)!r}"
+            for name in self._regularizers()
+            if getattr(self, name, 0)
+        ]
+        tries = [f"lower {' and '.join(large)}"] if large else []
+        tries += [f"raise max_epochs={self.max_epochs!r}", "use another learning_rate"]
+        if found.spread > LARGE_SPREAD:
+            tries.insert(
+                0,
+                f"scale the columns, whose standard deviations are up to "
+                f"{found.spread:.0e} times their median, with StandardScaler",
+            )
+        warnings.warn(
+            "The reconstructions are little more than the mean of the data: they "
+            f"explain {max(found.explained, 0.0):.2g} of its variance, and "
+            f"{dead:.0%} of the units of the code hardly vary. Try to "
+            f"{', or to '.join(tries)}. Data without structure may give this result "
+            "with any setting.",
+            ConvergenceWarning,
+            stacklevel=4,
+        )
 
     def _order_codes(
         self, net: AutoencoderNet, data: TrainingData, rotates: bool
@@ -640,6 +695,17 @@ default=None
                 )
             penalties[int(index)].set_params(**{name: params[key]})
         return self
+
+
+def _units(
+    mean: np.ndarray, scale: float, is_centred: bool, rms: float | None
+) -> Affine:
+    """From units of the data to those of the network."""
+    return Affine(
+        mean if is_centred else np.zeros_like(mean),
+        # A single scale, which does not change the minimiser.
+        1.0 if rms is None else scale / rms,
+    )
 
 
 def _n_folds(parts: ResolvedParts, data: TrainingData) -> int | None:

@@ -34,7 +34,11 @@ from sklearn_ae.objectives.objective import Objective
 from sklearn_ae.objectives.terms import L2Penalty
 from sklearn_ae.training.loop import Training, TrainingResult, train
 from sklearn_ae.training.net import AutoencoderNet
-from sklearn_ae.training.settings import TrainingParameters, TrainingSettings
+from sklearn_ae.training.settings import (
+    TrainingParameters,
+    TrainingSettings,
+    check_not_random,
+)
 
 
 @dataclass(frozen=True)
@@ -293,6 +297,8 @@ class BaseSupervised(
     def _build(self, labelled: Labelled, settings: TrainingSettings) -> AutoencoderNet:
         """A new net, with the encoder of the autoencoder."""
         self.n_components_ = self.autoencoder_.n_components_
+        if dropout := getattr(self.autoencoder_, "dropout", 0):
+            check_not_random(self.optimizer, {"autoencoder__dropout": dropout})
         recipe = self.autoencoder_._recipe
         params = around(recipe.module, recipe.module_params)
         self._recipe = replace(

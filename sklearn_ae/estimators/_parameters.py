@@ -180,7 +180,7 @@ class ObjectiveParameters:
     output_activation : str, default="auto"
         Activation of the output, with the same choices as `activation`. "auto" is
         "sigmoid" if the loss needs values in [0, 1], else "identity". If it is not
-        "identity", the data are neither centred nor scaled inside the network.
+        "identity", the network returns values in the units of the data.
 
     loss : {"mse", "mae", "huber", "bce"} or Loss, default="mse"
         Reconstruction loss of a row, summed over its features:

@@ -12,9 +12,10 @@ from sklearn_ae.networks._wrapper import around
 from sklearn_ae.networks.contract import check_network_class
 from sklearn_ae.networks.dense import DenseNetwork
 from sklearn_ae.objectives.losses import Loss
-from sklearn_ae.objectives.objective import Objective
+from sklearn_ae.objectives.objective import Objective, VariationalObjective
 from sklearn_ae.objectives.terms import Penalty
 from sklearn_ae.training import sizes
+from sklearn_ae.training.settings import check_not_random
 
 # The meaning of "auto" for networks that do not train in whitened codes.
 WIDE_LAYER = (256,)
@@ -102,9 +103,14 @@ class ResolvedParts:
         regularisation can be chosen by unseen rows.
     code_bias : float or None
         Initial biases of the code, if the network has `set_code_bias`.
-    data_rms : float or None
-        As in `Parts`; None leaves the data as they are. It does not depend on
-        penalties, which are converted to units of the network.
+    data_rms : float
+        As in `Parts`.
+    input_rms, target_rms : float or None
+        Root mean squares of the centred inputs and targets in units of the network. It
+        does not depend on penalties, which are converted to units of the network. None
+        does not scale. Targets are centred if they are scaled.
+    centres_input : bool
+        Whether inputs are centred.
     may_rotate_codes : bool
         Whether neither the variant nor a penalty depends on the axes of codes.
     """
@@ -115,7 +121,10 @@ class ResolvedParts:
     starts_as_pca: bool
     is_conditioned: bool
     code_bias: float | None
-    data_rms: float | None
+    data_rms: float
+    input_rms: float | None
+    target_rms: float | None
+    centres_input: bool
     may_rotate_codes: bool
 
 
@@ -156,6 +165,7 @@ def resolve_parts(
     if output_activation == "auto":
         output_activation = "sigmoid" if loss.needs_unit_interval else "identity"
     _check_parts(parts, data, is_class, output_activation)
+    check_not_random(parts.optimizer, _random_parts(parts))
     starts_as_pca = parts.init == "pca" and not is_class
     if starts_as_pca and is_new:
         check_pca_start(parts, data, n_components)
@@ -200,7 +210,14 @@ def resolve_parts(
         starts_as_pca=starts_as_pca,
         is_conditioned=is_conditioned,
         code_bias=parts.code_bias,
-        data_rms=parts.data_rms if is_standardized else None,
+        data_rms=parts.data_rms,
+        # Weights that are tied to those of an output in the units of the data are in
+        # these units, too. A class sees its inputs as it has to return them.
+        input_rms=parts.data_rms
+        if is_standardized or not (is_class or parts.tied_weights)
+        else None,
+        target_rms=parts.data_rms if is_standardized else None,
+        centres_input=is_standardized or not is_class,
         may_rotate_codes=parts.orders_codes
         and all(
             penalty.is_rotation_invariant or penalty.weight == 0
@@ -246,6 +263,22 @@ def _check_parts(
                 "'sigmoid' or 'auto'."
             )
         check_unit_interval(data, parts.loss_name)
+
+
+def _random_parts(parts: Parts) -> dict[str, Any]:
+    """What draws random numbers in every step, by the name of the parameter."""
+    random: dict[str, Any] = {}
+    if parts.corruption is not None:
+        random["corruption"] = parts.corruption
+    if parts.dropout > 0 and not isinstance(parts.network, type | partial):
+        random["dropout"] = parts.dropout
+    for penalty in parts.penalties:
+        n_projections = getattr(penalty, "n_projections", None)
+        if n_projections is not None and penalty.weight > 0:
+            random["n_projections"] = n_projections
+    if parts.objective is VariationalObjective:
+        random["loss"] = parts.loss_name
+    return random
 
 
 def check_pca_start(parts: Parts, data: TrainingData, n_components: int) -> None:

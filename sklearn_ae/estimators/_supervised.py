@@ -74,11 +74,16 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
         codes.
 
     optimizer : str or type, default="adamw"
-        "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", or a
-        subclass of `torch.optim.Optimizer`. "adamw" is Adam with a weight decay of 0.3,
-        which is not part of the objective and does not act on biases; where candidates
-        are compared (see `validation`), it is 0.1 and acts on biases, too. The others
-        have no weight decay by default.
+        "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", "lbfgs",
+        or a subclass of `torch.optim.Optimizer`. "adamw" is Adam with a weight decay of
+        0.3, which is not part of the objective and does not act on biases; where
+        candidates are compared (see `validation`), it is 0.1 and acts on biases, too.
+        The others have no weight decay by default.
+
+        "lbfgs" is L-BFGS with a line search, for tables of up to some ten thousand
+        rows. An epoch is one iteration on all training rows; it stops when ten of them
+        gain next to nothing. `learning_rate` and `learning_rate_schedule` are ignored.
+        The objective must not contain random numbers such as a corruption or dropout.
 
     optimizer_params : dict or None, default=None
         Further arguments of the optimizer, such as ``{"weight_decay": 0.1}``.
@@ -510,11 +515,16 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
         codes.
 
     optimizer : str or type, default="adamw"
-        "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", or a
-        subclass of `torch.optim.Optimizer`. "adamw" is Adam with a weight decay of 0.3,
-        which is not part of the objective and does not act on biases; where candidates
-        are compared (see `validation`), it is 0.1 and acts on biases, too. The others
-        have no weight decay by default.
+        "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", "lbfgs",
+        or a subclass of `torch.optim.Optimizer`. "adamw" is Adam with a weight decay of
+        0.3, which is not part of the objective and does not act on biases; where
+        candidates are compared (see `validation`), it is 0.1 and acts on biases, too.
+        The others have no weight decay by default.
+
+        "lbfgs" is L-BFGS with a line search, for tables of up to some ten thousand
+        rows. An epoch is one iteration on all training rows; it stops when ten of them
+        gain next to nothing. `learning_rate` and `learning_rate_schedule` are ignored.
+        The objective must not contain random numbers such as a corruption or dropout.
 
     optimizer_params : dict or None, default=None
         Further arguments of the optimizer, such as ``{"weight_decay": 0.1}``.

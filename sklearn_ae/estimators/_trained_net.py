@@ -17,6 +17,7 @@ from sklearn_ae.data.batches import ArrayDataset
 from sklearn_ae.data.inference import module_outputs
 from sklearn_ae.estimators._validation import validate_table
 from sklearn_ae.networks.contract import offers
+from sklearn_ae.objectives.objective import MEMORY
 from sklearn_ae.persistence.recipe import Recipe
 from sklearn_ae.persistence.state import dump_state, load_state
 from sklearn_ae.training.hardware import is_available
@@ -74,6 +75,7 @@ class TrainedNetMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             criterion__loss=recipe.loss,
             criterion__penalties=recipe.penalties,
             criterion__n_components=recipe.module_params["n_components"],
+            criterion__memory=0.0 if settings.is_full_batch else MEMORY,
             optimizer=optimizer,
             lr=settings.learning_rate,
             batch_size=settings.batch_size,

@@ -215,6 +215,8 @@ def _checked_splits(cv: Any, X: Any) -> list[tuple[np.ndarray, np.ndarray]]:
     rows, shown = np.arange(X.shape[0]), reprlib.repr(cv)
     try:
         splits = [(rows[train], rows[held]) for train, held in check_cv(cv).split(X)]
+        if any(np.ndim(part) != 1 for pair in splits for part in pair):
+            raise TypeError("a part is not an array of one dimension")
     except (TypeError, ValueError, IndexError) as error:
         raise ValueError(
             f"cv={shown} cannot split {len(rows)} rows: {error}. It must be a number "

@@ -19,7 +19,7 @@ from sklearn_ae.objectives.penalties import gaussian_kl
 from sklearn_ae.objectives.terms import Batch, Penalty, with_fields_of
 
 # How many rows back the running mean of the activations reaches.
-MEMORY = 1000
+MEMORY = 1000.0
 
 
 class MeanActivation(nn.Module):
@@ -27,15 +27,17 @@ class MeanActivation(nn.Module):
 
     A batch has only its own mean, and the divergence at that mean is biased upwards,
     the more so the smaller the batch. In training the value is a running mean, which
-    forgets with a time constant of `MEMORY` rows, and its gradient is that of the mean
-    of the batch. Outside training it is the mean of the batch.
+    forgets with a time constant of `memory` rows, and its gradient is that of the mean
+    of the batch. Outside training it is the mean of the batch, as with a `memory` of 0,
+    for steps on all rows.
     """
 
     weighted_sum: Tensor
     mass: Tensor
 
-    def __init__(self, n_components: int) -> None:
+    def __init__(self, n_components: int, memory: float = MEMORY) -> None:
         super().__init__()
+        self.memory = memory
         self.register_buffer("weighted_sum", torch.zeros(n_components))
         self.register_buffer("mass", torch.zeros(()))
 
@@ -44,9 +46,9 @@ class MeanActivation(nn.Module):
         # Not `mean`, whose gradient is written out for every row.
         mean = weighted.sum(-2) / code.shape[-2]
         mass = mean.new_ones(()) if row_weight is None else row_weight.mean(-1)
-        if not self.training:
+        if not (self.training and self.memory):
             return mean / mass.unsqueeze(-1)
-        keep = exp(-code.shape[-2] / MEMORY)
+        keep = exp(-code.shape[-2] / self.memory)
         current = mean.detach()
         self.weighted_sum.mul_(keep).add_(current, alpha=1 - keep)
         self.mass.mul_(keep).add_(mass, alpha=1 - keep)
@@ -74,6 +76,9 @@ class Objective(nn.Module):
     loss_column : str
         Name of the loss in the history.
 
+    memory : float
+        How many rows back the mean activations reach; 0 is the present batch.
+
     Attributes
     ----------
     unit : float
@@ -89,6 +94,7 @@ class Objective(nn.Module):
         units: Units,
         n_components: int,
         loss_column: str = "reconstruction",
+        memory: float = MEMORY,
     ) -> None:
         super().__init__()
         self.loss = loss.for_scaled_data(units.output.scale)
@@ -100,7 +106,7 @@ class Objective(nn.Module):
         }
         self.mean_activation = None
         if any(penalty.needs_mean_activation for penalty in self.penalties.values()):
-            self.mean_activation = MeanActivation(n_components)
+            self.mean_activation = MeanActivation(n_components, memory)
 
     def forward(
         self,

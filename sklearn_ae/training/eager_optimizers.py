@@ -25,7 +25,7 @@ class _EagerMethods(Optimizer):
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         # torch replaces `step` of a class when an instance is made: look it up late.
         step = inspect.unwrap(super().step.__func__)  # type: ignore[attr-defined]
-        with torch.set_grad_enabled(self.defaults["differentiable"]):
+        with torch.set_grad_enabled(self.defaults.get("differentiable", False)):
             return step(self, closure)
 
 
@@ -47,3 +47,7 @@ class Adam(_EagerMethods, torch.optim.Adam):
 
 class AdamW(_EagerMethods, torch.optim.AdamW):
     """`torch.optim.AdamW`."""
+
+
+class LBFGS(_EagerMethods, torch.optim.LBFGS):
+    """`torch.optim.LBFGS`."""

@@ -22,6 +22,8 @@ from sklearn_ae.training.settings import TrainingSettings
 # Without held-out rows, losses before and after training are compared on so many rows.
 COMPARED_ROWS = 2**14
 
+# Training on all rows has converged if so many steps gain no more than this share.
+CONVERGED_STEPS, CONVERGED_GAIN = 10, 1e-6
 
 # Share of the steps in which the learning rate of "one_cycle" rises.
 WARM_UP = 0.1
@@ -228,9 +230,18 @@ class Training:
             self.epoch_scheduler.step(loss)
         self._n_rows_done = len(self.net.history)
         self.net.notify("on_epoch_end", **self.datasets)
+        if settings.is_full_batch and self._has_converged():
+            return False
         if settings.patience is not None and self._n_idle_epochs >= settings.patience:
             return False
         return self.n_epochs_begun < self.n_epochs
+
+    def _has_converged(self) -> bool:
+        """Whether the last steps on all rows have gained next to nothing."""
+        if self.n_epochs_begun <= CONVERGED_STEPS:
+            return False
+        losses = self.net.history[-CONVERGED_STEPS - 1 :, "train_loss"]
+        return bool(losses[0] - losses[-1] <= CONVERGED_GAIN * abs(losses[0]))
 
     def finish(self, interrupt: BaseException | None = None) -> TrainingResult:
         """Load the weights to keep, and notify callbacks.

@@ -44,12 +44,14 @@ def start_as_pca(
                 f"method {name}; set init='random'."
             )
     X, rows, weight = dataset.X, dataset.rows, dataset.weight
-    unit = dataset.standardize.scale
-    axes = principal_axes(X, rows, weight, data_mean, n_components, unit)
-    mean_in = (data_mean - dataset.standardize.mean) / dataset.standardize.scale
+    units, out_units = dataset.standardize, dataset.standardize_target
+    axes = principal_axes(X, rows, weight, data_mean, n_components, units.scale)
+    mean_in = (data_mean - units.mean) / units.scale
     encoder = axes.components
-    decoder, mean_out = encoder.T, mean_in
-    if dataset.target is not None:
+    if dataset.target is None:
+        decoder = encoder.T * (units.scale / out_units.scale)
+        mean_out = (data_mean - out_units.mean) / out_units.scale
+    else:
         decoder, mean_out = _regression(encoder, mean_in, dataset)
     if output_activation == "sigmoid":
         share = np.clip(mean_out, 0.02, 0.98)

@@ -24,6 +24,14 @@ from sklearn_ae.training.hardware import resolve_device
 # The shorter memory of the squares suits fits of a few thousand steps.
 _ADAM = {"eps": 1e-5, "betas": (0.9, 0.99)}
 
+# One iteration a step, and a step an epoch.
+_LBFGS = {
+    "max_iter": 1,
+    "max_eval": 26,
+    "history_size": 20,
+    "line_search_fn": "strong_wolfe",
+}
+
 # Name -> (class, its settings, default learning rate). The rates suit losses summed
 # over standardised features.
 OPTIMIZERS: dict[str, tuple[type[Any], dict[str, Any], float]] = {
@@ -34,7 +42,11 @@ OPTIMIZERS: dict[str, tuple[type[Any], dict[str, Any], float]] = {
     "rmsprop": (eager_optimizers.RMSprop, {}, 5e-3),
     "adam": (eager_optimizers.Adam, _ADAM, 5e-3),
     "adamw": (eager_optimizers.AdamW, _ADAM | {"weight_decay": 0.3}, 5e-3),
+    "lbfgs": (eager_optimizers.LBFGS, _LBFGS, 1.0),
 }
+
+# Their steps do not depend on the size of the gradients.
+_SCALE_FREE = frozenset({"adagrad", "adam", "adamw", "rmsprop"})
 
 SCHEDULES = ("constant", "one_cycle", "cosine", "reduce_on_plateau")
 
@@ -105,6 +117,11 @@ class TrainingSettings:
         n_train = len(rows) - len(folds[0])
         return [(np.setdiff1d(order, fold)[:n_train], fold) for fold in folds]
 
+    @property
+    def is_full_batch(self) -> bool:
+        """Whether every step uses all rows."""
+        return self.optimizer == "lbfgs"
+
     def of_one_epoch(self) -> "TrainingSettings":
         """The settings of `partial_fit`: one epoch at a constant rate."""
         return replace(self, max_epochs=1, learning_rate_schedule="constant")
@@ -117,18 +134,23 @@ class TrainingParameters:
     Parameters
     ----------
     optimizer : str or type, default="adamw"
-        "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", or a
-        subclass of `torch.optim.Optimizer`. "adamw" is Adam with a weight decay of 0.3,
-        which is not part of the objective and does not act on biases; where candidates
-        are compared (see `validation`), it is 0.1 and acts on biases, too. The others
-        have no weight decay by default.
+        "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", "lbfgs",
+        or a subclass of `torch.optim.Optimizer`. "adamw" is Adam with a weight decay of
+        0.3, which is not part of the objective and does not act on biases; where
+        candidates are compared (see `validation`), it is 0.1 and acts on biases, too.
+        The others have no weight decay by default.
+
+        "lbfgs" is L-BFGS with a line search, for tables of up to some ten thousand
+        rows. An epoch is one iteration on all training rows; it stops when ten of them
+        gain next to nothing. `learning_rate` and `learning_rate_schedule` are ignored.
+        The objective must not contain random numbers such as a corruption or dropout.
 
     optimizer_params : dict or None, default=None
         Further arguments of the optimizer, such as ``{"weight_decay": 0.1}``.
 
     learning_rate : "auto" or float, default="auto"
         Largest learning rate of the schedule. "auto" is a rate that suits the
-        optimizer.
+        optimizer and the scale of the data inside the network.
 
     learning_rate_schedule : {"one_cycle", "constant", "cosine", \
 "reduce_on_plateau"}, default="one_cycle"
@@ -147,7 +169,9 @@ class TrainingParameters:
         Number of passes over the training rows. "auto" is 100,000 divided by the number
         of rows, but at least 10 and at most 300. Where candidates are compared (see
         `validation`), it is 150 for less than 100 rows, else 200,000 divided by the
-        number of rows, but at least 10 and at most 100. 0 keeps the initial network.
+        number of rows, but at least 10 and at most 100. Sparse and contractive
+        autoencoders train for 3,000 divided by the root of the number of rows if that
+        is more, and with "lbfgs" it is 400. 0 keeps the initial network.
 
     validation : "auto", int, float or None, default="auto"
         How the loss on unseen rows is estimated. A float in (0, 1) is the share of the
@@ -247,23 +271,40 @@ class TrainingParameters:
         return params, rate
 
     def _resolve_training(
-        self, n_rows: int, *, n_folds: int | None = None
+        self, n_rows: int, *, n_folds: int | None = None, data_rms: float = 1.0
     ) -> TrainingSettings:
         """The settings of a fit to so many rows; sets `device_`, too.
 
         `n_folds` is the number of folds, or 0, that "auto" stands for, and None where
-        cross-validation is not possible.
+        cross-validation is not possible. `data_rms` is the root mean square of the
+        centred data in units of the network.
 
         Raises a ValueError if parameters contradict each other.
         """
         self.device_ = resolve_device(self.device)
         optimizer_params, learning_rate = self._check_training(self.device_)
+        schedule = self.learning_rate_schedule
+        if self.optimizer == "lbfgs":
+            # The line search tries the full step first.
+            schedule, learning_rate = "constant", 1.0
+            if self.batch_size != "auto":
+                raise ValueError(
+                    f"batch_size={self.batch_size!r} must be 'auto' with "
+                    "optimizer='lbfgs', which uses all rows in every step."
+                )
+        if self.learning_rate == "auto" and self.optimizer in _SCALE_FREE:
+            # Smaller inputs need larger weights.
+            learning_rate /= data_rms
         is_conditioned = n_folds is not None
         batch_size, max_epochs = self.batch_size, self.max_epochs
         if batch_size == "auto":
             batch_size = sizes.batch_size(n_rows, is_conditioned)
+        if self.optimizer == "lbfgs":
+            batch_size = n_rows
         if max_epochs == "auto":
-            max_epochs = sizes.max_epochs(n_rows, is_conditioned)
+            max_epochs = sizes.max_epochs(n_rows, is_conditioned, data_rms)
+            if self.optimizer == "lbfgs":
+                max_epochs = sizes.LBFGS_ITERATIONS
         validation = self.validation
         if validation == "auto":
             validation = n_folds or 0.1
@@ -292,7 +333,7 @@ class TrainingParameters:
             optimizer=self.optimizer,
             optimizer_params=optimizer_params,
             learning_rate=learning_rate,
-            learning_rate_schedule=self.learning_rate_schedule,
+            learning_rate_schedule=schedule,
             batch_size=int(batch_size),
             max_epochs=int(max_epochs),
             n_held_out=n_held_out,
@@ -300,6 +341,20 @@ class TrainingParameters:
             patience=self.n_iter_no_change,
             tol=float(self.tol),
             seed=int(check_random_state(random_state).randint(2**31 - 1)),
+        )
+
+
+def check_not_random(optimizer: Any, random_parts: dict[str, Any]) -> None:
+    """Raise a ValueError if a line search would compare random numbers.
+
+    `random_parts` are those of the objective, by the names of their parameters.
+    """
+    if optimizer != "lbfgs":
+        return
+    for name, value in random_parts.items():
+        raise ValueError(
+            f"optimizer='lbfgs' needs an objective without random numbers, but "
+            f"{name}={value!r} draws some in every step. Use optimizer='adam'."
         )
 
 

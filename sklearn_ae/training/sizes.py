@@ -6,6 +6,10 @@ MANY_COLUMNS = 100
 MANY_ROWS = 5_000
 
 
+# With "lbfgs", which stops before if it converges.
+LBFGS_ITERATIONS = 400
+
+
 def hidden_layer_sizes(n_rows: float, n_features: int) -> tuple[int, ...]:
     """Widths of the hidden layers of a network that is compared with PCA."""
     if n_features > MANY_COLUMNS:
@@ -22,11 +26,15 @@ def batch_size(n_rows: int, is_conditioned: bool) -> int:
     return next((size for limit, size in steps if n_rows < limit), 256)
 
 
-def max_epochs(n_rows: int, is_conditioned: bool) -> int:
+def max_epochs(n_rows: int, is_conditioned: bool, data_rms: float = 1.0) -> int:
     """Passes over the rows."""
     if not is_conditioned:
         # About 100,000 rows in all.
-        return min(300, max(10, 100_000 // max(1, n_rows)))
+        n_epochs = 100_000 // max(1, n_rows)
+        if data_rms < 1:
+            # Penalised codes take long to leave the mean of the data.
+            n_epochs = max(n_epochs, int(3_000 / max(1, n_rows) ** 0.5))
+        return min(300, max(10, n_epochs))
     return 150 if n_rows < 100 else min(100, max(10, 200_000 // n_rows))
 
 

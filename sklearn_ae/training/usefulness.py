@@ -1,0 +1,65 @@
+"""Whether a trained network tells rows apart, or returns the mean for all of them."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from sklearn_ae.data.batches import ArrayDataset, TensorBatches, unpack_batch
+
+# So many rows tell a mean from anything else.
+_MEASURED_ROWS = 2_000
+
+# Smallest useful share of the variance that a projection on columns explains.
+_LEAST_SHARE = 0.05
+
+
+class Usefulness(NamedTuple):
+    """What reconstructions explain of the variance of their targets.
+
+    Parameters
+    ----------
+    explained : float
+        ``1 - sum ||x - xhat||^2 / sum ||x - mean(x)||^2``.
+    attainable : float
+        The share of the variance that as many columns have as there are codes. PCA
+        explains this much at least, also where data are noise.
+    spread : float
+        Ratio of the largest standard deviation of a column to their median.
+    """
+
+    explained: float
+    attainable: float
+    spread: float
+
+    @property
+    def is_mean(self) -> bool:
+        """Whether the reconstructions are little more than the mean."""
+        return self.explained < _LEAST_SHARE * self.attainable
+
+
+def usefulness(
+    network: Any, dataset: ArrayDataset, n_components: int
+) -> Usefulness | None:
+    """Measure a network on training rows; None if the targets are constant."""
+    errors, targets, weights = [], [], []
+    with torch.inference_mode():
+        for batch in TensorBatches(dataset.thinned(_MEASURED_ROWS), batch_size=1024):
+            x, target, weight = unpack_batch(batch)
+            difference = target - network.decode(network.encode(x))
+            errors.append(difference.double().square().sum(1))
+            targets.append(target.double())
+            weights.append(x.new_ones(len(x)) if weight is None else weight)
+    mass = torch.cat(weights).double().cpu().numpy()
+    values = torch.cat(targets).cpu().numpy()
+    total = mass.sum()
+    variances = mass @ np.square(values - mass @ values / total) / total
+    if not variances.sum() > 0:
+        return None
+    error = mass @ torch.cat(errors).cpu().numpy() / total
+    deviations = np.sqrt(variances[variances > 0])
+    return Usefulness(
+        1 - float(error / variances.sum()),
+        float(np.sort(variances)[-n_components:].sum() / variances.sum()),
+        float(deviations.max() / np.median(deviations)),
+    )
