@@ -270,6 +270,12 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
         return self
 
     def _fit(self, X, sample_weight) -> None:
+        if isinstance(self.autoencoder, type):
+            name = self.autoencoder.__name__
+            raise ValueError(
+                f"autoencoder={name} must be an instance, such as {name}(), not a "
+                "class."
+            )
         X = self._validate(X, reset=True)
         weight = self._check_weight(sample_weight, X)
         rng = self.random_state
@@ -336,12 +342,6 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
         return _trim(first.scores(scale), weight, self.trimming)
 
     def _prototype(self) -> Any:
-        if isinstance(self.autoencoder, type):
-            name = self.autoencoder.__name__
-            raise ValueError(
-                f"autoencoder={name} must be an instance, such as {name}(), not a "
-                "class."
-            )
         return Autoencoder() if self.autoencoder is None else self.autoencoder
 
     def _check_weight(self, sample_weight, X) -> np.ndarray | None:
@@ -498,7 +498,8 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        if hasattr(prototype := self._prototype(), "__sklearn_tags__"):
+        prototype = self._prototype()
+        if hasattr(prototype, "__sklearn_tags__") and not isinstance(prototype, type):
             tags.input_tags.sparse = get_tags(prototype).input_tags.sparse
         return tags
 

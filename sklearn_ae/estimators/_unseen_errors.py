@@ -72,7 +72,9 @@ class Features(NamedTuple):
     def square_scale(self, means: np.ndarray) -> np.ndarray:
         """The squared scale of each feature from its mean squared error."""
         typical = np.median(means[self.varies]) if self.varies.any() else 0.0
-        return np.maximum(means + _SHRINKAGE * typical, self.rounding**2)
+        # Squares of tiny numbers vanish.
+        least = np.maximum(self.rounding**2, np.finfo(np.float64).tiny)
+        return np.maximum(means + _SHRINKAGE * typical, least)
 
 
 @dataclass(frozen=True)
