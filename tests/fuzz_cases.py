@@ -127,7 +127,6 @@ FAULTS = {
     "NaN": lambda X: np.where(np.arange(X.size).reshape(X.shape) == 1, np.nan, X),
     "infinite": lambda X: np.where(np.arange(X.size).reshape(X.shape) == 1, np.inf, X),
     "sparse NaN": lambda X: sparse.csr_array(X * np.nan),
-    "matrix": lambda X: np.asmatrix(X),
     "three-dimensional tensor": lambda X: torch.zeros(3, 2, 2),
     "words in a frame": lambda X: pd.DataFrame({"a": ["x"] * 9, "b": 1.0}),
 }

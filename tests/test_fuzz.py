@@ -34,8 +34,8 @@ TABLE_WORDS = (
 )
 # With these, results depend on the units of the table.
 WITH_UNITS = ("lambd", "l1_penalty", "l2_penalty", "penalties", "corruption", "layer")
-# Beside convergence warnings; the second is scikit-learn's.
-WARNINGS = r"sklearn_ae|feature names|ignored, since"
+# Our own, beside convergence warnings; the second is scikit-learn's.
+WARNINGS = r"sklearn_ae|feature names|ignored, since|outliers|orders of magnitude"
 
 
 # -- the rule --------------------------------------------------------------------------

@@ -23,7 +23,12 @@ from sklearn_ae._sklearn_compat import (
     check_sample_weight,
     fit_context,
 )
-from sklearn_ae.data.tables import dense_rows, mean_and_scale, number_of_axes
+from sklearn_ae.data.tables import (
+    as_array,
+    dense_rows,
+    mean_and_scale,
+    number_of_axes,
+)
 from sklearn_ae.estimators._autoencoder import Autoencoder
 from sklearn_ae.estimators._parameters import NestedParameters
 from sklearn_ae.estimators._unseen_errors import (
@@ -34,11 +39,7 @@ from sklearn_ae.estimators._unseen_errors import (
     Reconstructors,
     weighted_quantile,
 )
-from sklearn_ae.estimators._validation import (
-    as_array,
-    check_sum_of_weights,
-    validate_table,
-)
+from sklearn_ae.estimators._validation import check_sum_of_weights, validate_table
 from sklearn_ae.objectives.losses import Huber
 
 # With one row held out, two are left to fit to.
@@ -269,6 +270,12 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
         return self
 
     def _fit(self, X, sample_weight) -> None:
+        if isinstance(self.autoencoder, type):
+            name = self.autoencoder.__name__
+            raise ValueError(
+                f"autoencoder={name} must be an instance, such as {name}(), not a "
+                "class."
+            )
         X = self._validate(X, reset=True)
         weight = self._check_weight(sample_weight, X)
         rng = self.random_state
@@ -335,12 +342,6 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
         return _trim(first.scores(scale), weight, self.trimming)
 
     def _prototype(self) -> Any:
-        if isinstance(self.autoencoder, type):
-            name = self.autoencoder.__name__
-            raise ValueError(
-                f"autoencoder={name} must be an instance, such as {name}(), not a "
-                "class."
-            )
         return Autoencoder() if self.autoencoder is None else self.autoencoder
 
     def _check_weight(self, sample_weight, X) -> np.ndarray | None:
@@ -497,7 +498,8 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        if hasattr(prototype := self._prototype(), "__sklearn_tags__"):
+        prototype = self._prototype()
+        if hasattr(prototype, "__sklearn_tags__") and not isinstance(prototype, type):
             tags.input_tags.sparse = get_tags(prototype).input_tags.sparse
         return tags
 

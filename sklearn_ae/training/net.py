@@ -18,7 +18,7 @@ from sklearn_ae._ambient import default_modes
 from sklearn_ae._units import Affine, Units
 from sklearn_ae.data.batches import ArrayDataset, TensorBatches, unpack_batch
 from sklearn_ae.data.inference import module_outputs
-from sklearn_ae.data.tables import rows_per_block
+from sklearn_ae.data.tables import TABLE_CHECKS, as_array, rows_per_block
 from sklearn_ae.networks._layered import SeededDropout
 from sklearn_ae.networks.contract import offers
 from sklearn_ae.networks.standardized import Standardized
@@ -177,7 +177,7 @@ class AutoencoderNet(skorch.NeuralNet):
         outputs : ndarray of shape (n_samples, n_outputs)
             In the precision of `X`.
         """
-        rows = check_array(X, accept_sparse="csr", dtype=[np.float64, np.float32])
+        rows = check_array(as_array(X), **TABLE_CHECKS)
         if rows.shape[1] != len(self.standardize.mean):
             raise ValueError(
                 f"X has {rows.shape[1]} features, but the net was trained on "
@@ -253,11 +253,11 @@ class AutoencoderNet(skorch.NeuralNet):
             ) from error
 
     def set_params(self, **kwargs: Any) -> "AutoencoderNet":
-        """Set parameters of the net, but not of an initialised network."""
+        """As skorch's, but no part of an initialised net can be replaced."""
         fixed = [
             name
             for name in kwargs
-            if name.partition("__")[0] in ("module", "criterion", "optimizer")
+            if name.partition("__")[0] in ("module", "criterion") or name == "optimizer"
         ]
         if self.initialized_ and fixed:
             raise ValueError(
