@@ -24,6 +24,7 @@ from sklearn_ae.networks.contract import offers
 from sklearn_ae.networks.standardized import Standardized
 from sklearn_ae.objectives._part import Part
 from sklearn_ae.objectives.corruptions import corrupt_standardized
+from sklearn_ae.training.eager_optimizers import LBFGS
 from sklearn_ae.training.interrupts import CallbackStop
 from sklearn_ae.training.progress import audible, progress_callbacks
 from sklearn_ae.training.seeding import isolated_global_generator, spawn_generators
@@ -422,8 +423,11 @@ class AutoencoderNet(skorch.NeuralNet):
     def diverged(self, loss: float) -> ValueError:
         """The error for a training loss that is infinite or NaN."""
         rate = self.optimizer_.param_groups[0]["lr"]
+        settings, remedy = f"learning_rate={rate:.3g}", "Lower learning_rate"
+        if isinstance(self.optimizer_, LBFGS):
+            settings, remedy = "optimizer='lbfgs'", "Lower penalties, if there are any"
         return ValueError(
             f"The training loss became {loss} in epoch {len(self.history)} at "
-            f"learning_rate={rate:.3g}. Lower learning_rate, or scale the data (for "
-            "instance with StandardScaler)."
+            f"{settings}. {remedy}, or scale the data (for instance with "
+            "StandardScaler)."
         )
