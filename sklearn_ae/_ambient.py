@@ -12,7 +12,7 @@ import torch
 _BACKENDS: Any = torch.backends
 _PRODUCTS = (_BACKENDS.mkldnn.matmul, _BACKENDS.cuda.matmul)
 _lock = threading.Lock()
-# What was set before the blocks in which products are exact, one entry for each block.
+# The settings before the first of the present blocks, one entry for each block.
 _before: list[list[str]] = []
 
 

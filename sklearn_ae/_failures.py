@@ -27,7 +27,8 @@ def network_failures_named() -> Iterator[None]:
 def _failed_network(error: Exception) -> type | None:
     """The class of the user-defined network that raised an error, if one has."""
     for frame, _ in traceback.walk_tb(error.__traceback__):
-        owner = frame.f_locals.get("self")
+        # Of a method, the object that it belongs to, usually `self`.
+        owner = frame.f_locals.get(next(iter(frame.f_code.co_varnames), ""))
         is_network = isinstance(owner, nn.Module) and all(
             callable(getattr(owner, name, None)) for name in ("encode", "decode")
         )

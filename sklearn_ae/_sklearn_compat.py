@@ -24,7 +24,7 @@ except ImportError:
 
 
 def is_missing(value: Any) -> bool:
-    """Whether it is None, NaN or pandas.NA."""
+    """Whether a value is None, NaN or pandas.NA."""
     return value is None or is_scalar_nan(value) or is_pandas_na(value)
 
 

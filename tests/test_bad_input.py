@@ -522,7 +522,7 @@ def test_bad_codes(X):
 def test_errors_of_unlike_outputs_are_not_computed(X):
     model = Autoencoder(2, **CHEAP).fit(X, X_target=X[:, :3])
     for method in ("reconstruction_error", "score", "score_samples"):
-        with pytest.raises(ValueError, match="3 columns and X has 7"):
+        with pytest.raises(ValueError, match=r"3 columns .* have 7"):
             getattr(model, method)(X)
 
 

@@ -421,6 +421,8 @@ def test_reconstructions_of_other_targets(table):
     single = denoiser.net_.reconstruct(frame)
     assert single.dtype == np.float32
     np.testing.assert_allclose(single, listener.last_, rtol=1e-4)
+    tensor = torch.tensor(table, requires_grad=True)
+    np.testing.assert_allclose(denoiser.net_.reconstruct(tensor), listener.last_)
     with pytest.raises(ValueError, match=r"X has 3 features, but .* on 7"):
         denoiser.net_.reconstruct(table[:, :3])
 

@@ -4,13 +4,17 @@ import warnings
 
 import numpy as np
 import pytest
+import torch
+from numpy.testing import assert_allclose
 from sklearn.datasets import load_digits, load_sample_images
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_extraction.image import extract_patches_2d
+from sklearn.model_selection import GridSearchCV
 
 from sklearn_ae import (
     Autoencoder,
     AutoencoderClassifier,
+    AutoencoderOutlierDetector,
     ContractiveAutoencoder,
     ConvolutionalAutoencoder,
     DenoisingAutoencoder,
@@ -18,6 +22,7 @@ from sklearn_ae import (
     StackedAutoencoder,
     VariationalAutoencoder,
 )
+from sklearn_ae.model_selection import BatchedGridSearchCV
 
 SHORT = {"max_epochs": 10, "random_state": 0}
 
@@ -222,6 +227,33 @@ def test_lbfgs_needs_all_rows(rows):
         model.partial_fit(rows)
     with pytest.raises(ValueError, match="partial_fit"):
         model.fit(rows).partial_fit(rows)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("optimizer", ["lbfgs", torch.optim.LBFGS], ids=str)
+def test_lbfgs_trains_alone_where_networks_train_together(rows, optimizer):
+    """Its line search depends on all weights, so that it has no stacked form."""
+    model = SparseAutoencoder(
+        3, lambd=0.1, optimizer=optimizer, validation=None, max_epochs=2, random_state=0
+    )
+    rows = rows[:60]
+    scores = [
+        search(model, {"lambd": [0.1, 0.2]}, cv=2, error_score="raise")
+        .fit(rows)
+        .cv_results_["mean_test_score"]
+        for search in (GridSearchCV, BatchedGridSearchCV)
+    ]
+    assert_allclose(scores[1], scores[0], rtol=1e-6)
+    # Its folds train together, too.
+    assert np.isfinite(AutoencoderOutlierDetector(model, cv=2).fit(rows).offset_)
+
+
+def test_lbfgs_does_not_blame_a_learning_rate_that_it_ignores(rows):
+    model = SparseAutoencoder(3, optimizer="lbfgs", validation=None, random_state=0)
+    with pytest.raises(ValueError, match=r"lbfgs.*penalties") as caught:
+        # Where the penalty outweighs the errors by more than single precision holds.
+        model.fit(1e-18 * rows)
+    assert "learning_rate" not in str(caught.value)
 
 
 def test_classifier_fine_tunes_with_lbfgs(rows):

@@ -7,6 +7,7 @@ import pytest
 import sklearn
 from registry import OwnNetwork
 from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import r2_score
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -53,8 +54,10 @@ def explained(target, output, weight=None):
 
 
 def warnings_of(function, *args, **kwargs):
+    """All warnings but that of a training of one epoch."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
+        warnings.simplefilter("ignore", ConvergenceWarning)
         function(*args, **kwargs)
     return caught
 

@@ -300,10 +300,10 @@ class Failing(OwnNetwork):
             raise Failing.error("my message")
         return super().encode(x)
 
-    def decode(self, z):
+    def decode(this, z):
         if Failing.where == "decode":
             raise Failing.error("my message")
-        return super().decode(z)
+        return OwnNetwork.decode(this, z)
 
 
 @pytest.mark.parametrize("where", ["encode", "decode"])
@@ -457,12 +457,17 @@ def test_pickles_with_other_fields(change):
         Autoencoder().__setstate__(state)
 
 
-@pytest.mark.parametrize("name", ["module__hidden_layer_sizes", "criterion__loss"])
+@pytest.mark.parametrize(
+    "name", ["module__hidden_layer_sizes", "criterion__loss", "optimizer"]
+)
 def test_network_of_a_fitted_estimator_is_not_replaced(name):
     model = Autoencoder(2, **SMALL).fit(X)
     with pytest.raises(ValueError, match=f"{name}=.*fitted estimator"):
         model.net_.set_params(**{name: (3,)})
+    # Settings of the optimizer, which callbacks may change, belong to its state.
+    model.net_.set_params(optimizer__weight_decay=0.1)
     loaded = pickle.loads(pickle.dumps(model))
+    assert loaded.net_.optimizer_.param_groups[0]["weight_decay"] == 0.1
     assert_array_equal(loaded.transform(X), model.transform(X))
 
 

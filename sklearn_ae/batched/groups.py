@@ -27,10 +27,13 @@ WORKING_SET = 2**25
 # A thread of its own does not pay for fewer networks.
 SMALLEST_SHARE = 8
 
-# They treat each entry of the weights by itself: those with a name, and torch's classes
-# that they derive from.
+# They treat each entry of the weights by itself: those with a name but L-BFGS, and
+# torch's classes that they derive from.
 _ELEMENTWISE_OPTIMIZERS = {
-    cls for named, _, _ in OPTIMIZERS.values() for cls in (named, *named.__bases__)
+    cls
+    for name, (named, _, _) in OPTIMIZERS.items()
+    if name != "lbfgs"
+    for cls in (named, *named.__bases__)
 }
 
 # They compute for several networks at once.

@@ -81,7 +81,7 @@ class ArrayDataset(Dataset):
             tensor = torch.empty(values.shape, dtype=torch.float32)
             rows_of_network = centred(values, units.mean, units.scale)
             factor, out = 1 / units.scale, tensor.numpy()
-            # What overflows in data that a fit goes on with ends in an error.
+            # Later data may overflow; the infinite loss is then an error.
             with np.errstate(over="ignore", invalid="ignore"):
                 np.multiply(rows_of_network, factor, out=out, casting="same_kind")
             tensors.append(tensor.to(self.device))

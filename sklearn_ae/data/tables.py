@@ -4,12 +4,18 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from scipy.linalg import eigh, qr
 
 # Bytes of a block of rows in single precision, so that memory stays bounded. Several
 # batches come from one block and share the cost of gathering it.
 BLOCK_BYTES = 8 * 2**20
 
+# Arguments of `check_array` and `validate_data` for all tables.
+TABLE_CHECKS: dict[str, Any] = {
+    "accept_sparse": "csr",
+    "dtype": [np.float64, np.float32],
+}
 
 # Up to this many features the covariance matrix is formed and decomposed.
 COVARIANCE_LIMIT = 2048
@@ -23,6 +29,15 @@ class PrincipalAxes(NamedTuple):
 
     components: np.ndarray  # (k, p), orthonormal rows
     variances: np.ndarray  # (k,), with n in the denominator
+
+
+def as_array(X: Any) -> Any:
+    """A tensor of torch as an array of the same precision; anything else as it is."""
+    if not isinstance(X, torch.Tensor):
+        return X
+    X = X.detach().cpu().resolve_conj().resolve_neg()
+    # NumPy has no such dtype.
+    return (X.double() if X.dtype == torch.bfloat16 else X).numpy()
 
 
 def dense_rows(X: Any, rows: Any) -> np.ndarray:
@@ -71,6 +86,16 @@ def blocks(
             dense_rows(X, slice(index[0], index[-1] + 1) if contiguous else index),
             np.ones(len(index)) if weight is None else weight[index],
         )
+
+
+def column_ranges(X: Any, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The smallest and the largest value of each column among the given rows."""
+    low = np.full(X.shape[1], np.inf)
+    high = -low
+    for block, _ in blocks(X, rows):
+        low = np.minimum(low, block.min(axis=0))
+        high = np.maximum(high, block.max(axis=0))
+    return low, high
 
 
 def mean_and_squares(

@@ -59,7 +59,7 @@ from sklearn_ae.training.pca_start import start_as_pca
 from sklearn_ae.training.settings import TrainingParameters
 from sklearn_ae.training.usefulness import usefulness
 
-# A unit whose standard deviation is at most this share of the largest one is dead.
+# A unit is dead if its standard deviation is at most this share of a typical one.
 DEAD = 1e-3
 
 # Ratio of standard deviations of columns that is worth mentioning.
@@ -211,7 +211,7 @@ class BaseAutoencoder(
         """Set further fitted attributes from the moments of the codes, at the end."""
 
     def _regularizers(self) -> tuple[str, ...]:
-        """Names of parameters that leave the mean of the data if they are too large."""
+        """Parameters whose large values make reconstructions the mean of the data."""
         return "l1_penalty", "l2_penalty", "dropout"
 
     # -- fitting -------------------------------------------------------------------
@@ -594,12 +594,13 @@ default=None
 
     def _warn_of_mean(self, data: TrainingData, moments: CodeMoments) -> None:
         """Warn if the reconstructions are little more than the mean of the data."""
-        dataset = self._dataset(data, data.rows)
-        found = usefulness(self.net_.module_, dataset, self.n_components_)
+        with default_modes():
+            dataset = self._dataset(data, data.rows)
+            found = usefulness(self.net_.module_, dataset, self.n_components_)
         if found is None or not found.is_mean:
             return
         deviations = np.sqrt(np.maximum(np.diag(moments.covariance), 0.0))
-        # In units of the network, where codes that tell rows apart are of order one.
+        # Codes that tell rows apart are of order one in the units of the network.
         dead = np.mean(deviations <= DEAD)
         silent = (
             f", and {dead:.0%} of the units of the code hardly vary" if dead else ""

@@ -18,15 +18,11 @@ from sklearn_ae._doc_link import DocLinkMixin
 from sklearn_ae._sklearn_compat import Interval
 from sklearn_ae._units import Affine
 from sklearn_ae.data.inference import module_outputs
-from sklearn_ae.data.tables import mean_and_scale
+from sklearn_ae.data.tables import as_array, mean_and_scale
 from sklearn_ae.estimators._base import BaseAutoencoder
 from sklearn_ae.estimators._parameters import MergedConstraints, NestedParameters
 from sklearn_ae.estimators._trained_net import TrainedNetMixin
-from sklearn_ae.estimators._validation import (
-    as_array,
-    validate_table,
-    validate_weight,
-)
+from sklearn_ae.estimators._validation import validate_table, validate_weight
 from sklearn_ae.networks._wrapper import around
 from sklearn_ae.networks.headed import HeadedNetwork
 from sklearn_ae.objectives.losses import Loss

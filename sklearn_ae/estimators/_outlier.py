@@ -23,7 +23,12 @@ from sklearn_ae._sklearn_compat import (
     check_sample_weight,
     fit_context,
 )
-from sklearn_ae.data.tables import dense_rows, mean_and_scale, number_of_axes
+from sklearn_ae.data.tables import (
+    as_array,
+    dense_rows,
+    mean_and_scale,
+    number_of_axes,
+)
 from sklearn_ae.estimators._autoencoder import Autoencoder
 from sklearn_ae.estimators._parameters import NestedParameters
 from sklearn_ae.estimators._unseen_errors import (
@@ -34,11 +39,7 @@ from sklearn_ae.estimators._unseen_errors import (
     Reconstructors,
     weighted_quantile,
 )
-from sklearn_ae.estimators._validation import (
-    as_array,
-    check_sum_of_weights,
-    validate_table,
-)
+from sklearn_ae.estimators._validation import check_sum_of_weights, validate_table
 from sklearn_ae.objectives.losses import Huber
 
 # With one row held out, two are left to fit to.

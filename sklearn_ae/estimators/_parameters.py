@@ -229,7 +229,7 @@ class ObjectiveParameters:
 
 
 class NestedParameters(BaseEstimator):
-    """Errors of `set_params` that name the parameter without parameters."""
+    """Estimators whose `set_params` explains why a nested parameter cannot be set."""
 
     def set_params(self, **params: Any) -> Any:
         """Set the parameters of this estimator.

@@ -129,10 +129,10 @@ class ResolvedParts:
 
 
 def checked_copy(part: Any) -> Any:
-    """A copy that does not change with the original, with numbers of Python.
+    """A copy that later changes of the original do not affect.
 
-    Those of NumPy would keep their precision in products with others. Raises a
-    ValueError if a field is invalid.
+    Scalars of NumPy become numbers of Python, since their precision would spread to
+    products. Raises a ValueError if a field is invalid.
     """
     part.check()
     copied = clone(part)
@@ -266,7 +266,7 @@ def _check_parts(
 
 
 def _random_parts(parts: Parts) -> dict[str, Any]:
-    """What draws random numbers in every step, by the name of the parameter."""
+    """The parts that draw random numbers in every step, by parameter."""
     random: dict[str, Any] = {}
     if parts.corruption is not None:
         random["corruption"] = parts.corruption

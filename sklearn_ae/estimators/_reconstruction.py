@@ -7,11 +7,14 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ae.data.inference import module_outputs
-from sklearn_ae.data.tables import dense_rows, mean_and_squares
-from sklearn_ae.estimators._trained_net import TrainedNetMixin
-from sklearn_ae.estimators._validation import (
+from sklearn_ae.data.tables import (
     TABLE_CHECKS,
     as_array,
+    dense_rows,
+    mean_and_squares,
+)
+from sklearn_ae.estimators._trained_net import TrainedNetMixin
+from sklearn_ae.estimators._validation import (
     check_range,
     root_mean_square,
     validate_target,
@@ -33,7 +36,7 @@ class ReconstructionMixin(TrainedNetMixin):
     """Methods of estimators whose fitted `module_` reconstructs its input.
 
     In addition to the attributes for `TrainedNetMixin`, it needs the number of outputs,
-    `_n_outputs`.
+    `_n_outputs`, and the root mean square of the targets of `fit`, `_target_rms`.
     """
 
     def inverse_transform(self, X):

@@ -743,6 +743,8 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
 
 def _check_no_gaps(y: Any) -> None:
     """Raise a ValueError that says how to mark missing labels."""
+    if y is None:
+        return
     labels = np.asarray(y)
     if labels.dtype.kind == "f":
         gaps = np.isnan(labels)

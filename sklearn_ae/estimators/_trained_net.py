@@ -164,7 +164,7 @@ class TrainedNetMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
                 "hidden layers. It needs the method encoder_activations; see "
                 "sklearn_ae.networks.Network."
             )
-        with torch.no_grad():
+        with network_failures_named(), default_modes(), torch.no_grad():
             row = torch.zeros(1, X.shape[1], dtype=torch.float32, device=self.device_)
             widths = [layer.shape[1] for layer in module.hidden_activations(row)]
         if not widths:

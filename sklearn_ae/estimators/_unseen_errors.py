@@ -15,7 +15,7 @@ from sklearn.model_selection import check_cv
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ae.batched import run_together
-from sklearn_ae.data.tables import blocks, dense_rows, rows_per_block
+from sklearn_ae.data.tables import column_ranges, dense_rows, rows_per_block
 from sklearn_ae.estimators._base import BaseAutoencoder
 from sklearn_ae.training.loop import current_trainer
 
@@ -27,8 +27,8 @@ _CENTRAL = 0.75
 _SHRINKAGE = 0.1
 # Rows that an autoencoder needs.
 _MIN_TRAINED = 2
-# Errors below this share of a feature's span are no errors: networks compute in single
-# precision.
+# Errors below this share of a feature's span are rounding errors, since networks
+# compute in single precision.
 _NEGLIGIBLE = 1e-6
 
 
@@ -40,7 +40,7 @@ class Features(NamedTuple):
     constant : ndarray of shape (n_features,)
         The value of features that do not vary, beyond rounding, and NaN for others.
     rounding : ndarray of shape (n_features,)
-        Errors of this size are no errors.
+        Errors up to this size are rounding errors.
     span : ndarray of shape (n_features,)
         Largest minus smallest value.
     """
@@ -51,10 +51,7 @@ class Features(NamedTuple):
 
     @classmethod
     def of(cls, X: Any, rows: np.ndarray) -> "Features":
-        low, high = np.full((2, X.shape[1]), np.inf) * [[1.0], [-1.0]]
-        for block, _ in blocks(X, rows):
-            low = np.minimum(low, block.min(axis=0))
-            high = np.maximum(high, block.max(axis=0))
+        low, high = column_ranges(X, rows)
         span, size = high - low, np.maximum(np.abs(low), np.abs(high))
         last_bits = 8 * np.finfo(X.dtype).eps * np.where(size > 0, size, 1.0)
         varies = span > last_bits

@@ -9,31 +9,35 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-import torch
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from sklearn_ae._sklearn_compat import check_sample_weight
-from sklearn_ae.data.tables import blocks
-
-# Arguments of `check_array` and `validate_data` for all tables.
-TABLE_CHECKS = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
+from sklearn_ae.data.tables import TABLE_CHECKS, as_array, blocks, column_ranges
 
 # Networks are trained in single precision, which reaches from 1e-38 to 1e38. The rest
 # is room for products with weights.
 SMALLEST_SPREAD, LARGEST_VALUE = 1e-30, 1e30
+
 # Usual numbers of channels of an image.
 _CHANNELS = (1, 3, 4)
 
 
 @contextmanager
-def flat_rows_wanted(X: Any, name: str = "X") -> Iterator[None]:
-    """Around a validation: the error for images and the like says how to pass them."""
+def _advice(X: Any, name: str) -> Iterator[None]:
+    """Around the validation of a table: errors for images and NaN say what to do."""
     try:
         # scikit-learn adds up all values, where infinity minus infinity warns.
         with np.errstate(invalid="ignore"):
             yield
     except ValueError as error:
+        # scikit-learn's own message recommends gradient boosting.
+        if str(error).startswith(f"Input {name} contains NaN"):
+            raise ValueError(
+                f"Input {name} contains NaN. Fill in missing values first, for "
+                "instance with sklearn.impute.SimpleImputer or KNNImputer as an "
+                "earlier step of a pipeline."
+            ) from error
         try:
             shape = np.shape(X)
         except ValueError:  # a ragged list
@@ -95,43 +99,21 @@ def validate_training_data(
 
 
 def validate_table(estimator: Any, X: Any, *args: Any, **kwargs: Any) -> Any:
-    """`validate_data` for tables; its error for NaN says how to fill the gaps."""
-    try:
-        with flat_rows_wanted(X):
-            return validate_data(
-                estimator, as_array(X), *args, **(TABLE_CHECKS | kwargs)
-            )
-    except ValueError as error:
-        _raise_with_remedy(error, "X")
-        raise
+    """`validate_data` for tables, with errors that say what to do."""
+    with _advice(X, "X"):
+        return validate_data(estimator, as_array(X), *args, **(TABLE_CHECKS | kwargs))
 
 
 def validate_target(X_target: Any, X: Any) -> Any:
     """The targets of the rows of `X`."""
-    try:
-        with flat_rows_wanted(X_target, "X_target"):
-            target = check_array(
-                as_array(X_target), input_name="X_target", **TABLE_CHECKS
-            )
-    except ValueError as error:
-        _raise_with_remedy(error, "X_target")
-        raise
+    with _advice(X_target, "X_target"):
+        target = check_array(as_array(X_target), input_name="X_target", **TABLE_CHECKS)
     if target.shape[0] != X.shape[0]:
         raise ValueError(
             f"X_target has {target.shape[0]} rows, but X has {X.shape[0]}; both "
             "must have the same number."
         )
     return target
-
-
-def _raise_with_remedy(error: ValueError, name: str) -> None:
-    # Scikit-learn's own message recommends gradient boosting.
-    if str(error).startswith(f"Input {name} contains NaN"):
-        raise ValueError(
-            f"Input {name} contains NaN. Fill in missing values first, for instance "
-            "with sklearn.impute.SimpleImputer or KNNImputer as an earlier step of a "
-            "pipeline."
-        ) from error
 
 
 def warn_of_target_as_y(
@@ -223,15 +205,6 @@ def check_sum_of_weights(weight: np.ndarray) -> None:
         )
 
 
-def as_array(X: Any) -> Any:
-    """A tensor of torch as an array of the same precision; anything else as it is."""
-    if not isinstance(X, torch.Tensor):
-        return X
-    X = X.detach().cpu().resolve_conj().resolve_neg()
-    # NumPy has no such dtype.
-    return (X.double() if X.dtype == torch.bfloat16 else X).numpy()
-
-
 def check_range(X: Any, rows: np.ndarray, name: str, columns: Any = None) -> None:
     """Raise a ValueError if values are beyond what single precision can hold.
 
@@ -250,11 +223,7 @@ def check_range(X: Any, rows: np.ndarray, name: str, columns: Any = None) -> Non
         low, high = min(low, float(values.min())), max(high, float(values.max()))
     if SMALLEST_SPREAD <= high - low and max(high, -low) <= LARGEST_VALUE:
         return
-    lows = np.full(X.shape[1], np.inf)
-    highs = -lows
-    for block, _ in blocks(X, rows):
-        lows = np.minimum(lows, block.min(axis=0))
-        highs = np.maximum(highs, block.max(axis=0))
+    lows, highs = column_ranges(X, rows)
     sizes = np.maximum(highs, -lows)
     with np.errstate(over="ignore"):
         spreads = highs - lows

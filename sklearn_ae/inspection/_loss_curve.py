@@ -106,7 +106,7 @@ class LossCurveDisplay:
         ------
         ValueError
             If `estimator` has no `history_`, if no epoch was trained, or if `yscale`
-            is unknown. Of an outlier detector, pass `autoencoder_`.
+            is unknown. For an outlier detector, pass its `autoencoder_`.
         """
         check_matplotlib(cls.__name__)
         history = fitted_part(estimator, "history_").history_

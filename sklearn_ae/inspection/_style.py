@@ -14,8 +14,7 @@ COLORS = (
     "#000000",
 )
 GREY = "#808080"
-# Three more, which colour-blind readers can tell from these as well as these from each
-# other.
+# With three more, which colour-blind readers can tell apart equally well.
 CLASS_COLORS = (*COLORS, "#4B0082", "#7A0000", "#B8A850")
 
 # Approximate width of a letter of a label, in inches.
@@ -125,12 +124,12 @@ def label_plainly(axis):
     axis.set_minor_formatter("")
 
 
-# So many lines leave no room for a legend among them.
+# From so many lines on, the axes have no room for a legend.
 MANY_LINES = 3
 
 
 def draw_legend(ax):
-    """Draw the legend, beside the axes if there are many lines and room is made."""
+    """Draw the legend, beside the axes if there are many lines and a layout engine."""
     engine = ax.figure.get_layout_engine()
     if len(ax.lines) >= MANY_LINES and engine is not None:
         ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))

@@ -18,12 +18,13 @@ from sklearn_ae._ambient import default_modes
 from sklearn_ae._units import Affine, Units
 from sklearn_ae.data.batches import ArrayDataset, TensorBatches, unpack_batch
 from sklearn_ae.data.inference import module_outputs
-from sklearn_ae.data.tables import rows_per_block
+from sklearn_ae.data.tables import TABLE_CHECKS, as_array, rows_per_block
 from sklearn_ae.networks._layered import SeededDropout
 from sklearn_ae.networks.contract import offers
 from sklearn_ae.networks.standardized import Standardized
 from sklearn_ae.objectives._part import Part
 from sklearn_ae.objectives.corruptions import corrupt_standardized
+from sklearn_ae.training.eager_optimizers import LBFGS
 from sklearn_ae.training.interrupts import CallbackStop
 from sklearn_ae.training.progress import audible, progress_callbacks
 from sklearn_ae.training.seeding import isolated_global_generator, spawn_generators
@@ -176,7 +177,7 @@ class AutoencoderNet(skorch.NeuralNet):
         outputs : ndarray of shape (n_samples, n_outputs)
             In the precision of `X`.
         """
-        rows = check_array(X, accept_sparse="csr", dtype=[np.float64, np.float32])
+        rows = check_array(as_array(X), **TABLE_CHECKS)
         if rows.shape[1] != len(self.standardize.mean):
             raise ValueError(
                 f"X has {rows.shape[1]} features, but the net was trained on "
@@ -252,11 +253,11 @@ class AutoencoderNet(skorch.NeuralNet):
             ) from error
 
     def set_params(self, **kwargs: Any) -> "AutoencoderNet":
-        """Set parameters of the net, but not of an initialised network."""
+        """As skorch's, but no part of an initialised net can be replaced."""
         fixed = [
             name
             for name in kwargs
-            if name.partition("__")[0] in ("module", "criterion", "optimizer")
+            if name.partition("__")[0] in ("module", "criterion") or name == "optimizer"
         ]
         if self.initialized_ and fixed:
             raise ValueError(
@@ -422,8 +423,11 @@ class AutoencoderNet(skorch.NeuralNet):
     def diverged(self, loss: float) -> ValueError:
         """The error for a training loss that is infinite or NaN."""
         rate = self.optimizer_.param_groups[0]["lr"]
+        settings, remedy = f"learning_rate={rate:.3g}", "Lower learning_rate"
+        if isinstance(self.optimizer_, LBFGS):
+            settings, remedy = "optimizer='lbfgs'", "Lower penalties, if there are any"
         return ValueError(
             f"The training loss became {loss} in epoch {len(self.history)} at "
-            f"learning_rate={rate:.3g}. Lower learning_rate, or scale the data (for "
-            "instance with StandardScaler)."
+            f"{settings}. {remedy}, or scale the data (for instance with "
+            "StandardScaler)."
         )

@@ -29,7 +29,7 @@ def progress_callbacks(
 ) -> list[tuple[str, Callback]]:
     """The callback that shows the progress of a training, if any.
 
-    None beside a table or a bar of the user, whose lines it would break up.
+    None if the user has passed a table or a bar, whose lines it would break up.
     """
     has_own = _contains(callbacks, (PrintLog, skorch.callbacks.ProgressBar))
     if not verbose or has_own:

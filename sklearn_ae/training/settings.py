@@ -284,27 +284,26 @@ class TrainingParameters:
         self.device_ = resolve_device(self.device)
         optimizer_params, learning_rate = self._check_training(self.device_)
         schedule = self.learning_rate_schedule
+        batch_size, max_epochs = self.batch_size, self.max_epochs
         if self.optimizer == "lbfgs":
             # The line search tries the full step first.
             schedule, learning_rate = "constant", 1.0
-            if self.batch_size != "auto":
+            if batch_size != "auto":
                 raise ValueError(
-                    f"batch_size={self.batch_size!r} must be 'auto' with "
+                    f"batch_size={batch_size!r} must be 'auto' with "
                     "optimizer='lbfgs', which uses all rows in every step."
                 )
-        if self.learning_rate == "auto" and self.optimizer in _SCALE_FREE:
+            batch_size = n_rows
+            if max_epochs == "auto":
+                max_epochs = sizes.LBFGS_ITERATIONS
+        elif self.learning_rate == "auto" and self.optimizer in _SCALE_FREE:
             # Smaller inputs need larger weights.
             learning_rate /= data_rms
         is_conditioned = n_folds is not None
-        batch_size, max_epochs = self.batch_size, self.max_epochs
         if batch_size == "auto":
             batch_size = sizes.batch_size(n_rows, is_conditioned)
-        if self.optimizer == "lbfgs":
-            batch_size = n_rows
         if max_epochs == "auto":
             max_epochs = sizes.max_epochs(n_rows, is_conditioned, data_rms)
-            if self.optimizer == "lbfgs":
-                max_epochs = sizes.LBFGS_ITERATIONS
         validation = self.validation
         if validation == "auto":
             validation = n_folds or 0.1

@@ -5,8 +5,7 @@ MANY_COLUMNS = 100
 # From so many rows on, a second start is tried only if the first one gains nothing.
 MANY_ROWS = 5_000
 
-
-# With "lbfgs", which stops before if it converges.
+# Iterations of "lbfgs", which stops earlier if it converges.
 LBFGS_ITERATIONS = 400
 
 

@@ -7,7 +7,7 @@ import torch
 
 from sklearn_ae.data.batches import ArrayDataset, TensorBatches, unpack_batch
 
-# So many rows tell a mean from anything else.
+# Enough rows to tell a mean from anything else.
 _MEASURED_ROWS = 2_000
 
 # Smallest useful share of the variance that a projection on columns explains.
@@ -22,8 +22,8 @@ class Usefulness(NamedTuple):
     explained : float
         ``1 - sum ||x - xhat||^2 / sum ||x - mean(x)||^2``.
     attainable : float
-        The share of the variance that as many columns have as there are codes. PCA
-        explains this much at least, also where data are noise.
+        Share of the variance in the columns with most of it, as many as there are
+        codes. PCA explains at least this much, even of noise.
     spread : float
         Ratio of the largest standard deviation of a column to their median.
     """
@@ -43,7 +43,7 @@ def usefulness(
 ) -> Usefulness | None:
     """Measure a network on training rows; None if the targets are constant."""
     errors, targets, weights = [], [], []
-    with torch.inference_mode():
+    with torch.no_grad():
         for batch in TensorBatches(dataset.thinned(_MEASURED_ROWS), batch_size=1024):
             x, target, weight = unpack_batch(batch)
             difference = target - network.decode(network.encode(x))
