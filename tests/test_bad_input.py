@@ -15,7 +15,7 @@ from sklearn.base import clone
 from torch import nn
 
 import sklearn_ae
-from sklearn_ae import Autoencoder
+from sklearn_ae import Autoencoder, VariationalAutoencoder
 from sklearn_ae.objectives import L1Penalty
 
 INF, NAN = math.inf, math.nan
@@ -392,6 +392,26 @@ def test_cross_entropy_names_the_range_it_was_given(value, make):
     # Only targets of the reconstruction must be in [0, 1].
     target = make(np.clip(X, 0, 1))
     Autoencoder(2, loss="bce", max_epochs=1).fit(make(X), X_target=target)
+
+
+@pytest.mark.parametrize(
+    "model", [Autoencoder(2, loss="bce"), VariationalAutoencoder(2, loss="bernoulli")]
+)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_values_may_leave_the_unit_interval_by_rounding(model, dtype):
+    """MinMaxScaler's results do."""
+    X = np.random.RandomState(0).uniform(size=(40, 5)).astype(dtype)
+    X[0], X[1] = 0, 1
+    beyond = X.copy()
+    beyond[0], beyond[1] = -np.finfo(dtype).eps, 1 + np.finfo(dtype).eps
+    model = clone(model).set_params(max_epochs=2, validation=None, random_state=0)
+    expected = clone(model).fit(X).reconstruct(X)
+    model.fit(beyond)
+    np.testing.assert_allclose(model.reconstruct(X), expected, atol=1e-4)
+    model.partial_fit(beyond)
+    beyond[1] = 1.00002
+    with pytest.raises(ValueError, match=r"1\.00002\]"):
+        model.fit(beyond)
 
 
 @pytest.mark.parametrize("fitted", [False, True], ids=["unfitted", "fitted"])

@@ -56,9 +56,19 @@ def test_every_variant_warns_of_the_mean_and_says_what_to_change(rows, model, wo
         model.fit(rows)
     message = str(caught[0].message)
     assert words in message
-    assert "of the units" in message
+    assert "of its variance" in message
     assert caught[0].filename == __file__  # the line of the user
     assert model.score(rows) < 0.05
+
+
+def test_units_are_mentioned_only_if_they_are_dead(rows):
+    """Codes that vary, but a decoder that has hardly been trained."""
+    model = Autoencoder(2, init="random", learning_rate=1e-6, **SHORT)
+    with pytest.warns(ConvergenceWarning, match="mean of the data") as caught:
+        model.fit(rows)
+    (message,) = (str(w.message) for w in caught if "mean of" in str(w.message))
+    assert "they explain 0.0% of its variance. Try to raise max_epochs=10" in message
+    assert model.transform(rows).std(axis=0).min() > 1e-2
 
 
 def test_columns_of_other_scales_are_mentioned(rows):

@@ -338,13 +338,27 @@ def test_default_numbers_of_components(wine):
 
 
 def test_components_of_a_pipeline(wine):
+    """By default those of its last step vary, also in pipelines of pipelines."""
     X, _ = wine
-    pipeline = make_pipeline(StandardScaler(), Autoencoder(max_epochs=1))
-    display = ComponentsDisplay.from_estimator(
-        pipeline, X, n_components=2, param_name="autoencoder__n_components", cv=2
+    pipeline = make_pipeline(
+        StandardScaler(),
+        Autoencoder(max_epochs=1, validation=None, init="random", random_state=0),
     )
-    assert list(display.lines_) == ["PCA", "Autoencoder"]
-    assert display.errors["Autoencoder"].shape == (1, 2)
+    displays = [
+        ComponentsDisplay.from_estimator(
+            one, X, n_components=[1, 2], param_name=name, cv=2
+        )
+        for one, name in [
+            (pipeline, "autoencoder__n_components"),
+            (pipeline, None),
+            (make_pipeline(pipeline), None),
+        ]
+    ]
+    errors = [next(reversed(display.errors.values())) for display in displays]
+    assert list(displays[0].lines_) == ["PCA", "Autoencoder"]
+    assert errors[0].shape == (2, 2)
+    np.testing.assert_allclose(errors[1], errors[0])
+    np.testing.assert_allclose(errors[2], errors[0])
 
 
 def test_bands_have_the_colour_of_their_curve():

@@ -602,6 +602,9 @@ default=None
         deviations = np.sqrt(np.maximum(np.diag(moments.covariance), 0.0))
         # Codes that tell rows apart are of order one in the units of the network.
         dead = np.mean(deviations <= DEAD)
+        silent = (
+            f", and {dead:.0%} of the units of the code hardly vary" if dead else ""
+        )
         large = [
             f"{name}={getattr(self, name)!r}"
             for name in self._regularizers()
@@ -617,10 +620,9 @@ default=None
             )
         warnings.warn(
             "The reconstructions are little more than the mean of the data: they "
-            f"explain {max(found.explained, 0.0):.2g} of its variance, and "
-            f"{dead:.0%} of the units of the code hardly vary. Try to "
-            f"{', or to '.join(tries)}. Data without structure may give this result "
-            "with any setting.",
+            f"explain {max(found.explained, 0.0):.1%} of its variance"
+            f"{silent}. Try to {', or to '.join(tries)}. Data without structure may "
+            "give this result with any setting.",
             ConvergenceWarning,
             stacklevel=4,
         )

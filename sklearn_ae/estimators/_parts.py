@@ -334,16 +334,21 @@ def _module_and_params(
 _FOR_ANY_VALUE = {"bernoulli": "gaussian"}
 
 
+# A few units in the last place of single precision, in which networks are trained:
+# MinMaxScaler exceeds 1 by as much.
+_ROUNDING = 1e-6
+
+
 def check_unit_interval(data: TrainingData, loss: Any) -> None:
     """Raise a ValueError if targets are not in [0, 1], as a loss needs them."""
     target = data.X if data.target is None else data.target
     values = target if isinstance(target, np.ndarray) else target.data
     low, high = values.min(initial=0), values.max(initial=0)
-    if low < 0 or high > 1:
+    if low < -_ROUNDING or high > 1 + _ROUNDING:
         instead = _FOR_ANY_VALUE.get(loss, "mse") if isinstance(loss, str) else "mse"
         raise ValueError(
-            f"loss={loss!r} needs values in [0, 1], but they span [{low:.4g}, "
-            f"{high:.4g}]. Scale them, for instance with MinMaxScaler, or choose "
+            f"loss={loss!r} needs values in [0, 1], but they span [{low:.7g}, "
+            f"{high:.7g}]. Scale them, for instance with MinMaxScaler, or choose "
             f"loss={instead!r}."
         )
 

@@ -78,7 +78,7 @@ class ComponentsDisplay:
         X,
         *,
         n_components=None,
-        param_name="n_components",
+        param_name=None,
         cv=None,
         n_jobs=None,
         ax=None,
@@ -100,9 +100,9 @@ class ComponentsDisplay:
             progression from 1 to one less than the number of features or of training
             rows, whichever is smaller.
 
-        param_name : str, default="n_components"
-            Parameter to vary, for instance ``"autoencoder__n_components"`` if
-            `estimator` is a pipeline.
+        param_name : str, default=None
+            Parameter to vary. None is ``"n_components"`` or, for a pipeline, that of
+            its last step, for instance ``"autoencoder__n_components"``.
 
         cv : int, cross-validation generator or iterable, default=None
             How to split the rows. None uses five folds. PCA and the estimator use the
@@ -147,6 +147,7 @@ class ComponentsDisplay:
         name = _name(estimator)
         if name in candidates and type(estimator) is not PCA:
             name = type(estimator).__name__  # a pipeline that ends in PCA
+        param_name = param_name or _parameter(estimator)
         candidates[name] = clone(estimator), param_name
         for name, (candidate, parameter) in candidates.items():
             _, scores = validation_curve(
@@ -210,6 +211,13 @@ class ComponentsDisplay:
 
 def _name(estimator):
     return type(last_step(estimator)).__name__
+
+
+def _parameter(estimator):
+    if not hasattr(estimator, "steps"):
+        return "n_components"
+    name, last = estimator.steps[-1]
+    return f"{name}__{_parameter(last)}"
 
 
 def _minus_error(estimator, X, y=None):

@@ -51,7 +51,8 @@ def find_image_shape(n_features, image_shape=None, estimators=()):
             raise ValueError(
                 f"image_shape=None needs square images, but {n_features} features do "
                 "not form a square; set image_shape=(height, width) or (channels, "
-                "height, width)."
+                f"height, width). For rows that are no images, (1, {n_features}) draws "
+                "a strip."
             )
         return 1, side, side
     sides = np.array(image_shape, dtype=object).ravel().tolist()

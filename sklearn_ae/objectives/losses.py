@@ -126,7 +126,7 @@ def binary_cross_entropy(
         Network output, in [0, 1].
 
     target : tensor of shape (n, p)
-        Target values, in [0, 1].
+        Target values, in [0, 1]. Values beyond count as the nearest bound.
 
     total : bool, default=False
         Sum over the rows.
@@ -137,6 +137,8 @@ def binary_cross_entropy(
         ``-sum_j x_j log xhat_j + (1 - x_j) log(1 - xhat_j)`` of each row, in nats, or
         their sum. Logarithms are bounded below by -100.
     """
+    # Scaled data may leave [0, 1] by rounding, which torch refuses.
+    target = target.clamp(0, 1)
     return _reduced(F.binary_cross_entropy, reconstruction, target, total)
 
 
