@@ -489,7 +489,7 @@ default=None
             settings=self._resolve_training(
                 len(data.rows),
                 n_folds=_n_folds(parts, data),
-                data_rms=parts.data_rms,
+                is_penalised=parts.is_penalised,
             ),
         )
         net = self._make_net()
@@ -547,7 +547,9 @@ default=None
         """The net of the previous fit, with a new optimizer."""
         before = self._recipe
         settings = self._resolve_training(
-            len(data.rows), n_folds=_n_folds(parts, data), data_rms=parts.data_rms
+            len(data.rows),
+            n_folds=_n_folds(parts, data),
+            is_penalised=parts.is_penalised,
         )
         if settings.n_folds > 0:
             # There is nothing to choose.

@@ -294,6 +294,7 @@ class ContractiveAutoencoder(BaseAutoencoder, NetworkParameters):
             parts,
             penalties=(penalty, *parts.penalties),
             data_rms=DATA_RMS_OF_PENALISED,
+            is_penalised=True,
         )
 
     def _regularizers(self) -> tuple[str, ...]:

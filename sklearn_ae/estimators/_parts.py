@@ -44,6 +44,8 @@ class Parts:
     data_rms : float
         Root mean square of the centred data in units of the network, where they are
         scaled. Tied weights are tied in these units.
+    is_penalised : bool
+        Whether the variant penalises codes: training takes larger steps and longer.
     code_bias : float or None
         Initial biases of the code, if the network has `set_code_bias`.
     loss : Loss
@@ -73,6 +75,7 @@ class Parts:
     wrapper: type | None = None
     wrapper_params: dict[str, Any] = field(default_factory=dict)
     data_rms: float = 1.0
+    is_penalised: bool = False
     code_bias: float | None = None
     loss: Loss
     loss_name: Any
@@ -103,7 +106,7 @@ class ResolvedParts:
         regularisation can be chosen by unseen rows.
     code_bias : float or None
         Initial biases of the code, if the network has `set_code_bias`.
-    data_rms : float
+    is_penalised : bool
         As in `Parts`.
     input_rms, target_rms : float or None
         Root mean squares of the centred inputs and targets in units of the network. It
@@ -121,7 +124,7 @@ class ResolvedParts:
     starts_as_pca: bool
     is_conditioned: bool
     code_bias: float | None
-    data_rms: float
+    is_penalised: bool
     input_rms: float | None
     target_rms: float | None
     centres_input: bool
@@ -210,7 +213,7 @@ def resolve_parts(
         starts_as_pca=starts_as_pca,
         is_conditioned=is_conditioned,
         code_bias=parts.code_bias,
-        data_rms=parts.data_rms,
+        is_penalised=parts.is_penalised,
         # Weights that are tied to those of an output in the units of the data are in
         # these units, too. A class sees its inputs as it has to return them.
         input_rms=parts.data_rms

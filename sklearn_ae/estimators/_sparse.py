@@ -371,6 +371,8 @@ class SparseAutoencoder(BaseAutoencoder, NetworkParameters):
             "code_activation": activation,
             "orders_codes": False,
             "data_rms": DATA_RMS_OF_PENALISED,
+            # At larger rates many units of "topk" are never among the largest.
+            "is_penalised": self.sparsity != "topk",
         }
         if self.sparsity == "kl":
             penalty = KLSparsity(lambd, rho)

@@ -25,12 +25,12 @@ def batch_size(n_rows: int, is_conditioned: bool) -> int:
     return next((size for limit, size in steps if n_rows < limit), 256)
 
 
-def max_epochs(n_rows: int, is_conditioned: bool, data_rms: float = 1.0) -> int:
+def max_epochs(n_rows: int, is_conditioned: bool, is_penalised: bool = False) -> int:
     """Passes over the rows."""
     if not is_conditioned:
         # About 100,000 rows in all.
         n_epochs = 100_000 // max(1, n_rows)
-        if data_rms < 1:
+        if is_penalised:
             # Penalised codes take long to leave the mean of the data.
             n_epochs = max(n_epochs, int(3_000 / max(1, n_rows) ** 0.5))
         return min(300, max(10, n_epochs))
