@@ -4,6 +4,7 @@ import copy
 import pickle
 import re
 import signal
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -854,3 +855,21 @@ def test_default_regressor_is_as_good_as_a_linear_model(n_rows, n_columns):
     # A random start loses a tenth and more.
     assert score > linear - 0.02
     assert regressor.n_components_ == min(len(X_train), n_columns)
+
+
+@pytest.mark.parametrize("cls", [AutoencoderClassifier, AutoencoderRegressor])
+def test_columns_of_other_units_are_named(cls, seed):
+    """The autoencoder hardly sees the small ones, and neither do its codes."""
+    X = np.random.RandomState(seed).standard_normal((40, 4))
+    y = (X[:, 0] > 0).astype(int)
+    model = cls(Autoencoder(2, max_epochs=0), max_epochs=0, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.fit(X, y)
+    with pytest.warns(UserWarning, match=r"column 2 spans.*StandardScaler") as caught:
+        model.fit(X * [1, 1, 1e5, 1], y)
+    assert caught[0].filename == __file__
+    fitted = cls(Autoencoder(2, max_epochs=0).fit(X * [1, 1, 1e5, 1]), max_epochs=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fitted.fit(X * [1, 1, 1e5, 1], y)

@@ -20,6 +20,7 @@ from sklearn_ae._units import Affine
 from sklearn_ae.data.inference import module_outputs
 from sklearn_ae.data.tables import as_array, mean_and_scale
 from sklearn_ae.estimators._base import BaseAutoencoder
+from sklearn_ae.estimators._features import Features
 from sklearn_ae.estimators._parameters import MergedConstraints, NestedParameters
 from sklearn_ae.estimators._trained_net import TrainedNetMixin
 from sklearn_ae.estimators._validation import validate_table, validate_weight
@@ -252,6 +253,9 @@ class BaseSupervised(
             weight, rows = validate_weight(sample_weight, table, min_rows=2)
             labelled = self._labelled(table, y, weight, rows)
             settings = self._resolve_training(len(labelled.rows))
+            if not _is_fitted(self.autoencoder):
+                features = Features.of(table, rows)
+                features.warn_of_units("StandardScaler", stacklevel=4)
             self.autoencoder_ = self._pretrained(X, sample_weight, labelled, settings)
             net = self._build(labelled, settings)
             result = self._fine_tune(net, labelled)

@@ -30,10 +30,10 @@ from sklearn_ae.data.tables import (
     number_of_axes,
 )
 from sklearn_ae.estimators._autoencoder import Autoencoder
+from sklearn_ae.estimators._features import Features
 from sklearn_ae.estimators._parameters import NestedParameters
 from sklearn_ae.estimators._unseen_errors import (
     ROWS,
-    Features,
     MedianReconstructor,
     PrototypeFits,
     Reconstructors,
@@ -50,8 +50,6 @@ _TRIM_WIDTH = 2.0
 _OUTLIER_WIDTH = 3.0
 # The upper quartile of the standard normal distribution.
 _QUARTILE = 0.6744897501960817
-# Spans of columns whose ratio is larger are a matter of units.
-_MANY_UNITS = 1e3
 # The default autoencoder: share of the variance that its codes explain, threshold of
 # its loss in units of the scale of the data, and rows that it is trained on in all.
 _SHARE = 0.9
@@ -292,7 +290,7 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
             prototype = _default(X, np.flatnonzero(keep))
         fits = PrototypeFits(prototype, X, weight, rng)
         if fits.is_own:
-            _warn_of_units(features)
+            features.warn_of_units("RobustScaler", stacklevel=4)
         unseen = Reconstructors(X, fits.cross_fit(keep, self.cv), features.constant)
         means = unseen.mean_square_errors(present * keep)
         if self.trimming > 0:
@@ -523,21 +521,6 @@ def _default(X: Any, rows: np.ndarray) -> Any:
         learning_rate=0.01,
         max_epochs=min(100, max(10, _TRAINED_ROWS // len(rows))),
     )
-
-
-def _warn_of_units(features: Features) -> None:
-    spans = np.where(features.varies, features.span, np.nan)
-    if features.varies.sum() < 2:
-        return
-    low, high = np.nanargmin(spans), np.nanargmax(spans)
-    if spans[high] > _MANY_UNITS * spans[low]:
-        warnings.warn(
-            f"Columns of X differ by orders of magnitude: column {high} spans "
-            f"{spans[high]:.3g}, column {low} {spans[low]:.3g}. Small columns hardly "
-            "count in the loss; scale the columns first, for instance with "
-            "RobustScaler.",
-            stacklevel=5,
-        )
 
 
 def _limit(errors: np.ndarray, weight: np.ndarray) -> float:

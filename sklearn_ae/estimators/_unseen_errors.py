@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from numbers import Integral
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, clone
@@ -15,7 +15,7 @@ from sklearn.model_selection import check_cv
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ae.batched import run_together
-from sklearn_ae.data.tables import column_ranges, dense_rows, rows_per_block
+from sklearn_ae.data.tables import dense_rows, rows_per_block
 from sklearn_ae.estimators._base import BaseAutoencoder
 from sklearn_ae.training.loop import current_trainer
 
@@ -23,58 +23,11 @@ from sklearn_ae.training.loop import current_trainer
 ROWS = 4096
 # The share of each feature's errors, the smallest ones, used for the first scale.
 _CENTRAL = 0.75
-# Share of the median squared scale that is added to that of each feature.
-_SHRINKAGE = 0.1
 # Rows that an autoencoder needs.
 _MIN_TRAINED = 2
 # Errors below this share of a feature's span are rounding errors, since networks
 # compute in single precision.
 _NEGLIGIBLE = 1e-6
-
-
-class Features(NamedTuple):
-    """What is known of each feature from the rows that are kept.
-
-    Attributes
-    ----------
-    constant : ndarray of shape (n_features,)
-        The value of features that do not vary, beyond rounding, and NaN for others.
-    rounding : ndarray of shape (n_features,)
-        Errors up to this size are rounding errors.
-    span : ndarray of shape (n_features,)
-        Largest minus smallest value.
-    """
-
-    constant: np.ndarray
-    rounding: np.ndarray
-    span: np.ndarray
-
-    @classmethod
-    def of(cls, X: Any, rows: np.ndarray) -> "Features":
-        low, high = column_ranges(X, rows)
-        span, size = high - low, np.maximum(np.abs(low), np.abs(high))
-        last_bits = 8 * np.finfo(X.dtype).eps * np.where(size > 0, size, 1.0)
-        varies = span > last_bits
-        return cls(
-            constant=np.where(varies, np.nan, low),
-            rounding=np.where(varies, _NEGLIGIBLE * span, last_bits),
-            span=span,
-        )
-
-    @property
-    def varies(self) -> np.ndarray:
-        return np.isnan(self.constant)
-
-    def exceeds_rounding(self, means: np.ndarray) -> np.ndarray:
-        """Whether each mean squared error is more than rounding."""
-        return means > self.rounding**2
-
-    def square_scale(self, means: np.ndarray) -> np.ndarray:
-        """The squared scale of each feature from its mean squared error."""
-        typical = np.median(means[self.varies]) if self.varies.any() else 0.0
-        # Squares of tiny numbers vanish.
-        least = np.maximum(self.rounding**2, np.finfo(np.float64).tiny)
-        return np.maximum(means + _SHRINKAGE * typical, least)
 
 
 @dataclass(frozen=True)

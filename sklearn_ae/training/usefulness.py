@@ -11,7 +11,7 @@ from sklearn_ae.data.batches import ArrayDataset, TensorBatches, unpack_batch
 _MEASURED_ROWS = 2_000
 
 # Smallest useful share of the variance that a projection on columns explains.
-_LEAST_SHARE = 0.05
+_LEAST_SHARE = 0.15
 
 
 class Usefulness(NamedTuple):
