@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Sets up the environment and runs all tests, doctests and slow ones included: about
-# four minutes on two cores. Arguments go to pytest:
+# six minutes on two cores. Arguments go to pytest:
 #   scripts/test.sh -m 'not slow' tests/test_architecture.py
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

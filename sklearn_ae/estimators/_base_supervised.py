@@ -253,10 +253,11 @@ class BaseSupervised(
             weight, rows = validate_weight(sample_weight, table, min_rows=2)
             labelled = self._labelled(table, y, weight, rows)
             settings = self._resolve_training(len(labelled.rows))
+            self.autoencoder_ = self._pretrained(X, sample_weight, labelled, settings)
             if not _is_fitted(self.autoencoder):
+                # Values that no network can take are an error before that.
                 features = Features.of(table, rows)
                 features.warn_of_units("StandardScaler", stacklevel=4)
-            self.autoencoder_ = self._pretrained(X, sample_weight, labelled, settings)
             net = self._build(labelled, settings)
             result = self._fine_tune(net, labelled)
             # The optimizer's state belongs to other weights.
