@@ -12,6 +12,10 @@ class Affine(NamedTuple):
     mean: np.ndarray
     scale: float
 
+    def is_like(self, other: "Affine") -> bool:
+        """Whether both are the same map."""
+        return self.scale == other.scale and np.array_equal(self.mean, other.mean)
+
 
 class Units(NamedTuple):
     """How a network's inputs, codes, outputs and weights relate to those of the data.

@@ -88,11 +88,8 @@ def equal_rows(a: ArrayDataset, b: ArrayDataset) -> bool:
         and _equal_tables(a.X, b.X)
         and _equal_tables(a.target, b.target)
         and _equal_tables(a.weight, b.weight)
-        and all(
-            getattr(a, name).scale == getattr(b, name).scale
-            and np.array_equal(getattr(a, name).mean, getattr(b, name).mean)
-            for name in ("standardize", "standardize_target")
-        )
+        and a.standardize.is_like(b.standardize)
+        and a.standardize_target.is_like(b.standardize_target)
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -64,6 +65,11 @@ class ArrayDataset(Dataset):
         x, target, _ = self.gather(np.atleast_1d(index))
         return x[0], target[0]
 
+    @cached_property
+    def _has_one_map(self) -> bool:
+        """Whether rows are the same as inputs and as targets; once, not every batch."""
+        return self.standardize.is_like(self.standardize_target)
+
     def gather(self, index: np.ndarray) -> tuple[Tensor, Tensor, Tensor | None]:
         """Input, target and weight of the given rows of the dataset."""
         rows = self.rows[index]
@@ -71,7 +77,7 @@ class ArrayDataset(Dataset):
         sides = [(values, self.standardize)]
         if self.target is not None:
             sides.append((dense_rows(self.target, rows), self.standardize_target))
-        elif not _are_equal(self.standardize, self.standardize_target):
+        elif not self._has_one_map:
             sides.append((values, self.standardize_target))
         tensors = []
         for values, units in sides:
@@ -90,10 +96,6 @@ class ArrayDataset(Dataset):
             weight = torch.from_numpy(self.weight[rows].astype(np.float32))
             weight = weight.to(self.device)
         return tensors[0], tensors[-1], weight
-
-
-def _are_equal(a: Affine, b: Affine) -> bool:
-    return a.scale == b.scale and np.array_equal(a.mean, b.mean)
 
 
 class TensorBatches:

@@ -4,6 +4,7 @@ import copy
 from abc import ABCMeta, abstractmethod
 from dataclasses import dataclass, field, replace
 from numbers import Real
+from operator import call
 from typing import Any, ClassVar
 
 import numpy as np
@@ -381,7 +382,7 @@ class BaseSupervised(
 
     def _outputs(self, X) -> np.ndarray:
         X = self._validate_inference_data(X)
-        return self._infer(X, lambda module, x: module(x), self._n_outputs)
+        return self._infer(X, call, self._n_outputs)
 
     # -- conventions ---------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """Methods of fitted autoencoders: reconstructions, errors, scores."""
 
 from collections.abc import Iterator
+from operator import call
 
 import numpy as np
 from sklearn.utils import check_array
@@ -26,10 +27,6 @@ from sklearn_ae.estimators._validation import (
 
 def _decode(module, z):
     return module.decode(z)
-
-
-def _forward(module, x):
-    return module(x)
 
 
 class ReconstructionMixin(TrainedNetMixin):
@@ -77,7 +74,7 @@ class ReconstructionMixin(TrainedNetMixin):
             The same as ``inverse_transform(transform(X))``, as an array.
         """
         X = self._validate_inference_data(X)
-        return self._infer(X, _forward, self._n_outputs)
+        return self._infer(X, call, self._n_outputs)
 
     def reconstruction_error(self, X, per_feature=False):
         """Compute the squared difference between `X` and its reconstruction.
@@ -184,7 +181,7 @@ default=None
     def _square_errors(self, X, target) -> Iterator[tuple[slice, np.ndarray]]:
         """Squared errors of blocks of rows, in double precision."""
         self._check_comparable(target)
-        outputs = module_outputs(self.module_, _forward, X, self.device_, doubles=True)
+        outputs = module_outputs(self.module_, call, X, self.device_, doubles=True)
         for where, block, reconstruction in outputs:
             wanted = block if target is X else dense_rows(target, where)
             # Squares of more than 1e308 are infinite.

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from sklearn_ae.data.tables import power_of_two
 from sklearn_ae.networks.contract import offers
 from sklearn_ae.training import sizes
 from sklearn_ae.training.net import AutoencoderNet
@@ -63,7 +64,7 @@ def residual_scale(residual_variance: float) -> float:
     Rounded, since networks with equal scales can be trained as one; the exact value
     does not matter.
     """
-    return float(2.0 ** np.round(np.log2(np.sqrt(max(residual_variance, 1e-6)))))
+    return power_of_two(np.sqrt(max(residual_variance, 1e-6)))
 
 
 def start_candidate(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import reduce
-from operator import add
+from operator import add, call
 from typing import Any
 
 import numpy as np
@@ -31,10 +31,6 @@ from sklearn_ae.training.seeding import isolated_global_generator, spawn_generat
 
 # Validation keeps no gradients, so that larger batches pay off.
 VALIDATION_BATCH_SIZE = 1024
-
-
-def _forward(module: Any, x: Tensor) -> Tensor:
-    return module(x)
 
 
 class AutoencoderNet(skorch.NeuralNet):
@@ -189,7 +185,7 @@ class AutoencoderNet(skorch.NeuralNet):
             outputs = [
                 output
                 for _, _, output in module_outputs(
-                    self.in_data_units(), _forward, rows, self.device
+                    self.in_data_units(), call, rows, self.device
                 )
             ]
         finally:
