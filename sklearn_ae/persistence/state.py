@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from sklearn_ae.persistence.checks import check_shape
+from sklearn_ae.training import eager_optimizers
 from sklearn_ae.training.net import AutoencoderNet
 
 
@@ -55,3 +57,39 @@ def load_state(net: AutoencoderNet, state: dict[str, Any]) -> None:
             net.generators_[name].set_state(to_tensors(generator_state))
     net.history.clear()
     net.history.extend(state["history"])
+
+
+def check_state(net: AutoencoderNet, state: dict[str, Any]) -> None:
+    """Raise a ValueError if a dumped state does not fit an initialised net.
+
+    Only what `load_state` does not notice: torch compares the shapes of weights, but
+    not those of the state of an optimizer.
+    """
+    for name, (device, generator_state) in state["generators"].items():
+        generator = net.generators_[name]
+        if generator.device.type == device:
+            shape = tuple(generator.get_state().shape)
+            check_shape(f"generators[{name!r}]", generator_state, shape)
+    if missing := net.generators_.keys() - state["generators"].keys():
+        raise ValueError(f"generators has no {sorted(missing)}")
+    # What optimizers of other packages keep is unknown.
+    if type(net.optimizer_).__module__ == eager_optimizers.__name__:
+        _check_optimizer(net.optimizer_, state["optimizer"]["state"])
+    if not all(isinstance(row, dict) for row in state["history"]):
+        raise ValueError("history is not a list of dicts")
+
+
+def _check_optimizer(optimizer: Any, state: dict[int, dict[str, Any]]) -> None:
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    is_flat = isinstance(optimizer, eager_optimizers.LBFGS)
+    n_weights = sum(weight.numel() for weight in weights)
+    kept = next(iter(state.values()), {}).keys()
+    for i, own in state.items():
+        if own.keys() != kept:
+            differing = sorted(own.keys() ^ kept)
+            raise ValueError(f"optimizer keeps {differing} for some weights only")
+        shape = (n_weights,) if is_flat else tuple(weights[i].shape)
+        for name, value in own.items():
+            for array in value if isinstance(value, list) else [value]:
+                if isinstance(array, np.ndarray) and array.ndim > 0:
+                    check_shape(f"optimizer[{i}][{name!r}]", array, shape)

@@ -1,0 +1,48 @@
+"""The types that a skops file of this package may contain."""
+
+# A literal that can be reviewed; tests/test_files.py compares it with the classes of the
+# package. All of them can be called with any plain arguments without harm. The three of
+# scikit-learn are in every search with the default cv and scoring, and skops does not
+# trust them by itself.
+TRUSTED_TYPES: list[str] = [
+    "sklearn.metrics._scorer._PassthroughScorer",
+    "sklearn.model_selection._split.KFold",
+    "sklearn.model_selection._split.StratifiedKFold",
+    "sklearn_ae.estimators._autoencoder.Autoencoder",
+    "sklearn_ae.estimators._contractive.ContractiveAutoencoder",
+    "sklearn_ae.estimators._convolutional.ConvolutionalAutoencoder",
+    "sklearn_ae.estimators._convolutional.ConvolutionalNetwork",
+    "sklearn_ae.estimators._denoising.DenoisingAutoencoder",
+    "sklearn_ae.estimators._outlier.AutoencoderOutlierDetector",
+    "sklearn_ae.estimators._sparse.SparseAutoencoder",
+    "sklearn_ae.estimators._stacked.StackedAutoencoder",
+    "sklearn_ae.estimators._supervised.AutoencoderClassifier",
+    "sklearn_ae.estimators._supervised.AutoencoderRegressor",
+    "sklearn_ae.estimators._unseen_errors.MedianReconstructor",
+    "sklearn_ae.estimators._variational.VariationalAutoencoder",
+    "sklearn_ae.model_selection._halving.BatchedHalvingGridSearchCV",
+    "sklearn_ae.model_selection._halving.BatchedHalvingRandomSearchCV",
+    "sklearn_ae.model_selection._search.BatchedGridSearchCV",
+    "sklearn_ae.model_selection._search.BatchedRandomizedSearchCV",
+    "sklearn_ae.networks.convolutional.Convolutions",
+    "sklearn_ae.networks.dense.DenseNetwork",
+    "sklearn_ae.networks.headed.HeadedNetwork",
+    "sklearn_ae.networks.top_k.TopKNetwork",
+    "sklearn_ae.networks.variational.VariationalNetwork",
+    "sklearn_ae.objectives.corruptions.GaussianNoise",
+    "sklearn_ae.objectives.corruptions.MaskingNoise",
+    "sklearn_ae.objectives.corruptions.SaltAndPepper",
+    "sklearn_ae.objectives.losses.AbsoluteError",
+    "sklearn_ae.objectives.losses.BinaryCrossEntropy",
+    "sklearn_ae.objectives.losses.CrossEntropy",
+    "sklearn_ae.objectives.losses.Huber",
+    "sklearn_ae.objectives.losses.SquaredError",
+    "sklearn_ae.objectives.objective.Objective",
+    "sklearn_ae.objectives.objective.VariationalObjective",
+    "sklearn_ae.objectives.terms.ActivationL1",
+    "sklearn_ae.objectives.terms.ActivationL2",
+    "sklearn_ae.objectives.terms.JacobianPenalty",
+    "sklearn_ae.objectives.terms.KLSparsity",
+    "sklearn_ae.objectives.terms.L1Penalty",
+    "sklearn_ae.objectives.terms.L2Penalty",
+]
