@@ -649,6 +649,10 @@ default=None
         self.explained_variance_ = np.diag(moments.covariance) * scale**2
         self._describe_codes(moments.mean * scale, self.explained_variance_)
 
+    def _needed_in_files(self):
+        scalars = ["scale_", "_feature_scale", "_n_outputs", "_target_rms"]
+        return super()._needed_in_files() + scalars
+
     def _arrays_in_files(self):
         yield from super()._arrays_in_files()
         n_features, n_components = self.n_features_in_, self.n_components_

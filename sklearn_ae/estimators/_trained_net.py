@@ -223,7 +223,9 @@ class TrainedNetMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             super().__setstate__(state)
             if not has_versions and net_state is None and "_recipe" not in state:
                 return
-            for name in ("n_components_", "n_features_in_", "device_"):
+            if net_state is None:
+                raise ValueError("it has no _net_state")
+            for name in self._needed_in_files():
                 getattr(self, name)
             if not is_available(self.device_):
                 self.device_ = "cpu"
@@ -236,13 +238,20 @@ class TrainedNetMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
                 load_state(net, net_state)
             self.net_ = net
 
+    def _needed_in_files(self) -> list[str]:
+        """Fitted attributes without which nothing works."""
+        return ["device_", "n_components_", "n_features_in_", "n_iter_"]
+
     def _arrays_in_files(self) -> Iterator[tuple[str, Any, tuple[int, ...]]]:
         """Names, values and right shapes of what results depend on beside the net."""
-        params, recipe = self._recipe.module_params, self._recipe
-        n_features, n_components = self.n_features_in_, self.n_components_
-        for name, width in (("n_features", n_features), ("n_components", n_components)):
-            if params[name] != width:
-                raise ValueError(f"{name} is {params[name]!r} and {width!r}")
+        recipe, n_features = self._recipe, self.n_features_in_
+        for name, width in (
+            ("n_features_in_", n_features),
+            ("n_components_", self.n_components_),
+        ):
+            taken = recipe.module_params[name.removesuffix("_").removesuffix("_in")]
+            if width != taken:
+                raise ValueError(f"{name} is {width!r}, but the network has {taken!r}")
         yield "standardize.mean", recipe.standardize.mean, (n_features,)
         target_mean = recipe.standardize_target.mean
         yield "standardize_target.mean", target_mean, (self._n_outputs,)

@@ -35,7 +35,7 @@ def take_versions(name: str, state: dict[str, Any]) -> str | None:
             f"This {name} was saved by sklearn_ae {version} and is loaded by "
             f"{current['_sklearn_ae_version']}: results may differ.",
             UserWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
     if saved["_sklearn_version"] != current["_sklearn_version"]:
         warnings.warn(
@@ -44,7 +44,7 @@ def take_versions(name: str, state: dict[str, Any]) -> str | None:
                 current_sklearn_version=current["_sklearn_version"],
                 original_sklearn_version=saved["_sklearn_version"],
             ),
-            stacklevel=4,
+            stacklevel=5,
         )
     return version
 

@@ -88,8 +88,6 @@ class Recipe:
             check_shape(f"{name}.mean", mean, np.shape(mean)[:1])
             if not 0 < scale < np.inf:
                 raise ValueError(f"{name}.scale is {scale!r}, not a positive number")
-        n_features = self.module_params["n_features"]
-        check_shape("standardize.mean", self.standardize.mean, (n_features,))
         optimizer = self.settings.optimizer
         if not (isinstance(optimizer, str) and optimizer in OPTIMIZERS):
             _check_class("settings.optimizer", optimizer, Optimizer)

@@ -1,13 +1,15 @@
 """The state of a net as arrays and scalars, and back."""
 
+from numbers import Number
 from typing import Any
 
 import numpy as np
 import torch
 
 from sklearn_ae.persistence.checks import check_shape
-from sklearn_ae.training import eager_optimizers
+from sklearn_ae.training.eager_optimizers import LBFGS
 from sklearn_ae.training.net import AutoencoderNet
+from sklearn_ae.training.settings import OPTIMIZERS
 
 
 def to_arrays(value: Any) -> Any:
@@ -72,8 +74,9 @@ def check_state(net: AutoencoderNet, state: dict[str, Any]) -> None:
             check_shape(f"generators[{name!r}]", generator_state, shape)
     if missing := net.generators_.keys() - state["generators"].keys():
         raise ValueError(f"generators has no {sorted(missing)}")
-    # What optimizers of other packages keep is unknown.
-    if type(net.optimizer_).__module__ == eager_optimizers.__name__:
+    # Those of other packages keep what they like, and fits leave nothing in LBFGS.
+    named = {cls for cls, _, _ in OPTIMIZERS.values()} - {LBFGS}
+    if type(net.optimizer_) in named:
         _check_optimizer(net.optimizer_, state["optimizer"]["state"])
     if not all(isinstance(row, dict) for row in state["history"]):
         raise ValueError("history is not a list of dicts")
@@ -81,15 +84,13 @@ def check_state(net: AutoencoderNet, state: dict[str, Any]) -> None:
 
 def _check_optimizer(optimizer: Any, state: dict[int, dict[str, Any]]) -> None:
     weights = [weight for group in optimizer.param_groups for weight in group["params"]]
-    is_flat = isinstance(optimizer, eager_optimizers.LBFGS)
-    n_weights = sum(weight.numel() for weight in weights)
     kept = next(iter(state.values()), {}).keys()
     for i, own in state.items():
         if own.keys() != kept:
             differing = sorted(own.keys() ^ kept)
             raise ValueError(f"optimizer keeps {differing} for some weights only")
-        shape = (n_weights,) if is_flat else tuple(weights[i].shape)
         for name, value in own.items():
-            for array in value if isinstance(value, list) else [value]:
-                if isinstance(array, np.ndarray) and array.ndim > 0:
-                    check_shape(f"optimizer[{i}][{name!r}]", array, shape)
+            if value is None or isinstance(value, Number):
+                continue
+            shape = () if name == "step" else tuple(weights[i].shape)
+            check_shape(f"optimizer[{i}][{name!r}]", value, shape)

@@ -1,7 +1,7 @@
 """The types that a skops file of this package may contain."""
 
-# A literal that can be reviewed; tests/test_files.py compares it with the classes of the
-# package. All of them can be called with any plain arguments without harm. The three of
+# A literal, so that it can be reviewed; tests/test_files.py compares it with the classes
+# of the package. None of them does harm, whatever it is called with. The three of
 # scikit-learn are in every search with the default cv and scoring, and skops does not
 # trust them by itself.
 TRUSTED_TYPES: list[str] = [
