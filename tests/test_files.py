@@ -13,13 +13,16 @@ import zipfile
 from importlib import import_module
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pytest
 import registry
+import saved_files
 import torch
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator, clone
 from sklearn.decomposition import PCA
+from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
@@ -574,3 +577,154 @@ def test_invalid_fields_of_parts_are_named(fitted):
     state["_recipe"]["loss"] = Huber(-1.0)
     with pytest.raises(pickle.UnpicklingError, match="delta"):
         Autoencoder().__setstate__(state)
+
+
+# -- MLflow and weights alone ----------------------------------------------------------
+
+
+@pytest.mark.slow  # imports MLflow
+def test_model_is_logged_to_mlflow_and_loaded(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", (tmp_path / "runs").as_uri())
+    mlflow = pytest.importorskip("mlflow")
+    model = make_pipeline(StandardScaler(), Autoencoder(2, **TINY)).fit(X)
+    with mlflow.start_run():
+        logged = mlflow.sklearn.log_model(
+            model,
+            name="autoencoder",
+            serialization_format="skops",
+            skops_trusted_types=TRUSTED_TYPES,
+            # MLflow finds them out by loading the model in another process.
+            pip_requirements=["sklearn-ae[skops]"],
+        )
+    assert_same_bits(model, mlflow.sklearn.load_model(logged.model_uri))
+    # Without the list of types that the model brings along itself.
+    folder = Path(mlflow.artifacts.download_artifacts(logged.model_uri))
+    loaded = skops.load(folder / "model.skops", trusted=TRUSTED_TYPES)
+    assert_same_bits(model, loaded)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["plain", "tied_deep", "convolutional", "sparse_topk", "variational", "classifier"],
+)
+def test_weights_alone_as_safetensors(tmp_path, name):
+    safetensors = pytest.importorskip("safetensors.numpy")
+    model = clone(registry.instances()[name]).set_params(max_epochs=1).fit(X, y)
+    path = tmp_path / "weights.safetensors"
+    model.net_.save_params(f_params=path, use_safetensors=True)
+    weights = safetensors.load_file(path)
+    for key, value in model.net_.module_.state_dict().items():
+        assert_array_equal(weights[key], value.numpy())
+    other = pickle.loads(pickle.dumps(model))
+    with torch.no_grad():
+        for weight in other.net_.module_.parameters():
+            weight.zero_()
+    assert np.ptp(other.transform(X)) == 0
+    other.net_.load_params(f_params=path, use_safetensors=True)
+    assert_same_bits(model, other)
+
+
+def test_weights_with_units_as_safetensors(tmp_path):
+    """For use without this package: the units are buffers of `module_`."""
+    safetensors = pytest.importorskip("safetensors.torch")
+    model = Autoencoder(2, **TINY | {"hidden_layer_sizes": ()})
+    path = tmp_path / "weights.safetensors"
+    safetensors.save_file(model.module_.state_dict(), path)
+    weights = safetensors.load_file(path)
+    rows = (torch.tensor(X) - weights["input_mean"]) / weights["input_scale"]
+    kernel, bias = (weights[f"network.encoder.0.{part}"] for part in ("weight", "bias"))
+    codes = (rows.float() @ kernel.T + bias) * weights["code_scale"]
+    assert_allclose(codes.numpy(), model.transform(X), rtol=1e-4, atol=1e-6)
+
+
+# -- files of earlier versions ---------------------------------------------------------
+
+
+# The current minor version and the one before. Remove those of earlier ones.
+FOLDERS = sorted(saved_files.DATA.iterdir())
+
+
+def test_files_of_this_version_are_kept():
+    """If this fails, a minor version begins: run `python -m tests.saved_files`."""
+    assert saved_files.DATA / saved_files.MINOR_VERSION in FOLDERS
+    assert len(FOLDERS) <= 2
+    for folder in FOLDERS:
+        expected = json.loads((folder / "expected.json").read_text())["results"]
+        names = {path.name for path in folder.iterdir()}
+        wanted = {
+            f"{name}.{end}" for name in expected for end in ("pickle.gz", "skops")
+        }
+        assert names == {*wanted, "expected.json", "types.txt"}
+
+
+@pytest.mark.filterwarnings("ignore:.*was saved by sklearn_ae:UserWarning")
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.InconsistentVersionWarning")
+@pytest.mark.parametrize(
+    "path",
+    [path for folder in FOLDERS for path in sorted(folder.glob("*.[ps][ik]*"))],
+    ids=lambda path: f"{path.parent.name}-{path.name}",
+)
+def test_file_is_loaded(path):
+    expected = json.loads((path.parent / "expected.json").read_text())
+    rows = np.array(expected["X"])
+    model = saved_files.read(path)
+    found = saved_files.results(model, rows)
+    results = expected["results"][path.name.partition(".")[0]]
+    assert found.keys() == results.keys()
+    for name, values in results.items():
+        # In single precision on any processor.
+        assert_allclose(found[name], values, rtol=1e-4, atol=1e-5, err_msg=name)
+    model.get_params()
+    if hasattr(model, "partial_fit"):
+        n_epochs = model.n_iter_
+        assert model.partial_fit(saved_files.table()).n_iter_ == n_epochs + 1
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_names_of_types_lead_to_classes(folder):
+    """Pickles and skops files of a version look classes up under their old names."""
+    for name in (folder / "types.txt").read_text().split():
+        module, _, cls = name.rpartition(".")
+        assert inspect.isclass(getattr(import_module(module), cls))
+
+
+# -- versions --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["autoencoder", "classifier", "detector"])
+@pytest.mark.parametrize("form", ["pickle", "skops"])
+def test_another_scikit_learn_warns_in_its_own_way(fitted, monkeypatch, name, form):
+    model = fitted[name]
+    saved = pickle.dumps(model) if form == "pickle" else skops.dumps(model)
+    monkeypatch.setattr("sklearn.__version__", "99.0")
+    with pytest.warns(InconsistentVersionWarning) as caught:
+        loaded = pickle.loads(saved) if form == "pickle" else load(saved)
+    assert type(model).__name__ in {w.message.estimator_name for w in caught}
+    assert {w.message.current_sklearn_version for w in caught} == {"99.0"}
+    if form == "pickle":
+        assert {w.filename for w in caught} == {__file__}
+    assert_same_bits(model, loaded)
+
+
+def test_pickle_that_is_cut_short(fitted):
+    """The error of pickle itself, which is clear."""
+    saved = pickle.dumps(fitted["autoencoder"])
+    for tenth in range(10):
+        cut = saved[: len(saved) * tenth // 10]
+        with pytest.raises(
+            (EOFError, pickle.UnpicklingError), match=r"truncated|input"
+        ):
+            pickle.loads(cut)
+
+
+def test_joblib_file_that_is_cut_short(fitted, tmp_path):
+    """An error of one kind or another, but never half an estimator."""
+    path = tmp_path / "autoencoder.joblib"
+    joblib.dump(fitted["autoencoder"], path)
+    saved = path.read_bytes()
+    for tenth in range(10):
+        path.write_bytes(saved[: len(saved) * tenth // 10])
+        with pytest.raises(Exception):  # noqa: B017
+            joblib.load(path)

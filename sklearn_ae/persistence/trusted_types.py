@@ -1,9 +1,8 @@
 """The types that a skops file of this package may contain."""
 
-# A literal, so that it can be reviewed; tests/test_files.py compares it with the classes
-# of the package. None of them does harm, whatever it is called with. The three of
-# scikit-learn are in every search with the default cv and scoring, and skops does not
-# trust them by itself.
+# A literal, so that it can be reviewed; tests/test_files.py keeps it complete. None of
+# the types does harm, whatever it is called with. The three of scikit-learn are in every
+# search with the default cv and scoring, and skops does not trust them by itself.
 TRUSTED_TYPES: list[str] = [
     "sklearn.metrics._scorer._PassthroughScorer",
     "sklearn.model_selection._split.KFold",
