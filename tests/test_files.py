@@ -629,7 +629,7 @@ def test_weights_alone_as_safetensors(tmp_path, name):
 def test_weights_with_units_as_safetensors(tmp_path):
     """For use without this package: the units are buffers of `module_`."""
     safetensors = pytest.importorskip("safetensors.torch")
-    model = Autoencoder(2, **TINY | {"hidden_layer_sizes": ()})
+    model = Autoencoder(2, **TINY | {"hidden_layer_sizes": ()}).fit(X)
     path = tmp_path / "weights.safetensors"
     safetensors.save_file(model.module_.state_dict(), path)
     weights = safetensors.load_file(path)
@@ -706,6 +706,17 @@ def test_another_scikit_learn_warns_in_its_own_way(fitted, monkeypatch, name, fo
     if form == "pickle":
         assert {w.filename for w in caught} == {__file__}
     assert_same_bits(model, loaded)
+
+
+def test_parameters_that_an_earlier_version_did_not_have(fitted, monkeypatch):
+    state = fitted["sparse"].__getstate__()
+    del state["rho"]
+    monkeypatch.setattr(sklearn_ae, "__version__", "99.0")
+    loaded = SparseAutoencoder.__new__(SparseAutoencoder)
+    with pytest.warns(UserWarning, match=r"saved by .* loaded by 99\.0"):
+        loaded.__setstate__(state)
+    assert loaded.rho == SparseAutoencoder().rho
+    assert_same_bits(fitted["sparse"], loaded)
 
 
 def test_pickle_that_is_cut_short(fitted):

@@ -1,8 +1,8 @@
 """The types that a skops file of this package may contain."""
 
 # A literal, so that it can be reviewed; tests/test_files.py keeps it complete. None of
-# the types does harm, whatever it is called with. The three of scikit-learn are in every
-# search with the default cv and scoring, and skops does not trust them by itself.
+# the types does harm, whatever it is called with. The three of scikit-learn belong to
+# every search with the default cv and scoring; skops does not trust them by itself.
 TRUSTED_TYPES: list[str] = [
     "sklearn.metrics._scorer._PassthroughScorer",
     "sklearn.model_selection._split.KFold",
