@@ -152,6 +152,17 @@ def test_detector_of_one_column_comes_back():
     assert_array_equal(loaded.score_samples(X[:, :1]), model.score_samples(X[:, :1]))
 
 
+def test_names_of_columns_and_classes_come_back():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(X, columns=list("abcde"))
+    labels = np.where(y == 1, "yes", "no").astype(object)
+    model = AutoencoderClassifier(Autoencoder(2, **TINY), max_epochs=1, random_state=0)
+    loaded = round_trip(model.fit(frame, labels).set_output(transform="pandas"))
+    pandas.testing.assert_frame_equal(loaded.transform(frame), model.transform(frame))
+    assert_array_equal(loaded.predict(frame), model.predict(frame))
+    assert_array_equal(loaded.feature_names_in_, frame.columns)
+
+
 def test_unfitted_estimators_come_back():
     model = StackedAutoencoder(layer=DenoisingAutoencoder(corruption="masking"))
     assert repr(round_trip(model)) == repr(model)
@@ -545,7 +556,7 @@ def test_missing_attributes_are_named(fitted, name, key):
     ("path", "value"),
     [
         ("_recipe.module", int),
-        ("_recipe.module", len),
+        ("_recipe.module", "DenseNetwork"),
         ("_recipe.objective", torch.nn.Linear),
         ("_recipe.loss", "mse"),
         ("_recipe.penalties", {"l1": SparseAutoencoder()}),

@@ -70,10 +70,9 @@ class Recipe:
 
     def _check(self) -> None:
         # Before anything is made of it: a file may name any type that is trusted.
-        _check_class("module", self.module, nn.Module)
+        _check_network("module", self.module)
         if "network" in self.module_params:
-            network = self.module_params["network"]
-            _check_class("module_params['network']", network, nn.Module)
+            _check_network("module_params['network']", self.module_params["network"])
         _check_class("objective", self.objective, Objective)
         _check_kind("loss", self.loss, Loss)
         for name, penalty in self.penalties.items():
@@ -91,6 +90,12 @@ class Recipe:
         optimizer = self.settings.optimizer
         if not (isinstance(optimizer, str) and optimizer in OPTIMIZERS):
             _check_class("settings.optimizer", optimizer, Optimizer)
+
+
+def _check_network(name: str, value: Any) -> None:
+    # A user's specification may also give a function that makes the network.
+    if isinstance(value, type) or not callable(value):
+        _check_class(name, value, nn.Module)
 
 
 def _check_kind(name: str, value: Any, kind: type) -> None:
