@@ -4,6 +4,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import torch
 from torch import nn
 
 
@@ -12,9 +13,12 @@ def network_failures_named() -> Iterator[None]:
     """Turn an error inside a user-defined network into a ValueError that says so.
 
     Networks are called from many places; the traceback tells whether one has failed.
+    Memory that runs out is not their fault.
     """
     try:
         yield
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
     except Exception as error:
         cls = _failed_network(error)
         if cls is None:

@@ -329,6 +329,14 @@ def test_failing_network_is_named(monkeypatch, where, error):
     assert torch.is_grad_enabled()
 
 
+@pytest.mark.parametrize("error", [MemoryError, torch.OutOfMemoryError])
+def test_memory_that_runs_out_is_no_fault_of_the_network(monkeypatch, error):
+    monkeypatch.setattr(Failing, "where", "encode")
+    monkeypatch.setattr(Failing, "error", error)
+    with pytest.raises(error):
+        Autoencoder(2, network=Failing, **CHEAP).fit(X)
+
+
 class FailingWithoutSelf(Failing):
     def encode(this, x):
         raise KeyError("my message")
