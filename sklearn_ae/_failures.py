@@ -7,17 +7,19 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
+# Errors of the machine, which keep their type wherever they are raised.
+OUT_OF_MEMORY = (MemoryError, torch.OutOfMemoryError)
+
 
 @contextmanager
 def network_failures_named() -> Iterator[None]:
     """Turn an error inside a user-defined network into a ValueError that says so.
 
     Networks are called from many places; the traceback tells whether one has failed.
-    Memory that runs out is not their fault.
     """
     try:
         yield
-    except (MemoryError, torch.OutOfMemoryError):
+    except OUT_OF_MEMORY:
         raise
     except Exception as error:
         cls = _failed_network(error)

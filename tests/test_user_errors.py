@@ -333,8 +333,14 @@ def test_failing_network_is_named(monkeypatch, where, error):
 def test_memory_that_runs_out_is_no_fault_of_the_network(monkeypatch, error):
     monkeypatch.setattr(Failing, "where", "encode")
     monkeypatch.setattr(Failing, "error", error)
+    model = Autoencoder(2, network=Failing, **CHEAP)
     with pytest.raises(error):
-        Autoencoder(2, network=Failing, **CHEAP).fit(X)
+        model.fit(X)
+    monkeypatch.setattr(Failing, "where", None)
+    model.fit(X)
+    monkeypatch.setattr(Failing, "where", "encode")
+    with pytest.raises(error):
+        model.transform(X)
 
 
 class FailingWithoutSelf(Failing):
