@@ -4,7 +4,8 @@
 
 makes those of the current minor version. Run it once for every minor version, before
 its first release, and whenever the form of the files changes before that. After the
-release, leave them: they stand for the files of users.
+release, leave them: they stand for the files of users. Run it with the lowest supported
+versions, since NumPy 1.26.0 cannot read pickles of NumPy 2.
 """
 
 import gzip
