@@ -372,12 +372,9 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
         return len(self.classes_)
 
     def _arrays_in_files(self):
-        shape, n_outputs = (
-            np.shape(self.classes_),
-            self._recipe.module_params["n_outputs"],
-        )
-        if shape != (n_outputs,):
-            raise ValueError(f"classes_ has shape {shape}, not ({n_outputs},)")
+        shape, width = np.shape(self.classes_), self._recipe.module_params["n_outputs"]
+        if shape != (width,):
+            raise ValueError(f"classes_ has shape {shape}, not ({width},)")
         return super()._arrays_in_files()
 
     def _fit_head(self, codes, labelled: Labelled, rows, weight):

@@ -10,6 +10,8 @@ import numpy as np
 import sklearn
 from sklearn.exceptions import InconsistentVersionWarning
 
+from sklearn_ae._failures import OUT_OF_MEMORY
+
 
 def versions() -> dict[str, str]:
     """What the state of a fitted estimator says about its origin."""
@@ -66,6 +68,8 @@ def loading(estimator: Any, state: Any) -> Iterator[tuple[dict[str, Any], bool]]
         if version == current:
             _check_parameters(estimator, state)
         yield state, version is not None
+    except OUT_OF_MEMORY:
+        raise
     except Exception as error:
         raise UnpicklingError(
             f"This {name} cannot be loaded: {type(error).__name__}: {error}. It was "
