@@ -248,7 +248,11 @@ def what_must_agree(training: Training) -> dict[str, Any]:
         "parameter groups": len(net.optimizer_.param_groups),
         "n_rows": (len(train), None if valid is None else len(valid)),
         "batch_size": net.batch_size,
-        "weights, targets": (train.weight is None, train.target is None),
+        "weights, targets": [
+            (data.weight is None, data.target is None)
+            for data in (train, valid)
+            if data is not None
+        ],
         "device": net.device,
     }
 

@@ -1,9 +1,10 @@
 """The scikit-learn shell that all autoencoders share."""
 
+import reprlib
 import warnings
 from dataclasses import dataclass, fields, replace
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -40,6 +41,7 @@ from sklearn_ae.estimators._validation import (
     validate_training_data,
     warn_of_other_units,
     warn_of_target_as_y,
+    with_validation,
 )
 from sklearn_ae.networks.contract import check_network, offers
 from sklearn_ae.objectives.losses import NAMED_LOSSES, Loss
@@ -217,7 +219,18 @@ class BaseAutoencoder(
     # -- fitting -------------------------------------------------------------------
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, *, X_target=None, sample_weight=None):
+    def fit(
+        self,
+        X,
+        y=None,
+        *,
+        X_target=None,
+        sample_weight=None,
+        groups=None,
+        X_val=None,
+        X_target_val=None,
+        sample_weight_val=None,
+    ):
         """Fit the autoencoder to `X`.
 
         Parameters
@@ -235,6 +248,20 @@ default=None
 
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights of the rows; None means equal weights.
+
+        groups : array-like of shape (n_samples,), default=None
+            Groups of the rows, for a splitter in `validation` such as `GroupKFold`.
+
+        X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
+            Validation data, in the units of `X`. The network is trained on all rows of
+            `X`, and these rows replace those that `validation` would hold out.
+
+        X_target_val : {array-like, sparse matrix} of shape (n_val, n_outputs), \
+default=None
+            Targets of the rows of `X_val`; given if and only if `X_target` is.
+
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Non-negative weights of the rows of `X_val`; None means equal weights.
 
         Returns
         -------
@@ -255,6 +282,14 @@ default=None
             continues = self.warm_start and hasattr(self, "net_")
             data = validate_training_data(
                 self, X, X_target, sample_weight, reset=not continues
+            )
+            data = with_validation(
+                self,
+                data,
+                groups=groups,
+                X_val=X_val,
+                X_target_val=X_target_val,
+                sample_weight_val=sample_weight_val,
             )
             warn_of_target_as_y(self, X, y, X_target, stacklevel=3)
             parts = self._resolve(data, continues, len(data.rows))
@@ -286,10 +321,9 @@ default=None
     ) -> tuple[TrainingResult, bool]:
         """Train a net; the result, and whether it is PCA."""
         settings = self._recipe.settings
-        ((kept, held_out),) = settings.splits(data.rows)
+        ((kept, valid_set),) = self._splits(data)
         pca_rows = None if continues else self._start(net, parts, data, kept)
         train_set = self._dataset(data, kept)
-        valid_set = self._dataset(data, held_out) if len(held_out) else None
         training = Training(
             net,
             train_set,
@@ -306,11 +340,34 @@ default=None
             result = result._replace(best_loss=loss["loss"])
         return result, is_pca
 
+    def _splits(self, data: TrainingData) -> list[tuple[np.ndarray, Any]]:
+        """Rows to train on and the unseen rows, as a dataset or None, of each fold."""
+        settings = self._recipe.settings
+        if data.unseen is not None:
+            return [(data.rows, self._dataset(data.unseen, data.unseen.rows))]
+        pairs = data.splits
+        if pairs is None:
+            pairs = settings.splits(data.rows)
+        elif settings.n_folds == 0:
+            # Of a `TimeSeriesSplit` the one with the most rows to train on.
+            pairs = pairs[-1:]
+        return [
+            (kept, self._dataset(data, unseen) if len(unseen) else None)
+            for kept, unseen in pairs
+        ]
+
     def _train_conditioned(
         self, net: AutoencoderNet, parts: ResolvedParts, data: TrainingData
     ) -> tuple[AutoencoderNet, TrainingResult]:
         """Train the best of several candidates; the net, and the result."""
         settings, mean = self._recipe.settings, self._feature_mean
+        fewest = min((len(rows) for rows, _ in data.splits or ()), default=np.inf)
+        if fewest < self.n_components_:
+            raise ValueError(
+                f"validation={reprlib.repr(self.validation)} has a split with {fewest} "
+                f"rows to train on, too few for a code of n_components="
+                f"{self.n_components_} that starts as PCA."
+            )
         decay, rate = settings.optimizer_params.get("weight_decay", 0.0), LEARNING_RATE
         if self.optimizer == "adamw" and "weight_decay" not in (
             self.optimizer_params or {}
@@ -327,6 +384,7 @@ default=None
             rounds,
             settings,
             data.rows,
+            self._splits(data),
             n_components=self.n_components_,
             learning_rate=rate,
             weight_decay=decay,
@@ -479,6 +537,12 @@ default=None
         self._target_rms = root_mean_square(mean, scale)
         if data.n_outputs == data.n_features:
             warn_of_other_units(self._target_rms, input_rms, "X", stacklevel=4)
+        if data.unseen is not None:
+            unseen = data.unseen
+            rms = root_mean_square(
+                *mean_and_scale(unseen.X, unseen.rows, unseen.weight)
+            )
+            warn_of_other_units(rms, input_rms, "X", table="X_val", stacklevel=4)
         is_centred = parts.target_rms is not None
         target_units = _units(mean, scale, is_centred, parts.target_rms)
         self.mean_, self.scale_ = units
@@ -490,6 +554,7 @@ default=None
                 len(data.rows),
                 n_folds=_n_folds(parts, data),
                 is_penalised=parts.is_penalised,
+                n_splits=data.n_splits,
             ),
         )
         net = self._make_net()
@@ -550,6 +615,7 @@ default=None
             len(data.rows),
             n_folds=_n_folds(parts, data),
             is_penalised=parts.is_penalised,
+            n_splits=data.n_splits,
         )
         if settings.n_folds > 0:
             # There is nothing to choose.

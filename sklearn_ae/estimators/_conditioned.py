@@ -1,6 +1,6 @@
 """Fits that choose start and regularisation by the losses of unseen rows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -58,6 +58,8 @@ class ConditionedFit:
     settings : TrainingSettings
     rows : ndarray of int
         All rows.
+    splits : list of (ndarray of int, ArrayDataset or None)
+        Rows to train on and unseen rows, one pair for each fold.
     n_components : int
         Width of the code.
     learning_rate, weight_decay : float
@@ -78,6 +80,7 @@ class ConditionedFit:
         rounds: list[list[Candidate]],
         settings: TrainingSettings,
         rows: np.ndarray,
+        splits: list[tuple[np.ndarray, ArrayDataset | None]],
         *,
         n_components: int,
         learning_rate: float,
@@ -89,6 +92,7 @@ class ConditionedFit:
     ) -> None:
         self._net, self._n_components = net, n_components
         self.rounds, self.settings, self.rows = rounds, settings, rows
+        self.splits = splits
         self.candidates = [one for candidates in rounds for one in candidates]
         self._learning_rate, self._weight_decay = learning_rate, weight_decay
         self._make_net, self._dataset = make_net, dataset
@@ -96,8 +100,8 @@ class ConditionedFit:
 
     def run(self) -> Conditioned:
         """Train; an interrupt by the user is part of the result."""
-        splits = self.settings.splits(self.rows)
-        train_rows, unseen = splits[0]
+        # The folds of a `TimeSeriesSplit` have different sizes.
+        train_rows, unseen = max(self.splits, key=lambda split: len(split[0]))
         unknown = np.full(1 + len(self.candidates), np.nan)
         # Fewer rows than axes have no PCA.
         has_few_rows = len(train_rows) < max(self._n_components, 2)
@@ -111,17 +115,15 @@ class ConditionedFit:
         is_exact = residual < _EXACT and self._net.corruption is None
         if is_exact or self._deviations[0] == 0:
             return self._pca(unknown)
-        if len(unseen) == 0:
+        if unseen is None:
             return self._without_unseen_rows()
-        return self._by_unseen_rows(splits)
+        return self._by_unseen_rows()
 
-    def _by_unseen_rows(
-        self, splits: list[tuple[np.ndarray, np.ndarray]]
-    ) -> Conditioned:
-        folds = [self._fold(*split) for split in splits]
-        pca_losses = np.concatenate(
-            [fold.reference.row_losses(fold.unseen) for fold in folds]
-        )
+    def _by_unseen_rows(self) -> Conditioned:
+        folds = [self._fold(*split) for split in self.splits]
+        # Equal rows, for instance the first ones of a time series, have no axes.
+        folds = [fold for fold in folds if fold.deviations[0] > 0]
+        pca_losses = _losses_by_row([fold.reference for fold in folds], folds)
         means = np.full(1 + len(self.candidates), np.nan)
         means[0] = pca_losses.mean()
         best: _Trial | None = None
@@ -146,13 +148,13 @@ class ConditionedFit:
             raise errors[0]
         return self._last(best, folds, means, is_better)
 
-    def _fold(self, train_rows: np.ndarray, unseen: np.ndarray) -> "_Fold":
+    def _fold(self, train_rows: np.ndarray, unseen: ArrayDataset | None) -> "_Fold":
         train_set = self._dataset(train_rows)
         reference, deviations = self._net, self._deviations
         if self.settings.n_folds > 0:
             reference = self._make_net(False)
             deviations = self._start_as_pca(reference, train_set)
-        return _Fold(train_set, self._dataset(unseen), reference, deviations)
+        return _Fold(train_set, unseen, reference, deviations)
 
     def _trials(
         self,
@@ -180,12 +182,7 @@ class ConditionedFit:
                 results.append(outcome)
             if len(results) < len(folds):
                 continue
-            losses = np.concatenate(
-                [
-                    training.net.row_losses(fold.unseen)
-                    for training, fold in zip(trainings[own], folds, strict=True)
-                ]
-            )
+            losses = _losses_by_row([one.net for one in trainings[own]], folds)
             if np.isfinite(losses).all():
                 trials.append(_Trial(candidate, trainings[own], results, losses))
             else:
@@ -306,6 +303,23 @@ class _Fold(NamedTuple):
     unseen: ArrayDataset | None
     reference: AutoencoderNet
     deviations: np.ndarray
+
+
+def _losses_by_row(
+    nets: Sequence[AutoencoderNet], folds: "Sequence[_Fold]"
+) -> np.ndarray:
+    """The losses of the unseen rows, each by the net of its fold.
+
+    A row that is unseen in several folds counts once, with its mean: as evidence it is
+    one row.
+    """
+    pairs = list(zip(nets, folds, strict=True))
+    losses = np.concatenate([net.row_losses(fold.unseen) for net, fold in pairs])
+    rows = np.concatenate([fold.unseen.rows for fold in folds])
+    _, row, counts = np.unique(rows, return_inverse=True, return_counts=True)
+    if len(counts) == len(losses):
+        return losses
+    return np.bincount(row, losses) / counts
 
 
 class _Trial(NamedTuple):

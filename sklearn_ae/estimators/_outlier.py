@@ -39,7 +39,12 @@ from sklearn_ae.estimators._unseen_errors import (
     Reconstructors,
     weighted_quantile,
 )
-from sklearn_ae.estimators._validation import check_sum_of_weights, validate_table
+from sklearn_ae.estimators._validation import (
+    check_groups,
+    check_sum_of_weights,
+    validate_table,
+    validate_table_like,
+)
 from sklearn_ae.objectives.losses import Huber
 
 # With one row held out, two are left to fit to.
@@ -222,7 +227,16 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
     # -- fitting -------------------------------------------------------------------
 
     @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None, *, sample_weight=None):
+    def fit(
+        self,
+        X,
+        y=None,
+        *,
+        sample_weight=None,
+        groups=None,
+        X_val=None,
+        sample_weight_val=None,
+    ):
         """Fit the detector to `X`.
 
         Parameters
@@ -237,6 +251,18 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights of the rows, if the autoencoder accepts weights. None
             means equal weights.
+
+        groups : array-like of shape (n_samples,), default=None
+            Groups of the rows, for a splitter in `cv` such as `GroupKFold`, and in the
+            `validation` of the autoencoder.
+
+        X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
+            Validation data for all fits of the autoencoder, if its `fit` takes them.
+            They should be usual rows. Scale and threshold do not depend on their
+            errors.
+
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Non-negative weights of the rows of `X_val`; None means equal weights.
 
         Returns
         -------
@@ -260,14 +286,14 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
         """
         before = dict(vars(self))
         try:
-            self._fit(X, sample_weight)
+            self._fit(X, sample_weight, groups, X_val, sample_weight_val)
         except BaseException:
             vars(self).clear()
             vars(self).update(before)
             raise
         return self
 
-    def _fit(self, X, sample_weight) -> None:
+    def _fit(self, X, sample_weight, groups, X_val, sample_weight_val) -> None:
         if isinstance(self.autoencoder, type):
             name = self.autoencoder.__name__
             raise ValueError(
@@ -276,6 +302,8 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
             )
         X = self._validate(X, reset=True)
         weight = self._check_weight(sample_weight, X)
+        check_groups(groups, X)
+        validation = self._check_validation(X_val, sample_weight_val)
         rng = self.random_state
         # Not numpy's global generator, which must not change.
         rng = check_random_state(np.random.RandomState() if rng is None else rng)
@@ -288,7 +316,9 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
         prototype = self.autoencoder
         if prototype is None:
             prototype = _default(X, np.flatnonzero(keep))
-        fits = PrototypeFits(prototype, X, weight, rng)
+        if isinstance(prototype, MedianReconstructor):
+            validation = {}
+        fits = PrototypeFits(prototype, X, weight, rng, groups, validation)
         if fits.is_own:
             features.warn_of_units("RobustScaler", stacklevel=4)
         unseen = Reconstructors(X, fits.cross_fit(keep, self.cv), features.constant)
@@ -364,6 +394,22 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
             )
         check_sum_of_weights(weight)
         return weight
+
+    def _check_validation(self, X_val, sample_weight_val) -> dict[str, Any]:
+        """The validation data as arguments of the autoencoder's `fit`."""
+        if X_val is None:
+            if sample_weight_val is not None:
+                raise ValueError(
+                    "sample_weight_val needs X_val, the rows that it belongs to."
+                )
+            return {}
+        prototype = self._prototype()
+        if not has_fit_parameter(prototype, "X_val"):
+            raise ValueError(
+                f"autoencoder={prototype!r} takes no X_val in fit; do not pass X_val."
+            )
+        table = validate_table_like(self, X_val, "X_val")
+        return {"X_val": table, "sample_weight_val": sample_weight_val}
 
     def _validate(self, X, *, reset: bool) -> Any:
         table: dict[str, Any] = {"ensure_min_samples": _MIN_ROWS if reset else 1}
