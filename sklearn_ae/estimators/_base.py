@@ -4,7 +4,7 @@ import reprlib
 import warnings
 from dataclasses import dataclass, fields, replace
 from functools import partial
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from sklearn_ae._ambient import default_modes
 from sklearn_ae._doc_link import DocLinkMixin
 from sklearn_ae._sklearn_compat import fit_context, validate_params
 from sklearn_ae._units import Affine
+from sklearn_ae.data.batches import ArrayDataset
 from sklearn_ae.data.codes import (
     CodeMoments,
     code_moments,
@@ -205,9 +206,24 @@ class BaseAutoencoder(
         # where PCA of the rows not held out is much worse than PCA of all.
         is_fair = len(data.rows) >= max(200, 4 * data.n_features)
         pca_set = self._dataset(data, kept if is_fair else data.rows)
-        mean, activation = self._feature_mean, parts.output_activation
-        start_as_pca(net.module_, pca_set, mean, self.n_components_, activation)
+        self._start_as_pca(net, parts, data, pca_set)
         return pca_set.rows
+
+    def _start_as_pca(
+        self,
+        net: AutoencoderNet,
+        parts: ResolvedParts,
+        data: TrainingData,
+        pca_set: ArrayDataset,
+    ) -> np.ndarray:
+        """Make a net PCA of a dataset; the standard deviations of its codes."""
+        mean = self._feature_mean
+        if data.splits is not None:
+            # Rows that are not random may have another mean than all rows.
+            mean, _ = mean_and_scale(pca_set.X, pca_set.rows, pca_set.weight)
+        return start_as_pca(
+            net.module_, pca_set, mean, self.n_components_, parts.output_activation
+        )
 
     def _describe_codes(self, mean: np.ndarray, variances: np.ndarray) -> None:
         """Set further fitted attributes from the moments of the codes, at the end."""
@@ -340,7 +356,9 @@ default=None
             result = result._replace(best_loss=loss["loss"])
         return result, is_pca
 
-    def _splits(self, data: TrainingData) -> list[tuple[np.ndarray, Any]]:
+    def _splits(
+        self, data: TrainingData
+    ) -> list[tuple[np.ndarray, ArrayDataset | None]]:
         """Rows to train on and the unseen rows, as a dataset or None, of each fold."""
         settings = self._recipe.settings
         if data.unseen is not None:
@@ -360,7 +378,7 @@ default=None
         self, net: AutoencoderNet, parts: ResolvedParts, data: TrainingData
     ) -> tuple[AutoencoderNet, TrainingResult]:
         """Train the best of several candidates; the net, and the result."""
-        settings, mean = self._recipe.settings, self._feature_mean
+        settings = self._recipe.settings
         fewest = min((len(rows) for rows, _ in data.splits or ()), default=np.inf)
         if fewest < self.n_components_:
             raise ValueError(
@@ -390,8 +408,8 @@ default=None
             weight_decay=decay,
             make_net=self._make_net,
             dataset=lambda rows: self._dataset(data, rows),
-            start_as_pca=lambda net, dataset: start_as_pca(
-                net.module_, dataset, mean, self.n_components_, parts.output_activation
+            start_as_pca=lambda net, dataset: self._start_as_pca(
+                net, parts, data, dataset
             ),
             has_listeners=bool(self.callbacks) or bool(self.verbose),
         )

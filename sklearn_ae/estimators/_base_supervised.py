@@ -422,10 +422,10 @@ class BaseSupervised(
             if strata is not None and len(
                 missing := np.setdiff1d(strata, labelled.strata[kept])
             ):
+                label = self.classes_.tolist()[missing[0]]
                 raise ValueError(
                     f"validation={reprlib.repr(self.validation)} leaves no row of the "
-                    f"class {self.classes_[missing[0]]!r} to train on in its last "
-                    "split."
+                    f"class {label!r} to train on in its last split."
                 )
         else:
             held_out = self._recipe.settings.held_out(rows, strata)

@@ -364,12 +364,13 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
         if len(rows) == 0:
             raise ValueError("y_val has no labelled rows: all of them are -1.")
         labels = _plain(y[rows])
-        unknown = [label for label in np.unique(labels) if label not in self.classes_]
-        if unknown:
-            raise ValueError(
-                f"y_val has the class {unknown[0]!r}, which is not one of y: "
-                f"{self.classes_.tolist()}."
-            )
+        classes = self.classes_.tolist()
+        for label in np.unique(labels).tolist():
+            if label not in classes:
+                raise ValueError(
+                    f"y_val has the class {label!r}, but the classes of y are "
+                    f"{classes}."
+                )
         codes = np.searchsorted(self.classes_, labels)
         return self._encoded(X, codes, weight, rows, labelled.class_weight)
 

@@ -375,8 +375,9 @@ def validate_weight(
             as_array(sample_weight), X, dtype=np.float64, ensure_non_negative=True
         )
     except ValueError as error:
-        # scikit-learn always calls them by their usual name.
-        raise ValueError(str(error).replace("sample_weight", name)) from error
+        if name == "sample_weight":
+            raise
+        raise ValueError(f"{name}: {error}") from error
     rows = np.flatnonzero(weight)
     if len(rows) == 0:
         raise ValueError(
