@@ -174,7 +174,7 @@ def _checked_splits(
     rows, shown = np.arange(X.shape[0]), reprlib.repr(cv)
     splits = split_rows("cv", cv, X, groups=groups)
     held_out = [held for _, held in splits]
-    if not np.array_equal(np.sort(np.concatenate(held_out)), rows):
+    if not splits or not np.array_equal(np.sort(np.concatenate(held_out)), rows):
         raise ValueError(f"cv={shown} must hold out every row once, as KFold does.")
     for i, (train, held) in enumerate(splits):
         if np.isin(train, held).any():

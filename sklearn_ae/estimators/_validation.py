@@ -234,6 +234,8 @@ def chosen_splits(
                 "positive weight; at least 2 and 1 are needed."
             )
         splits.append((train, unseen))
+    if not splits:
+        raise ValueError(f"validation={validation!r} has no pairs of rows.")
     return splits
 
 
@@ -262,8 +264,6 @@ def split_rows(
         ]
         if any(np.ndim(part) != 1 for pair in splits for part in pair):
             raise TypeError("a part is not an array of one dimension")
-        if not splits:
-            raise ValueError("it has no pairs")
     except (TypeError, ValueError, IndexError) as error:
         raise ValueError(
             f"{name}={reprlib.repr(cv)} cannot split {len(rows)} rows: {error}. It "
