@@ -257,6 +257,7 @@ def split_rows(
     `name` is the parameter that holds `cv`.
     """
     rows = np.arange(X.shape[0])
+    kind = "a splitter that needs no labels" if y is None else "a splitter"
     try:
         splits = [
             (rows[train], rows[held])
@@ -267,8 +268,8 @@ def split_rows(
     except (TypeError, ValueError, IndexError) as error:
         raise ValueError(
             f"{name}={reprlib.repr(cv)} cannot split {len(rows)} rows: {error}. It "
-            "must be a splitter, such as KFold, or a list of pairs of arrays: indices "
-            "of training and of held-out rows."
+            f"must be {kind}, such as KFold, or a list of pairs of arrays: indices of "
+            "training and of held-out rows."
         ) from error
     return splits
 
