@@ -326,7 +326,11 @@ class TrainingParameters:
             batch_size = sizes.batch_size(n_rows, is_conditioned)
         if max_epochs == "auto":
             max_epochs = sizes.max_epochs(n_rows, is_conditioned, is_penalised)
-        validation = self.validation if n_splits is None else None
+        validation = self.validation
+        _check_pairs(validation)
+        if n_splits is not None or not isinstance(validation, str | Real | None):
+            # Chosen rows are unseen, or none at all in `partial_fit`.
+            validation = None
         if validation == "auto":
             validation = n_folds or 0.1
         n_held_out = 0
@@ -397,6 +401,16 @@ def _check_callbacks(callbacks: list[Any] | None) -> None:
         raise ValueError(
             f"callbacks={callbacks!r} must have different strings as names, not "
             f"{names!r}."
+        )
+
+
+def _check_pairs(validation: Any) -> None:
+    if isinstance(validation, list | tuple) and not all(
+        hasattr(pair, "__len__") and len(pair) == 2 for pair in validation
+    ):
+        raise ValueError(
+            f"validation={validation!r} must be a list of pairs of arrays: indices of "
+            "training and of unseen rows."
         )
 
 
