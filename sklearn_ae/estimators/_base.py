@@ -24,6 +24,7 @@ from sklearn_ae.data.codes import (
 )
 from sklearn_ae.data.tables import mean_and_scale, number_of_axes
 from sklearn_ae.estimators._conditioned import ConditionedFit
+from sklearn_ae.estimators._events import FitEvents
 from sklearn_ae.estimators._parameters import (
     MergedConstraints,
     NestedParameters,
@@ -193,10 +194,12 @@ class BaseAutoencoder(
         parts: ResolvedParts,
         data: TrainingData,
         kept: np.ndarray,
+        events: FitEvents | None = None,
     ) -> np.ndarray | None:
         """Set a new net to its starting point, before it is trained on `kept` rows.
 
-        Returns the rows whose PCA it is, or None.
+        Returns the rows whose PCA it is, or None. Fits of other estimators are stages
+        of the events, if there are any.
         """
         set_code_bias = offers(net.module_).set_code_bias
         if parts.code_bias is not None and set_code_bias is not None:
@@ -225,6 +228,10 @@ class BaseAutoencoder(
         return start_as_pca(
             net.module_, pca_set, mean, self.n_components_, parts.output_activation
         )
+
+    def _n_stages(self, parts: ResolvedParts) -> int:
+        """How many stages a first fit has, for callbacks of scikit-learn."""
+        return 2 if parts.is_conditioned else 1
 
     def _describe_codes(self, mean: np.ndarray, variances: np.ndarray) -> None:
         """Set further fitted attributes from the moments of the codes, at the end."""
@@ -311,16 +318,22 @@ default=None
             warn_of_target_as_y(self, X, y, X_target, stacklevel=3)
             parts = self._resolve(data, continues, len(data.rows))
             net = self._continue(parts, data) if continues else self._build(parts, data)
+            events = FitEvents(
+                self,
+                1 if continues else self._n_stages(parts),
+                _of_callbacks(X, y, X_target, sample_weight),
+            )
             if parts.is_conditioned and not continues:
-                net, result = self._train_conditioned(net, parts, data)
+                net, result = self._train_conditioned(net, parts, data, events)
                 is_pca = not result.has_changed
             else:
                 self._forget_candidates()
-                result, is_pca = self._train(net, parts, data, continues)
+                result, is_pca = self._train(net, parts, data, continues, events)
             rotates = result.has_changed or not (continues or is_pca)
             moments = self._order_codes(net, data, parts.may_rotate_codes and rotates)
             self._set_trained(net, result)
             self._set_code_moments(moments)
+            events.end(net)
         if not (result.has_changed or continues or is_pca or result.interrupt):
             self._warn_of_no_progress()
         elif result.interrupt is None and self._recipe.settings.max_epochs > 0:
@@ -335,11 +348,12 @@ default=None
         parts: ResolvedParts,
         data: TrainingData,
         continues: bool,
+        events: FitEvents,
     ) -> tuple[TrainingResult, bool]:
         """Train a net; the result, and whether it is PCA."""
         settings = self._recipe.settings
         ((kept, valid_set),) = self._splits(data)
-        pca_rows = None if continues else self._start(net, parts, data, kept)
+        pca_rows = None if continues else self._start(net, parts, data, kept, events)
         train_set = self._dataset(data, kept)
         training = Training(
             net,
@@ -347,6 +361,7 @@ default=None
             valid_set,
             settings,
             needs_certain_gain=pca_rows is not None,
+            observer=events.epochs(net, settings.max_epochs),
         )
         result = train(training)
         is_pca = pca_rows is not None and not result.has_changed
@@ -376,7 +391,11 @@ default=None
         ]
 
     def _train_conditioned(
-        self, net: AutoencoderNet, parts: ResolvedParts, data: TrainingData
+        self,
+        net: AutoencoderNet,
+        parts: ResolvedParts,
+        data: TrainingData,
+        events: FitEvents,
     ) -> tuple[AutoencoderNet, TrainingResult]:
         """Train the best of several candidates; the net, and the result."""
         settings = self._recipe.settings
@@ -412,8 +431,10 @@ default=None
             start_as_pca=lambda net, dataset: self._start_as_pca(
                 net, parts, data, dataset
             ),
-            has_listeners=bool(self.callbacks) or bool(self.verbose),
+            has_listeners=bool(self.callbacks or self.verbose or events.has_listeners),
+            observer=lambda net: events.epochs(net, settings.max_epochs),
         )
+        events.begin_stage("comparison")
         done = fit.run()
         done.net.set_listeners(self.callbacks, self.verbose)
         options = fit.candidates
@@ -787,6 +808,15 @@ default=None
                 )
             penalties[int(index)].set_params(**{name: params[key]})
         return self
+
+
+def _of_callbacks(X, y, X_target, sample_weight) -> dict:
+    """What callbacks of scikit-learn get; the targets of a reconstruction as `y`."""
+    given = {"sample_weight": sample_weight, "X_target": X_target}
+    metadata = {name: value for name, value in given.items() if value is not None}
+    if y is None:
+        y = X if X_target is None else X_target
+    return {"X": X, "y": y, "metadata": metadata or None}
 
 
 def _units(

@@ -22,6 +22,7 @@ from sklearn_ae._units import Affine
 from sklearn_ae.data.inference import module_outputs
 from sklearn_ae.data.tables import as_array, mean_and_scale
 from sklearn_ae.estimators._base import BaseAutoencoder
+from sklearn_ae.estimators._events import FitEvents
 from sklearn_ae.estimators._features import Features
 from sklearn_ae.estimators._parameters import MergedConstraints, NestedParameters
 from sklearn_ae.estimators._trained_net import TrainedNetMixin
@@ -297,22 +298,28 @@ class BaseSupervised(
                 labelled = replace(labelled, splits=splits)
                 n_splits = None if splits is None else len(splits)
             settings = self._resolve_training(len(labelled.rows), n_splits=n_splits)
-            of_pretraining = {"sample_weight": sample_weight}
+            of_sample_weight = {"sample_weight": sample_weight}
+            of_pretraining = of_sample_weight
             if X_val is not None:
-                of_pretraining |= {
+                of_pretraining = of_sample_weight | {
                     "X_val": X_val,
                     "sample_weight_val": sample_weight_val,
                 }
-            self.autoencoder_ = self._pretrained(X, of_pretraining, labelled, settings)
+            metadata = None if sample_weight is None else of_sample_weight
+            events = FitEvents(self, 2, {"X": X, "y": y, "metadata": metadata})
+            self.autoencoder_ = self._pretrained(
+                X, of_pretraining, labelled, settings, events
+            )
             if not _is_fitted(self.autoencoder):
                 # Values that no network can take are an error before that.
                 features = Features.of(table, rows)
                 features.warn_of_units("StandardScaler", stacklevel=4)
             net = self._build(labelled, settings)
-            result = self._fine_tune(net, labelled)
+            result = self._fine_tune(net, labelled, events)
             # The optimizer's state belongs to other weights.
             net.initialize_optimizer()
             self._set_trained(net, result)
+            events.end(net)
         if result.interrupt is not None:
             raise result.interrupt
         return self
@@ -334,7 +341,12 @@ class BaseSupervised(
         return self._labelled_like(labelled, table, y_val, weight, rows)
 
     def _pretrained(
-        self, X, fit_params: dict, labelled: Labelled, settings: TrainingSettings
+        self,
+        X,
+        fit_params: dict,
+        labelled: Labelled,
+        settings: TrainingSettings,
+        events: FitEvents,
     ) -> BaseAutoencoder:
         """Step 1: a fitted autoencoder that only this estimator uses."""
         prototype = self.autoencoder
@@ -361,7 +373,8 @@ class BaseSupervised(
             autoencoder.set_params(**dict.fromkeys(untrained, 0))
         if autoencoder.validation != "auto":
             fit_params = {"sample_weight": fit_params["sample_weight"]}
-        return autoencoder.fit(X, **fit_params)
+        with events.fit_of(autoencoder, "pretraining"):
+            return autoencoder.fit(X, **fit_params)
 
     def _build(self, labelled: Labelled, settings: TrainingSettings) -> AutoencoderNet:
         """A new net, with the encoder of the autoencoder."""
@@ -386,7 +399,9 @@ class BaseSupervised(
         net.module_.start_from(self.autoencoder_.net_.module_.state_dict())
         return net
 
-    def _fine_tune(self, net: AutoencoderNet, labelled: Labelled) -> TrainingResult:
+    def _fine_tune(
+        self, net: AutoencoderNet, labelled: Labelled, events: FitEvents
+    ) -> TrainingResult:
         """Steps 2 and 3: train the head, then encoder and head together."""
         rows, settings = labelled.rows, self._recipe.settings
         if self.freeze:
@@ -403,6 +418,7 @@ class BaseSupervised(
                 valid_set,
                 settings,
                 needs_certain_gain=self._needs_certain_gain,
+                observer=events.epochs(net, settings.max_epochs),
             )
         )
         if not result.has_changed:

@@ -14,7 +14,13 @@ from sklearn_ae.training.conditioning import (
     restore_code_scale,
     start_candidate,
 )
-from sklearn_ae.training.loop import Training, TrainingResult, is_certain_gain, train
+from sklearn_ae.training.loop import (
+    EpochObserver,
+    Training,
+    TrainingResult,
+    is_certain_gain,
+    train,
+)
 from sklearn_ae.training.net import AutoencoderNet
 from sklearn_ae.training.pca_start import residual_variance
 from sklearn_ae.training.settings import TrainingSettings
@@ -72,6 +78,8 @@ class ConditionedFit:
         returns the standard deviations of the codes.
     has_listeners : bool
         Whether there are callbacks or a progress bar.
+    observer : callable
+        ``observer(net)`` returns what is told of the epochs of the last training.
     """
 
     def __init__(
@@ -89,6 +97,7 @@ class ConditionedFit:
         dataset: Callable[[np.ndarray], ArrayDataset],
         start_as_pca: Callable[[AutoencoderNet, ArrayDataset], np.ndarray],
         has_listeners: bool,
+        observer: Callable[[AutoencoderNet], EpochObserver | None],
     ) -> None:
         self._net, self._n_components = net, n_components
         self.rounds, self.settings, self.rows = rounds, settings, rows
@@ -97,6 +106,7 @@ class ConditionedFit:
         self._learning_rate, self._weight_decay = learning_rate, weight_decay
         self._make_net, self._dataset = make_net, dataset
         self._start_as_pca, self._has_listeners = start_as_pca, has_listeners
+        self._observer = observer
 
     def run(self) -> Conditioned:
         """Train; an interrupt by the user is part of the result."""
@@ -207,7 +217,8 @@ class ConditionedFit:
                 every_row = self._dataset(self.rows)
                 self._deviations = self._start_as_pca(self._net, every_row)
                 fold = _Fold(every_row, None, self._net, self._deviations)
-            training = self._training(self._started(best.candidate, True, fold), fold)
+            net = self._started(best.candidate, True, fold)
+            training = self._training(net, fold, self._observer(net))
             result = train(training)
         if not is_better:
             self._net.history = training.net.history
@@ -236,7 +247,7 @@ class ConditionedFit:
         before = self._net.evaluate(train_set)["loss"]
         fold = _Fold(train_set, None, self._net, self._deviations)
         net = self._started(self.candidates[0], True, fold)
-        training = self._training(net, fold)
+        training = self._training(net, fold, self._observer(net))
         result = train(training)
         losses = np.full(1 + len(self.candidates), np.nan)
         if net.evaluate(train_set)["loss"] >= before:
@@ -261,10 +272,20 @@ class ConditionedFit:
         )
         return net
 
-    def _training(self, net: AutoencoderNet, fold: "_Fold") -> Training:
+    def _training(
+        self,
+        net: AutoencoderNet,
+        fold: "_Fold",
+        observer: EpochObserver | None = None,
+    ) -> Training:
         valid = None if self.settings.n_folds > 0 else fold.unseen
         return Training(
-            net, fold.train, valid, self.settings, keeps_best=valid is not None
+            net,
+            fold.train,
+            valid,
+            self.settings,
+            keeps_best=valid is not None,
+            observer=observer,
         )
 
     def _finished(

@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import dataclass, field
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -17,6 +18,7 @@ from sklearn.utils.validation import (
 
 from sklearn_ae._doc_link import DocLinkMixin
 from sklearn_ae._sklearn_compat import (
+    CallbackSupportMixin,
     HasMethods,
     Interval,
     StrOptions,
@@ -30,6 +32,7 @@ from sklearn_ae.data.tables import (
     number_of_axes,
 )
 from sklearn_ae.estimators._autoencoder import Autoencoder
+from sklearn_ae.estimators._events import FitEvents, callback_state
 from sklearn_ae.estimators._features import Features
 from sklearn_ae.estimators._parameters import NestedParameters
 from sklearn_ae.estimators._unseen_errors import (
@@ -63,7 +66,9 @@ _TRAINED_ROWS = 30_000
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
+class AutoencoderOutlierDetector(
+    CallbackSupportMixin, OutlierMixin, DocLinkMixin, NestedParameters
+):
     """Outlier detection by the reconstruction error of an autoencoder.
 
     An autoencoder that is fitted to usual rows reconstructs unusual ones badly. The
@@ -288,6 +293,7 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
         try:
             self._fit(X, sample_weight, groups, X_val, sample_weight_val)
         except BaseException:
+            before |= callback_state(self)
             vars(self).clear()
             vars(self).update(before)
             raise
@@ -321,6 +327,9 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
         fits = PrototypeFits(prototype, X, weight, rng, groups, validation)
         if fits.is_own:
             features.warn_of_units("RobustScaler", stacklevel=4)
+        metadata = None if weight is None else {"sample_weight": weight}
+        events = FitEvents(self, 2, {"X": X, "y": None, "metadata": metadata})
+        events.begin_stage("cross-fit")
         unseen = Reconstructors(X, fits.cross_fit(keep, self.cv), features.constant)
         means = unseen.mean_square_errors(present * keep)
         if self.trimming > 0:
@@ -330,13 +339,14 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
             means = unseen.mean_square_errors(present * keep)
         scale = features.square_scale(means)
 
-        self.autoencoder_ = fits.fit(keep)
+        self.autoencoder_ = fits.fit(keep, partial(events.fit_of, name="final-fit"))
         self.feature_scale_ = np.sqrt(scale)
         self.support_ = keep
         self._constant, self._weight = features.constant, present
         self.held_out_scores_ = unseen.scores(scale)
         self.training_scores_ = self._score(X)
         self.offset_ = self._offset(self.contamination)
+        events.end(None)
         if features.varies.any() and not features.exceeds_rounding(means).any():
             warnings.warn(
                 f"The autoencoder {self.autoencoder_!r} reconstructs all features of "

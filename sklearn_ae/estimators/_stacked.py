@@ -1,6 +1,7 @@
 """The stacked autoencoder: layers trained one by one, then all of them jointly."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import Any, ClassVar
@@ -14,6 +15,7 @@ from sklearn_ae.estimators._autoencoder import Autoencoder
 from sklearn_ae.estimators._base import BaseAutoencoder
 from sklearn_ae.estimators._contractive import ContractiveAutoencoder
 from sklearn_ae.estimators._denoising import DenoisingAutoencoder
+from sklearn_ae.estimators._events import FitEvents
 from sklearn_ae.estimators._parameters import CodeActivation, HiddenLayers
 from sklearn_ae.estimators._parts import Parts, ResolvedParts, resolve_parts
 from sklearn_ae.estimators._sparse import SparseAutoencoder
@@ -420,6 +422,7 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
         parts: ResolvedParts,
         data: TrainingData,
         kept: np.ndarray,
+        events: FitEvents | None = None,
     ) -> None:
         # A single row has no variance to learn from.
         rows = kept if len(kept) >= 2 else data.rows
@@ -440,7 +443,11 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
             layer = self._make_layer(level, widths, output_activation, int(seed))
             try:
                 validation = unseen if layer.validation == "auto" else {}
-                layer.fit(X, X_target=target, sample_weight=weight, **validation)
+                stage = (
+                    nullcontext() if events is None else events.fit_of(layer, "layer")
+                )
+                with stage:
+                    layer.fit(X, X_target=target, sample_weight=weight, **validation)
             except ValueError as error:
                 error.add_note(f"The error occurred in pretraining layers_[{level}].")
                 raise
@@ -499,6 +506,9 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
             for part, (weight, bias) in zip(linear, folded, strict=True):
                 part.weight.copy_(weight)
                 part.bias.copy_(bias)
+
+    def _n_stages(self, parts: ResolvedParts) -> int:
+        return len(parts.design["module_params"]["hidden_layer_sizes"]) + 2
 
     def _describe_codes(self, mean: np.ndarray, variances: np.ndarray) -> None:
         stages = [*(layer.history_ for layer in self.layers_), self.history_]

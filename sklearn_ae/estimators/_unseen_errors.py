@@ -2,7 +2,8 @@
 
 import reprlib
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from numbers import Integral
@@ -99,8 +100,12 @@ class PrototypeFits:
         else:
             _set_random_states(self.prototype, rng)
 
-    def fit(self, keep: np.ndarray) -> Any:
-        """An estimator that is fitted to the rows to keep."""
+    def fit(
+        self,
+        keep: np.ndarray,
+        stage: Callable[[Any], AbstractContextManager[None]] = nullcontext,
+    ) -> Any:
+        """An estimator that is fitted to the rows to keep, within a stage."""
         if self.is_frozen:
             return self.prototype
         X, weight = self.X, self.weight
@@ -112,8 +117,10 @@ class PrototypeFits:
             weight = None if weight is None else weight[keep]
         params = {} if weight is None else {"sample_weight": weight}
         params |= self.validation
+        estimator = clone(self.prototype)
         try:
-            return clone(self.prototype).fit(X, **params)
+            with stage(estimator):
+                return estimator.fit(X, **params)
         except ValueError as error:
             error.add_note(
                 f"The error occurred in fitting the autoencoder to {keep.sum()} of "
