@@ -54,13 +54,17 @@ class FitEvents:
     @contextmanager
     def fit_of(self, sub_estimator: Any, name: str) -> Iterator[None]:
         """The stage of fitting another estimator, which callbacks may follow."""
-        context = self.begin_stage(name)
-        if context is None or not hasattr(sub_estimator, "set_callbacks"):
+        if self._fit is None or not hasattr(sub_estimator, "set_callbacks"):
+            self.begin_stage(name)
             yield
             return
-        with context.propagate_callback_context(sub_estimator):
-            yield
         self._end_stage()
+        stage = self._fit.subcontext(name)
+        with stage.propagate_callback_context(sub_estimator):
+            # Callbacks that follow the other estimator hear of the task by it.
+            stage.call_on_fit_task_begin(estimator=self._estimator, **self._data)
+            yield
+        stage.call_on_fit_task_end(estimator=self._estimator, **self._data)
 
     def epochs(self, net: AutoencoderNet, n_epochs: int) -> "EpochEvents | None":
         """The stage of training a net."""
