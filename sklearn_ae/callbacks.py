@@ -57,10 +57,33 @@ class EpochLog(Callback):
         self.path = path
 
     def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kw: Any) -> None:
+        """Give the fit a name of its own, unless it continues one.
+
+        Parameters
+        ----------
+        net : NeuralNet
+            The net that will be trained.
+
+        X, y : object
+            Not used.
+
+        **kw : dict
+            Not used.
+        """
         if not net.history or not hasattr(self, "fit_"):
             self.fit_ = uuid4().hex[:12]
 
     def on_epoch_end(self, net: Any, **kw: Any) -> None:
+        """Append the latest row of the history.
+
+        Parameters
+        ----------
+        net : NeuralNet
+            The net that is trained.
+
+        **kw : dict
+            Not used.
+        """
         line = {"fit": self.fit_, "time": datetime.now(UTC).isoformat()}
         for name, value in net.history[-1].items():
             if isinstance(value, bool) or name.endswith("_best"):

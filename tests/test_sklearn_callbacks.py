@@ -311,3 +311,18 @@ def test_log_is_a_parameter_like_others(tmp_path, X):
     again = pickle.loads(pickle.dumps(clone(model).fit(X)))
     assert again.callbacks[0].path == log.path
     assert again.callbacks[0].fit_ != log.fit_
+
+
+# -- searches --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("patience", [None, 1])
+def test_batched_search_shows_how_far_it_is(patience, X, capsys):
+    model = SparseAutoencoder(3, n_iter_no_change=patience, tol=0.5, **SHORT)
+    grid = {"lambd": [0.1, 0.2]}
+    BatchedGridSearchCV(model, grid, cv=2, refit=False, verbose=1).fit(X)
+    shown = capsys.readouterr().err
+    assert "4 networks: 100%" in shown
+    assert "12/12" in shown
+    BatchedGridSearchCV(model, grid, cv=2, refit=False).fit(X)
+    assert capsys.readouterr().err == ""
