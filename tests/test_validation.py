@@ -547,6 +547,8 @@ def test_detector_keeps_groups_together(X):
         random_state=0,
     ).fit(X, groups=groups)
     np.testing.assert_array_equal(grouped.held_out_scores_, pairs.held_out_scores_)
+    with pytest.raises(ValueError, match="groups are given, but cv=5"):
+        AutoencoderOutlierDetector(Single(2)).fit(X, groups=groups)
 
 
 # -- searches --------------------------------------------------------------------------

@@ -132,6 +132,12 @@ class PrototypeFits:
         """An estimator per part of the rows, fitted to rows to keep outside of it."""
         if self.is_frozen:
             return [(self.prototype, np.arange(len(keep)))]
+        is_used = is_splitter(cv) or "groups" in self.validation
+        if self.groups is not None and not is_used:
+            raise ValueError(
+                f"groups are given, but cv={reprlib.repr(cv)} does not use them; set "
+                "it to a splitter such as GroupKFold(5)."
+            )
         if isinstance(cv, Integral):
             splits = _random_splits(keep, int(cv), self.rng)
         else:

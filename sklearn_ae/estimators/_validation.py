@@ -267,26 +267,27 @@ def split_rows(
             raise TypeError("a part is not an array of one dimension")
     except (TypeError, ValueError, IndexError) as error:
         raise ValueError(
-            f"{name}={reprlib.repr(cv)} cannot split {len(rows)} rows: {error}. It "
-            f"must be {kind}, such as KFold, or a list of pairs of arrays: indices of "
-            "training and of held-out rows."
+            f"{name}={reprlib.repr(cv)} cannot split {len(rows)} rows: "
+            f"{str(error).rstrip('.')}. It must be {kind}, such as KFold, or a list of "
+            "pairs of arrays: indices of training and of held-out rows."
         ) from error
     return splits
 
 
-def validate_table_like(estimator: Any, X: Any, name: str, **checks: Any) -> Any:
+def validate_table_like(estimator: Any, X: Any, name: str) -> Any:
     """Check a further table with the columns of `X`, on which `fit` has been called."""
-    with _advice(X, name):
-        table = check_array(as_array(X), input_name=name, **(TABLE_CHECKS | checks))
-    if table.shape[1] != estimator.n_features_in_:
-        raise ValueError(
-            f"{name} has {table.shape[1]} features, but X has "
-            f"{estimator.n_features_in_}."
-        )
     try:
+        with _advice(X, name):
+            table = check_array(as_array(X), input_name=name, **TABLE_CHECKS)
+        if table.shape[1] != estimator.n_features_in_:
+            raise ValueError(
+                f"{name} has {table.shape[1]} features, but X has "
+                f"{estimator.n_features_in_}."
+            )
         # The names of the columns.
         validate_data(estimator, X, reset=False, skip_check_array=True)
     except ValueError as error:
+        # Not all messages of scikit-learn name the table.
         error.add_note(f"The error occurred in the validation of {name}.")
         raise
     return table
