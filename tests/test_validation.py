@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import sklearn
 from scipy import sparse
+from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.metrics import log_loss
 from sklearn.model_selection import (
@@ -379,6 +380,25 @@ def test_groups_go_through_a_search(X):
         search = GridSearchCV(model, {"hidden_layer_sizes": [3]}, cv=GroupKFold(2))
         search.fit(X, groups=groups)
     assert np.isfinite(search.best_score_)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        Single(2),
+        AutoencoderRegressor(Single(2), **SHORT),
+        AutoencoderOutlierDetector(Single(2), cv=2),
+    ],
+    ids=lambda model: type(model).__name__,
+)
+def test_groups_of_a_search_are_for_its_splitter(model, X):
+    groups = np.repeat(np.arange(12), 5)
+    model = clone(model)
+    with sklearn.config_context(enable_metadata_routing=True):
+        search = GridSearchCV(model, {}, cv=GroupKFold(2), scoring=lambda e, X, y: 1.0)
+        search.fit(X, X[:, 0], groups=groups)
+        assert model.get_metadata_routing().fit.requests["groups"] is False
+        assert model.set_fit_request(groups=True) is model
 
 
 WRONG_SPLITS = {

@@ -153,6 +153,8 @@ class BaseAutoencoder(
     warm_start: bool = False
 
     _parameter_constraints: ClassVar[dict] = {"warm_start": ["boolean"]}
+    # Groups that a search passes to its splitter are not meant for `fit`.
+    __metadata_request__fit: ClassVar[dict] = {"groups": False}
 
     # -- what a variant may override -----------------------------------------------
 

@@ -243,6 +243,9 @@ class BaseSupervised(
 
     learning_rate: float | str = 1e-3
 
+    # Groups that a search passes to its splitter are not meant for `fit`.
+    __metadata_request__fit: ClassVar[dict] = {"groups": False}
+
     # -- what classifier and regressor define --------------------------------------
 
     # The loss of the head.

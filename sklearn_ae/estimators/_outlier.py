@@ -229,6 +229,9 @@ class AutoencoderOutlierDetector(
         "random_state": ["random_state"],
     }
 
+    # Groups that a search passes to its splitter are not meant for `fit`.
+    __metadata_request__fit: ClassVar[dict] = {"groups": False}
+
     # -- fitting -------------------------------------------------------------------
 
     @fit_context(prefer_skip_nested_validation=False)
