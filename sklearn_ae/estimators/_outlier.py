@@ -108,9 +108,9 @@ class AutoencoderOutlierDetector(
 
     cv : int, splitter or list of pairs, default=5
         How to split the rows for errors on held-out rows: a number of random parts, a
-        splitter such as ``KFold(5)``, or pairs of arrays with indices of training and
-        of held-out rows. Every row must be held out exactly once, and not be used for
-        training then.
+        splitter such as ``KFold(5)`` or, with `groups` in `fit`, ``GroupKFold(5)``, or
+        pairs of arrays with indices of training and of held-out rows. Every row must be
+        held out exactly once, and not be used for training then.
 
     random_state : int, RandomState instance or None, default=None
         Controls the splits and, if its own ``random_state`` is None, the autoencoder.
