@@ -107,9 +107,7 @@ class BatchedSearchMixin(DocLinkMixin):
         Names of features, if all of them are strings.
     """
 
-    _doc_link_template = DocLinkMixin._doc_link_template.replace(
-        "sklearn_ae.", "sklearn_ae.model_selection."
-    )
+    _doc_link_package = "sklearn_ae.model_selection"
 
     def fit(self, X, y=None, **params):
         """Run fit with all sets of parameters.
