@@ -437,6 +437,10 @@ def test_callback_that_stops_does_not_stop_a_grid_search(small_table):
     assert search.best_estimator_.n_iter_ == 2
 
 
+# Windows ends a process that `os.kill` sends SIGINT to.
+takes_signals = pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
+
+
 class SignalSoon(Callback):
     """Sends SIGINT to the process, from another thread, after the first epoch."""
 
@@ -446,6 +450,7 @@ class SignalSoon(Callback):
             self.timer.start()
 
 
+@takes_signals
 def test_interrupt_from_outside(small_table):
     """As from the keyboard, at no point in particular."""
     callback = SignalSoon()
