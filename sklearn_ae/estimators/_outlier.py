@@ -3,7 +3,7 @@
 import warnings
 from dataclasses import dataclass, field
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import OutlierMixin
@@ -222,7 +222,7 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
     # -- fitting -------------------------------------------------------------------
 
     @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None, *, sample_weight=None):
+    def fit(self, X, y=None, *, sample_weight=None) -> Self:
         """Fit the detector to `X`.
 
         Parameters
@@ -373,7 +373,7 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
 
     # -- scoring -------------------------------------------------------------------
 
-    def score_samples(self, X):
+    def score_samples(self, X) -> np.ndarray:
         """Compute the score of each row: the higher, the more usual.
 
         Parameters
@@ -390,7 +390,7 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
         check_is_fitted(self)
         return self._score(self._validate(X, reset=False))
 
-    def decision_function(self, X):
+    def decision_function(self, X) -> np.ndarray:
         """Compute the score of each row relative to the threshold.
 
         Parameters
@@ -405,7 +405,7 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
         """
         return self.score_samples(X) - self.offset_
 
-    def predict(self, X):
+    def predict(self, X) -> np.ndarray:
         """Predict whether each row is an outlier.
 
         Parameters
@@ -420,7 +420,7 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
         """
         return np.where(self.decision_function(X) < 0, -1, 1)
 
-    def feature_errors(self, X):
+    def feature_errors(self, X) -> np.ndarray:
         """Compute the error of each feature, which shows why a row is an outlier.
 
         Parameters
@@ -443,7 +443,7 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
             errors[where] = squares / self.feature_scale_**2
         return errors
 
-    def set_threshold(self, contamination=None, *, offset=None):
+    def set_threshold(self, contamination=None, *, offset=None) -> Self:
         """Change the threshold without a new fit.
 
         The parameter `contamination`, which the next fit uses, does not change.

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Makes a virtual environment and installs the project into it, editable.
+#   scripts/setup.sh [EXTRAS]      for instance scripts/setup.sh dev,docs
+# Settings: VENV (.venv), CONSTRAINTS (constraints.txt), PYTHON (python3).
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+venv=${VENV:-.venv}
+constraints=${CONSTRAINTS:-constraints.txt}
+
+[ -x "$venv/bin/python" ] || "${PYTHON:-python3}" -m venv "$venv"
+# torch goes first, at the version that the constraints pin: a build that is already
+# there or that the user's pip settings prefer (say, without CUDA) is then kept.
+"$venv/bin/python" -m pip install --no-compile --quiet -c "$constraints" torch
+"$venv/bin/python" -m pip install --no-compile --quiet -c "$constraints" -e ".${1:+[$1]}"
