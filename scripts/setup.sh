@@ -19,9 +19,13 @@ is_done() {
 
 is_done "${1:-}" && exit
 [ -x "$venv/bin/python" ] || "${PYTHON:-python3}" -m venv "$venv"
+pip=("$venv/bin/python" -m pip install --quiet -c "$constraints")
+# Python compiles what it imports, a small part of what pip would compile, unless it has
+# been told not to keep the result.
+[ -n "${PYTHONDONTWRITEBYTECODE:-}" ] || pip+=(--no-compile)
 # torch goes first, at the version that the constraints pin: a build that is already
 # there or that the user's pip settings prefer (say, without CUDA) is then kept.
-"$venv/bin/python" -m pip install --quiet -c "$constraints" torch
-"$venv/bin/python" -m pip install --quiet -c "$constraints" -e ".${1:+[$1]}"
+"${pip[@]}" torch
+"${pip[@]}" -e ".${1:+[$1]}"
 mkdir -p "$done"
 (cd "$done" && IFS=, && touch package ${1:-})
