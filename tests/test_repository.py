@@ -12,6 +12,7 @@ from sklearn_ae import __version__
 ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = PYPROJECT["project"]
+CI = ".github/workflows/ci.yml"
 YAML = sorted(
     path.relative_to(ROOT).as_posix()
     for path in [
@@ -78,6 +79,15 @@ def test_oldest_version_of_python_is_the_same_everywhere():
     assert tool["ruff"]["target-version"] == f"py{oldest.replace('.', '')}"
     assert tool["mypy"]["python_version"] == oldest
     assert load(".readthedocs.yaml")["build"]["tools"]["python"] == oldest
+
+
+def test_workflow_runs_the_lowest_version_of_torch():
+    """The others are in constraints-lowest.txt; see test_architecture.py."""
+    lowest = re.search(r"torch==(\d[\d.]*)/' constraints-lowest", text(CI))[1]
+    (bound,) = re.findall(
+        r"^torch>=([\d.]+)$", "\n".join(PROJECT["dependencies"]), re.M
+    )
+    assert f"{lowest}.".startswith(f"{bound}.")
 
 
 # -- workflows -------------------------------------------------------------------------
