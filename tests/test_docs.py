@@ -6,6 +6,7 @@ import inspect
 import pkgutil
 import re
 import tomllib
+import typing
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,24 @@ ESTIMATORS = [
     for cls in map(vars(module).get, module.__all__)
     if inspect.isclass(cls) and issubclass(cls, BaseEstimator)
 ]
+
+
+DISPLAYS = [vars(inspection)[name] for name in inspection.__all__]
+
+
+@pytest.mark.parametrize(
+    "cls", [cls for cls in (*ESTIMATORS, *DISPLAYS) if inspect.isclass(cls)]
+)
+def test_results_are_typed(cls):
+    """For editors and type checkers; tests/result_types.py says what they know."""
+    methods = {
+        name: member
+        for name, member in inspect.getmembers(cls, inspect.isroutine)
+        if name[0] != "_" and member.__module__.startswith("sklearn_ae.")
+    }
+    assert methods
+    for name, method in methods.items():
+        assert "return" in typing.get_type_hints(method), name
 
 
 @pytest.mark.parametrize("cls", ESTIMATORS)
