@@ -652,6 +652,20 @@ default=None
         self.explained_variance_ = np.diag(moments.covariance) * scale**2
         self._describe_codes(moments.mean * scale, self.explained_variance_)
 
+    def _needed_in_files(self):
+        scalars = ["scale_", "_feature_scale", "_n_outputs", "_target_rms"]
+        return super()._needed_in_files() + scalars
+
+    def _arrays_in_files(self):
+        yield from super()._arrays_in_files()
+        n_features, n_components = self.n_features_in_, self.n_components_
+        yield "mean_", self.mean_, (n_features,)
+        yield "_feature_mean", self._feature_mean, (n_features,)
+        yield "explained_variance_", self.explained_variance_, (n_components,)
+        _, mean, covariance, _ = self._code_moments
+        yield "_code_moments[1]", mean, (n_components,)
+        yield "_code_moments[2]", covariance, (n_components, n_components)
+
     # -- nested parameters ---------------------------------------------------------
 
     def get_params(self, deep=True) -> dict[str, Any]:
