@@ -28,20 +28,23 @@ _CODES = 256
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
-    """Classifier on an autoencoder: pretrain, train the head, fine-tune.
+    r"""Classifier on an autoencoder: pretrain, train the head, fine-tune.
 
     `fit` has three steps [1]_ [2]_:
 
     1. The autoencoder is fitted to all rows, including those without a label
-       (``y == -1``). Its encoder ``h`` is used in the next steps.
-    2. `LogisticRegression` finds the head, ``W`` and ``b``, for the standardised codes
-       ``u(x) = (h(x) - m) / s``, where ``m`` is the mean of the codes of the labelled
-       rows and ``s^2`` the mean of their variances.
+       (``y == -1``). Its encoder :math:`h` is used in the next steps.
+    2. `LogisticRegression` finds the head, :math:`W` and :math:`b`, for the
+       standardised codes :math:`u(x) = (h(x) - m) / s`, where :math:`m` is the mean of
+       the codes of the labelled rows and :math:`s^2` the mean of their variances.
     3. Encoder and head are trained together, as one network, to minimise
 
-       ``J = mean_i -log p(y_i | x_i) + l2_penalty/2 sum W^2``
+       .. math::
 
-       over the labelled rows, with ``p(. | x) = softmax(W u(x) + b)``.
+          J = \frac1n \sum_i -\log p(y_i \mid x_i) + \frac{\alpha}{2} \sum W^2
+
+       over the labelled rows, with :math:`p(\cdot \mid x) = \mathrm{softmax}(W u(x) +
+       b)`; :math:`\alpha` is `l2_penalty`.
 
     Pretraining helps if only few of many rows have a label [3]_.
 
@@ -92,12 +95,11 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
         Largest learning rate of the schedule. "auto" is a rate that suits the
         optimizer for a network that is trained from scratch.
 
-    learning_rate_schedule : {"one_cycle", "constant", "cosine", \
-"reduce_on_plateau"}, default="one_cycle"
+    learning_rate_schedule : str, default="one_cycle"
         How the learning rate changes during fine-tuning. "one_cycle" raises it in the
         first tenth of the steps and then lowers it to zero, "cosine" lowers it along a
-        cosine, and "reduce_on_plateau" divides it by 10 after 5 epochs without an
-        improvement.
+        cosine, "reduce_on_plateau" divides it by 10 after 5 epochs without an
+        improvement, and "constant" keeps it.
 
     batch_size : "auto" or int, default="auto"
         Largest number of rows in a step. "auto" is 64 for less than 5,000 labelled
@@ -473,18 +475,23 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class AutoencoderRegressor(RegressorMixin, BaseSupervised):
-    """Regressor on an autoencoder: pretrain, train the head, fine-tune.
+    r"""Regressor on an autoencoder: pretrain, train the head, fine-tune.
 
     `fit` has three steps [1]_ [2]_:
 
-    1. The autoencoder is fitted to all rows. Its encoder ``h`` is used in the next
+    1. The autoencoder is fitted to all rows. Its encoder :math:`h` is used in the next
        steps. To pretrain on further rows, pass an autoencoder that is fitted to them.
-    2. `Ridge` finds the head, ``W`` and ``b``, for the standardised codes
-       ``u(x) = (h(x) - m) / s``, where ``m`` is the mean of the codes and ``s^2`` the
-       mean of their variances.
+    2. `Ridge` finds the head, :math:`W` and :math:`b`, for the standardised codes
+       :math:`u(x) = (h(x) - m) / s`, where :math:`m` is the mean of the codes and
+       :math:`s^2` the mean of their variances.
     3. Encoder and head are trained together, as one network, to minimise
 
-       ``J = mean_i 1/2 ||y_i - W u(x_i) - b||^2 + l2_penalty/2 sum W^2``.
+       .. math::
+
+          J = \frac1n \sum_i \frac12 \lVert y_i - W u(x_i) - b \rVert^2
+              + \frac{\alpha}{2} \sum W^2
+
+       where :math:`\alpha` is `l2_penalty`.
 
     Parameters
     ----------
@@ -533,12 +540,11 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
         Largest learning rate of the schedule. "auto" is a rate that suits the
         optimizer for a network that is trained from scratch.
 
-    learning_rate_schedule : {"one_cycle", "constant", "cosine", \
-"reduce_on_plateau"}, default="one_cycle"
+    learning_rate_schedule : str, default="one_cycle"
         How the learning rate changes during fine-tuning. "one_cycle" raises it in the
         first tenth of the steps and then lowers it to zero, "cosine" lowers it along a
-        cosine, and "reduce_on_plateau" divides it by 10 after 5 epochs without an
-        improvement.
+        cosine, "reduce_on_plateau" divides it by 10 after 5 epochs without an
+        improvement, and "constant" keeps it.
 
     batch_size : "auto" or int, default="auto"
         Largest number of rows in a step. "auto" is 64 for less than 5,000 labelled
