@@ -292,8 +292,8 @@ class Autoencoder(BaseAutoencoder, ChosenStart):
     (899, 8)
     >>> pca = PCA(n_components=8).fit(X_train)
     >>> error = ((X_test - pca.inverse_transform(pca.transform(X_test))) ** 2).mean()
-    >>> bool(autoencoder.reconstruction_error(X_test).mean() < 0.6 * error)
-    True
+    >>> print(f"{error:.4f} {autoencoder.reconstruction_error(X_test).mean():.4f}")
+    0.0245 0.01...
     """
 
     activation: str = "gelu"

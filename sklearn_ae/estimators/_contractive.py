@@ -274,8 +274,10 @@ class ContractiveAutoencoder(BaseAutoencoder, NetworkParameters):
     >>> X = load_digits().data / 16
     >>> weak = ContractiveAutoencoder(16, lambd=0.01, random_state=0).fit(X)
     >>> strong = ContractiveAutoencoder(16, lambd=1.0, random_state=0).fit(X)
-    >>> bool(strong.jacobian_norm(X).mean() < 0.5 * weak.jacobian_norm(X).mean())
-    True
+    >>> print(f"{weak.jacobian_norm(X).mean():.2f}")
+    1.5...
+    >>> print(f"{strong.jacobian_norm(X).mean():.2f}")
+    0.6...
     """
 
     n_components: int | float = field(default=0.95, kw_only=False)

@@ -302,8 +302,8 @@ class DenoisingAutoencoder(BaseAutoencoder, ChosenStart):
     >>> denoiser = DenoisingAutoencoder(32, corruption_level=0.3, random_state=0)
     >>> cleaned = denoiser.fit(X_train).reconstruct(noisy)
     >>> before, after = ((noisy - X_test) ** 2).mean(), ((cleaned - X_test) ** 2).mean()
-    >>> bool(after < before / 3)
-    True
+    >>> print(f"{before:.3f} {after:.3f}")
+    0.090 0.01...
 
     Inpainting, where the lower half of each image is missing:
 

@@ -195,8 +195,8 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
     >>> X, y = load_digits(return_X_y=True)
     >>> X = X / 16
     >>> detector = AutoencoderOutlierDetector(random_state=0).fit(X[y == 8][:87])
-    >>> bool(roc_auc_score(y == 8, detector.score_samples(X)) > 0.95)
-    True
+    >>> print(f"{roc_auc_score(y == 8, detector.score_samples(X)):.2f}")
+    0.9...
     """
 
     autoencoder: Any = field(default=None, kw_only=False)

@@ -313,8 +313,8 @@ class SparseAutoencoder(BaseAutoencoder, NetworkParameters):
     >>> sparse = SparseAutoencoder(100, rho=0.1, random_state=0).fit(X)
     >>> sparse.transform(X).shape
     (1797, 100)
-    >>> bool(abs(sparse.mean_activation_.mean() - 0.1) < 0.02)
-    True
+    >>> print(f"{sparse.mean_activation_.mean():.1f}")
+    0.1
 
     Searching for the `rho` and `lambd` that suit a classifier best:
 
@@ -328,8 +328,8 @@ class SparseAutoencoder(BaseAutoencoder, NetworkParameters):
     >>> search = GridSearchCV(pipeline, grid, cv=3, n_jobs=2).fit(X, y)
     >>> sorted(search.best_params_)
     ['codes__lambd', 'codes__rho']
-    >>> bool(search.best_score_ > 0.9)
-    True
+    >>> print(f"{search.best_score_:.2f}")
+    0.9...
     """
 
     n_components: int | float = field(default=256, kw_only=False)

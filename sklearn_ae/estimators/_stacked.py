@@ -316,8 +316,8 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
     The gain from fine-tuning:
 
     >>> unfolded = clone(stacked).set_params(max_epochs=0).fit(X)
-    >>> bool(stacked.score(X) > unfolded.score(X) + 0.1)
-    True
+    >>> print(f"{unfolded.score(X):.2f} {stacked.score(X):.2f}")
+    0.3... 0.8...
     """
 
     hidden_layer_sizes: str | int | tuple[int, ...] = (256, 128)

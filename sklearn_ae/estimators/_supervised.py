@@ -224,6 +224,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
     --------
     Only 50 of 1,347 digits have a label:
 
+    >>> import numpy as np
     >>> from sklearn.datasets import load_digits
     >>> from sklearn.linear_model import LogisticRegression
     >>> from sklearn.model_selection import train_test_split
@@ -235,17 +236,19 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
     >>> classifier = AutoencoderClassifier(
     ...     validation=None, max_epochs=50, random_state=0
     ... )
-    >>> accuracy = classifier.fit(X_train, y_few).score(X_test, y_test)
+    >>> classifier = classifier.fit(X_train, y_few)
+    >>> print(f"{classifier.score(X_test, y_test):.1f}")
+    0.9
     >>> linear = LogisticRegression().fit(X_train[:50], y_train[:50])
-    >>> bool(accuracy > linear.score(X_test, y_test))
-    True
+    >>> print(f"{linear.score(X_test, y_test):.1f}")
+    0.8
 
     A fitted autoencoder is used as is:
 
     >>> from sklearn_ae import Autoencoder
     >>> autoencoder = Autoencoder(8, max_epochs=10, random_state=0).fit(X_train)
     >>> frozen = AutoencoderClassifier(autoencoder, freeze=True).fit(X_train, y_train)
-    >>> bool((frozen.transform(X_test) == autoencoder.transform(X_test)).all())
+    >>> np.array_equal(frozen.transform(X_test), autoencoder.transform(X_test))
     True
     """
 
@@ -658,8 +661,10 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
     >>> X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
     >>> regressor = AutoencoderRegressor(random_state=0).fit(X_train, y_train)
     >>> linear = Ridge().fit(X_train, y_train)
-    >>> bool(regressor.score(X_test, y_test) > linear.score(X_test, y_test) + 0.1)
-    True
+    >>> print(f"{linear.score(X_test, y_test):.2f}")
+    0.67
+    >>> print(f"{regressor.score(X_test, y_test):.2f}")
+    0.8...
     """
 
     _loss: ClassVar[Loss] = SquaredError()
