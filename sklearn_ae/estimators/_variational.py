@@ -43,14 +43,13 @@ class VariationalAutoencoder(BaseAutoencoder, Start, AnyNetwork, HiddenLayers):
     .. math::
 
        J = \frac1n \sum_i \mathbb{E}_{z \sim q_i} [-\log p(x_i \mid z)]
-           + \beta \, \mathrm{KL}(q_i \,\Vert\, N(0, I)),
-       \qquad q_i = N(\mu(x_i), \operatorname{diag} v(x_i))
+           + \beta \, \mathrm{KL}(q_i \,\Vert\, N(0, I))
 
-    in nats, where the encoder gives :math:`\mu` and :math:`v`, and :math:`\beta` is
-    `beta`. For ``beta=1`` it is an upper bound of the negative log-likelihood. The
-    variance :math:`s^2` is learned as well: with a fixed variance of 1, data in [0, 1]
-    would look like noise around their mean, and the codes would carry no information
-    [3]_.
+    in nats, where :math:`q_i = N(\mu(x_i), \operatorname{diag} v(x_i))` comes from the
+    encoder, and :math:`\beta` is `beta`. For ``beta=1`` it is an upper bound of the
+    negative log-likelihood. The variance :math:`s^2` is learned as well: with a fixed
+    variance of 1, data in [0, 1] would look like noise around their mean, and the codes
+    would carry no information [3]_.
 
     With ``init="pca"`` the model starts as probabilistic PCA, with the likelihood of
     `sklearn.decomposition.PCA`.
