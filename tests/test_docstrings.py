@@ -72,6 +72,13 @@ def test_shared_entries_are_up_to_date():
     assert stale == [], "run python scripts/docstrings.py"
 
 
+def test_lines_of_public_classes_are_not_continued():
+    # In raw docstrings, which those with formulas are, the backslash would stay.
+    script = load_script()
+    for cls in script.public_classes():
+        assert not [x for x in script.docstring_lines(cls) if x.endswith("\\")], cls
+
+
 def test_shared_entries_come_from_the_nearest_base():
     script = load_script()
     parameters = script.documented_entries(

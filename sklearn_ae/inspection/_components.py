@@ -63,9 +63,10 @@ class ComponentsDisplay:
     ...     n_components=[2, 8],
     ...     cv=2,
     ... )
-    >>> means = {name: errors.mean(axis=1) for name, errors in display.errors.items()}
-    >>> bool((means["Autoencoder"] < means["PCA"]).all())
-    True
+    >>> for name, errors in display.errors.items():
+    ...     print(name, errors.mean(axis=1).round(2))
+    PCA [0.05 0.03]
+    Autoencoder [0.04 0.02]
     >>> plt.show()
     """
 

@@ -84,8 +84,8 @@ class ReconstructionErrorDisplay:
     >>> detector = AutoencoderOutlierDetector(autoencoder, random_state=0).fit(X)
     >>> display = ReconstructionErrorDisplay.from_estimator(detector, X)
     >>> beyond = display.errors_ > display.threshold
-    >>> bool((beyond == (detector.predict(X) == -1)).all())
-    True
+    >>> float((beyond == (detector.predict(X) == -1)).mean())
+    1.0
     >>> heatmap = ReconstructionErrorDisplay.from_estimator(
     ...     detector, X, kind="heatmap", feature_names=load_wine().feature_names
     ... )

@@ -441,6 +441,6 @@ class BatchedRandomizedSearchCV(BatchedSearchMixin, RandomizedSearchCV):
     >>> search = BatchedRandomizedSearchCV(
     ...     autoencoder, settings, n_iter=8, cv=3, random_state=0
     ... ).fit(X)
-    >>> bool(search.best_score_ > 0.9)
-    True
+    >>> print(f"{search.best_score_:.2f}")
+    0.9...
     """
