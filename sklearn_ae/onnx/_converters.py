@@ -131,7 +131,7 @@ def _labels(model: AutoencoderClassifier) -> np.ndarray:
 
 def _convert(scope: Any, operator: Any, container: Any) -> None:
     """The converter of all estimators."""
-    from onnx import compose, helper, numpy_helper
+    from onnx import compose, numpy_helper
     from skl2onnx.common._apply_operation import apply_cast, apply_concat
 
     model, names, dtype = operator.raw_operator, _names(operator), _dtype(operator)
@@ -146,10 +146,10 @@ def _convert(scope: Any, operator: Any, container: Any) -> None:
     exported = compose.add_prefix(exported, prefix)
     graph = exported.graph
 
-    proto = helper.np_dtype_to_tensor_dtype(torch.zeros(0, dtype=dtype).numpy().dtype)
+    proto = graph.input[0].type.tensor_type.elem_type
     columns = []
     for variable in operator.inputs:
-        columns.append(scope.get_unique_variable_name("column"))
+        columns.append(scope.get_unique_variable_name("columns"))
         apply_cast(scope, variable.full_name, columns[-1], container, to=proto)
     apply_concat(scope, columns, graph.input[0].name, container, axis=1)
 

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable, Sequence
-from operator import call
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,18 +29,37 @@ ROOTS = (
 )
 
 
-class Method(NamedTuple):
-    """What one method computes.
+class Pass:
+    """Rows and what a network makes of them, each computed once.
 
     Parameters
     ----------
-    apply : callable
-        Takes the network in the units of the data, and rows.
-    in_doubles : bool
-        Whether it computes in double precision, whatever the rows are in.
+    module : torch.nn.Module
+        The network in the units of the data.
+    x : tensor
+        Rows in the precision of the module, or codes.
     """
 
-    apply: Callable[[Any, Tensor], Tensor]
+    def __init__(self, module: Any, x: Tensor) -> None:
+        self.module, self.x = module, x
+
+    @cached_property
+    def code(self) -> Tensor:
+        return self.module.encode(self.x)
+
+    @cached_property
+    def output(self) -> Tensor:
+        return self.module.decode(self.code)
+
+    @cached_property
+    def mean_error(self) -> Tensor:
+        return row_means((self.x - self.output).square())
+
+
+class Method(NamedTuple):
+    """What one method computes, and whether always in double precision."""
+
+    apply: Callable[[Pass], Tensor]
     in_doubles: bool = False
 
 
@@ -69,19 +88,18 @@ class Methods(nn.Module):
                 )
         self.methods = [offered[name] for name in names]
         self.dtypes = [torch.float64 if m.in_doubles else dtype for m in self.methods]
-        # Copies, which the methods of one precision share.
-        self.single = self.double_ = None
-        if torch.float32 in self.dtypes:
-            self.single = copy.deepcopy(module).cpu()
-        if torch.float64 in self.dtypes:
-            self.double_ = copy.deepcopy(module).cpu().double()
-        self.eval()
+        # Copies, one for each precision.
+        self.single = copy.deepcopy(module).cpu()
+        self.double_ = copy.deepcopy(module).cpu().double()
+        self.eval().requires_grad_(False)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        passes = {
+            torch.float32: Pass(self.single, x.float()),
+            torch.float64: Pass(self.double_, x.double()),
+        }
         return tuple(
-            method.apply(
-                self.double_ if dtype == torch.float64 else self.single, x.to(dtype)
-            )
+            method.apply(passes[dtype])
             for method, dtype in zip(self.methods, self.dtypes, strict=True)
         )
 
@@ -93,60 +111,51 @@ def methods_of(estimator: Any) -> tuple[Any, dict[str, Method]]:
     """
     if isinstance(estimator, AutoencoderOutlierDetector):
         return _reconstructor(estimator.autoencoder_), _detector_methods(estimator)
-    methods = {"transform": Method(_encode)}
+    methods = {"transform": Method(lambda run: run.code)}
     if isinstance(estimator, AutoencoderClassifier):
         is_binary = len(estimator.classes_) == 2
         methods |= {
-            "predict": Method(lambda module, x: module(x).argmax(1)),
-            "predict_proba": Method(lambda module, x: module(x).softmax(1)),
-            "decision_function": Method(_difference if is_binary else call),
+            "predict": Method(lambda run: run.output.argmax(1)),
+            "predict_proba": Method(lambda run: run.output.softmax(1)),
+            "decision_function": Method(
+                lambda run: run.output[:, 1] - run.output[:, 0]
+                if is_binary
+                else run.output
+            ),
         }
     elif isinstance(estimator, AutoencoderRegressor):
-        methods["predict"] = Method(_first if estimator._one_column else call)
+        column = 0 if estimator._one_column else slice(None)
+        methods["predict"] = Method(lambda run: run.output[:, column])
     else:
-        score = Method(lambda module, x: -_mean_error(module, x), in_doubles=True)
+        score = Method(lambda run: -run.mean_error, in_doubles=True)
         if isinstance(estimator, VariationalAutoencoder):
             score = Method(_evidence_lower_bound(estimator), in_doubles=True)
         methods |= {
-            "inverse_transform": Method(lambda module, z: module.decode(z)),
-            "reconstruct": Method(call),
-            "reconstruction_error": Method(_mean_error, in_doubles=True),
+            "inverse_transform": Method(lambda run: run.module.decode(run.x)),
+            "reconstruct": Method(lambda run: run.output),
+            "reconstruction_error": Method(lambda run: run.mean_error, in_doubles=True),
             "score_samples": score,
         }
     return estimator.module_, methods
 
 
-def _encode(module: Any, x: Tensor) -> Tensor:
-    return module.encode(x)
-
-
-def _first(module: Any, x: Tensor) -> Tensor:
-    return module(x)[:, 0]
-
-
-def _difference(module: Any, x: Tensor) -> Tensor:
-    logits = module(x)
-    return logits[:, 1] - logits[:, 0]
-
-
-def _row_means(x: Tensor) -> Tensor:
+def row_means(x: Tensor) -> Tensor:
+    """The mean of each row."""
     # Not `mean`: onnx cannot convert ReduceMean to operator set 17.
     return x.sum(1) / x.shape[1]
 
 
-def _mean_error(module: Any, x: Tensor) -> Tensor:
-    return _row_means((x - module(x)).square())
-
-
-def _evidence_lower_bound(estimator: VariationalAutoencoder) -> Callable:
+def _evidence_lower_bound(
+    estimator: VariationalAutoencoder,
+) -> Callable[[Pass], Tensor]:
     """As `objectives.likelihood` has it, with all draws at once."""
     draws = estimator._balanced_draws().cpu()
     loss = estimator.net_.criterion_.negative_log_likelihood
 
-    def bound(module: Any, x: Tensor) -> Tensor:
-        network = module.network
-        target = (x - module.output_mean) / module.output_scale
-        mean, log_variance = network.posterior(module.standardize(x))
+    def bound(run: Pass) -> Tensor:
+        module, network = run.module, run.module.network
+        target = (run.x - module.output_mean) / module.output_scale
+        mean, log_variance = network.posterior(module.standardize(run.x))
         codes = mean + draws.unsqueeze(1) * (log_variance / 2).exp()
         output = network.decode(codes.flatten(0, 1))
         losses = loss(network, output, target.repeat(len(draws), 1))
@@ -163,8 +172,11 @@ class _Constant(nn.Module):
         super().__init__()
         self.register_buffer("row", torch.from_numpy(np.array(row)))
 
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.zeros_like(x) + self.row
+    def encode(self, x: Tensor) -> Tensor:
+        return x
+
+    def decode(self, z: Tensor) -> Tensor:
+        return torch.zeros_like(z) + self.row
 
 
 def _reconstructor(autoencoder: Any) -> Any:
@@ -187,21 +199,22 @@ def _detector_methods(detector: AutoencoderOutlierDetector) -> dict[str, Method]
     scale = torch.from_numpy(np.square(detector.feature_scale_, dtype=np.float64))
     varies, offset = constant.isnan(), float(detector.offset_)
 
-    def errors(module: Any, x: Tensor) -> Tensor:
-        output = torch.where(varies, module(x), constant)
-        return (x - output).square() / scale
+    def errors(run: Pass) -> Tensor:
+        output = torch.where(varies, run.output, constant)
+        return (run.x - output).square() / scale
 
-    def score(module: Any, x: Tensor) -> Tensor:
-        return -_row_means(errors(module, x))
+    def score(run: Pass) -> Tensor:
+        return -row_means(errors(run))
 
-    def predict(module: Any, x: Tensor) -> Tensor:
-        return torch.where(score(module, x) - offset < 0, -1, 1)
+    def decision(run: Pass) -> Tensor:
+        return score(run) - offset
 
+    def predict(run: Pass) -> Tensor:
+        return torch.where(decision(run) < 0, -1, 1)
+
+    methods = (errors, score, decision, predict)
+    names = ("feature_errors", "score_samples", "decision_function", "predict")
     return {
-        "feature_errors": Method(errors, in_doubles=True),
-        "score_samples": Method(score, in_doubles=True),
-        "decision_function": Method(
-            lambda module, x: score(module, x) - offset, in_doubles=True
-        ),
-        "predict": Method(predict, in_doubles=True),
+        name: Method(method, in_doubles=True)
+        for name, method in zip(names, methods, strict=True)
     }
