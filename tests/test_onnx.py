@@ -26,7 +26,6 @@ from sklearn_ae import (
     AutoencoderClassifier,
     AutoencoderOutlierDetector,
     AutoencoderRegressor,
-    VariationalAutoencoder,
 )
 from sklearn_ae.onnx import to_onnx
 from sklearn_ae.onnx._methods import Methods, methods_of
@@ -108,36 +107,287 @@ def outputs_of(estimator):
 
 # -- every estimator -----------------------------------------------------------------
 
+# One instance for each combination of layers in the registry: conversions take half a
+# second each, and depend on weights and sizes no further than that.
+KINDS = (
+    "as_it_comes",
+    "random_held_out",
+    "tied_deep",
+    "linear",
+    "sigmoid_code",
+    "penalties",
+    "own_network",
+    "convolutional_network",
+    "sparse_kl",
+    "sparse_l1",
+    "sparse_l2",
+    "sparse_topk",
+    "sparse_convolutional",
+    "sparse_topk_convolutional",
+    "contractive",
+    "contractive_deep",
+    "contractive_linear_path",
+    "variational",
+    "variational_convolutional",
+    "variational_own_network",
+    "convolutional",
+    "stacked_plain",
+    "classifier",
+    "regressor",
+    "regressor_convolutional",
+    "outlier_detector",
+)
+
+
+def layers(estimator):
+    module, methods = methods_of(estimator)
+    return frozenset(methods), frozenset(re.findall(r"(\w+)\(", repr(module)))
+
+
+@functools.cache
+def exported_layers():
+    return {layers(fitted(name)) for name in KINDS}
+
+
+@pytest.mark.parametrize("name", registry.instances())
+def test_methods_in_torch(name):
+    """What is exported, before it is: the same values in the same precision."""
+    estimator = fitted(name)
+    assert layers(estimator) in exported_layers(), "add it to KINDS"
+    names = outputs_of(estimator)
+    for dtype in (np.float32, np.float64):
+        rows = torch.from_numpy(X.astype(dtype))
+        with torch.no_grad():
+            results = Methods(estimator, names, rows.dtype)(rows)
+        for method, result in zip(names, results, strict=True):
+            result = result.numpy()
+            if method == "predict" and is_classifier(estimator):
+                result = estimator.classes_[result]
+            assert_agree(result, getattr(estimator, method)(rows.numpy()))
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_methods_in_onnx_runtime(name):
+    check(fitted(name), X, outputs_of(fitted(name)))
+
+
+@pytest.mark.parametrize("name", ["plain", "sparse_topk_convolutional", "classifier"])
+def test_single_precision(name):
+    check(fitted(name), X.astype(np.float32), outputs_of(fitted(name)))
+
+
+@pytest.mark.parametrize("name", ["plain", "convolutional"])
+def test_codes_are_decoded(name):
+    estimator = fitted(name)
+    check(estimator, estimator.transform(X.astype("f")), "inverse_transform")
+
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("name", registry.instances())
-def test_methods_in_torch(name, dtype):
-    """What is exported, before it is: the same values in the same precision."""
-    estimator, table = fitted(name), X.astype(dtype)
-    names = outputs_of(estimator)
-    rows = torch.from_numpy(table)
-    with torch.no_grad():
-        results = Methods(estimator, names, rows.dtype)(rows)
-    for method, result in zip(names, results, strict=True):
-        result = result.numpy()
-        if method == "predict" and is_classifier(estimator):
-            result = estimator.classes_[result]
-        assert_agree(result, getattr(estimator, method)(table))
+def test_means_much_larger_than_deviations(dtype):
+    table = (X + 1e5).astype(dtype)
+    estimator = Autoencoder(2, **QUICK).fit(table)
+    session = check(estimator, table, ["transform", "score_samples"])
+    (codes,) = session.run(["transform"], {"X": table})
+    # Not equal because both have lost what varies.
+    centred = Autoencoder(2, **QUICK).fit(X).transform(X)
+    assert np.corrcoef(codes[:, 0], centred[:, 0])[0, 1] ** 2 > 0.99
 
 
-def kinds():
-    """One instance of every kind of network that the registry has, by name.
-
-    Those of one kind differ by their weights and sizes only.
-    """
-    found = {}
-    for name in registry.instances():
-        module, methods = methods_of(fitted(name))
-        kind = (tuple(methods), re.sub(r"\d+", "", repr(module)))
-        found.setdefault(kind, name)
-    return list(found.values())
+@pytest.mark.parametrize("opset", [17, 19, 20, 21, 22])
+def test_operator_sets(opset):
+    name = "variational" if opset == 17 else "plain"
+    model = to_onnx(fitted(name), X, "score_samples", target_opset=opset)
+    assert [(o.domain, o.version) for o in model.opset_import] == [("", opset)]
+    (scores,) = session_of(model).run(None, {"X": X})
+    assert_agree(scores, fitted(name).score_samples(X))
 
 
-@pytest.mark.parametrize("name", kinds())
-def test_every_kind_of_network(name):
-    check(fitted(name), X, outputs_of(fitted(name)))
+# -- labels and shapes ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [["a", "b"], [2.5, 0.5], [False, True]],
+    ids=["text", "floats", "booleans"],
+)
+def test_labels_of_any_type(labels):
+    y = np.array(labels)[(X[:, 0] > 0).astype(int)]
+    classifier = AutoencoderClassifier(Autoencoder(2, **QUICK), **QUICK).fit(X, y)
+    session = check(classifier, X, ["decision_function"])
+    (predicted,) = session_of(to_onnx(classifier, X, "predict")).run(None, {"X": X})
+    assert predicted.tolist() == classifier.predict(X).tolist()
+    assert len(session.get_outputs()[0].shape) == 1
+
+
+def test_several_targets():
+    regressor = AutoencoderRegressor(Autoencoder(2, **QUICK), **QUICK)
+    check(regressor.fit(X, X[:, :2]), X, "predict")
+
+
+def test_detector_with_constant_columns():
+    table = np.c_[X, np.full(len(X), 3.0)]
+    detector = AutoencoderOutlierDetector(Autoencoder(2, **QUICK), cv=2)
+    check(detector.fit(table), table, ["predict", "feature_errors"])
+
+
+def test_detector_of_one_column():
+    detector = AutoencoderOutlierDetector().fit(X[:, :1])
+    check(detector, X[:, :1], ["predict", "score_samples"])
+
+
+# -- pipelines -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_pipeline_that_ends_in_a_classifier(dtype):
+    table = X.astype(dtype)
+    pipeline = make_pipeline(
+        StandardScaler(), Autoencoder(2, **QUICK), LogisticRegression()
+    ).fit(table, Y > 0)
+    session = session_of(to_onnx(pipeline, table, ["predict", "predict_proba"]))
+    label, probability = session.run(None, {"X": table})
+    np.testing.assert_array_equal(label, pipeline.predict(table))
+    expected = pipeline.predict_proba(table)
+    np.testing.assert_allclose(probability, expected, atol=TOLERANCE)
+
+
+def test_decision_of_another_classifier_and_frozen_autoencoders():
+    frozen = FrozenEstimator(Autoencoder(2, **QUICK).fit(X))
+    pipeline = make_pipeline(frozen, LogisticRegression()).fit(X, Y > 0)
+    (decision,) = session_of(to_onnx(pipeline, X, "decision_function")).run(
+        None, {"X": X}
+    )
+    expected = pipeline.decision_function(X)
+    assert decision.shape == expected.shape
+    np.testing.assert_allclose(decision, expected, atol=TOLERANCE)
+
+
+def test_pipeline_that_ends_in_a_detector():
+    pipeline = make_pipeline(
+        StandardScaler(), AutoencoderOutlierDetector(Autoencoder(2, **QUICK), cv=2)
+    ).fit(X)
+    check(pipeline, X, ["predict", "decision_function", "score_samples"])
+
+
+def test_methods_of_the_last_step_only():
+    pipeline = make_pipeline(StandardScaler(), Autoencoder(2, **QUICK)).fit(X)
+    model = to_onnx(pipeline, X, "reconstruction_error")
+    (error,) = session_of(model).run(None, {"X": X})
+    scaled = pipeline[:-1].transform(X)
+    assert_agree(error, pipeline[-1].reconstruction_error(scaled))
+
+
+def test_columns_of_a_data_frame():
+    frame = pd.DataFrame(X[:, :4], columns=["a", "b", "c", "d e"])
+    frame["kind"] = np.where(Y > 0, "x", "y")
+    columns = make_column_transformer(
+        (Autoencoder(2, **QUICK), ["a", "b", "c"]),
+        (StandardScaler(), ["d e"]),
+        (OneHotEncoder(sparse_output=False), ["kind"]),
+    )
+    pipeline = make_pipeline(columns, LinearRegression()).fit(frame, X[:, 5])
+    (predicted,) = session_of(to_onnx(pipeline, frame, "predict")).run(
+        None, feeds(frame)
+    )
+    expected = pipeline.predict(frame)
+    assert predicted.shape == expected.shape
+    np.testing.assert_allclose(predicted, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_voting_of_classifiers():
+    classifier = AutoencoderClassifier(Autoencoder(2, **QUICK), **QUICK)
+    voting = VotingClassifier(
+        [("autoencoder", classifier), ("linear", LogisticRegression())], voting="soft"
+    ).fit(X, Y)
+    session = session_of(to_onnx(voting, X.astype("f"), ["predict_proba"]))
+    (probability,) = session.run(None, {"X": X.astype("f")})
+    expected = voting.predict_proba(X.astype("f"))
+    np.testing.assert_allclose(probability, expected, atol=TOLERANCE)
+
+
+# -- networks of users ---------------------------------------------------------------
+
+
+class Upsampling(registry.OwnNetwork):
+    """Layers that skl2onnx does not know, with optional inputs left out."""
+
+    def __init__(self, n_features, n_components):
+        super().__init__(n_features, n_components)
+        self.norm = nn.LayerNorm(n_components)
+        self.pool = nn.AvgPool1d(2)
+
+    def encode(self, x):
+        return self.norm(super().encode(x)).clamp(min=-1)
+
+    def decode(self, z):
+        wide = F.interpolate(super().decode(z)[:, None], scale_factor=2.0)
+        return self.pool(wide)[:, 0]
+
+
+class Branching(registry.OwnNetwork):
+    def encode(self, x):
+        return super().encode(x) if x.sum() > 0 else -super().encode(x)
+
+
+def test_networks_of_users():
+    estimator = Autoencoder(2, network=Upsampling, **QUICK).fit(X)
+    check(estimator, X.astype("f"), ["transform", "reconstruct"])
+
+
+def test_networks_that_torch_cannot_export():
+    estimator = Autoencoder(2, network=Branching, **QUICK).fit(X)
+    with pytest.raises(
+        ValueError, match=r"transform of Autoencoder\(.*Branching.*data"
+    ):
+        to_onnx(estimator, X)
+
+
+# -- errors --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "output", "message"),
+    [
+        ("plain", "predict", "'predict' of Autoencoder.*no such method"),
+        ("plain", "hidden_activations", "cannot be exported; choose from.*transform"),
+        ("classifier", "score_samples", "no such method"),
+    ],
+)
+def test_unknown_outputs(name, output, message):
+    with pytest.raises(ValueError, match=message):
+        to_onnx(fitted(name), X, output)
+
+
+def test_wrong_arguments():
+    estimator = fitted("plain")
+    with pytest.raises(ValueError, match="target_opset=16 must be.* from 17 to 22"):
+        to_onnx(estimator, X, target_opset=16)
+    with pytest.raises(ValueError, match="X has 3 features"):
+        to_onnx(estimator, X[:, :3])
+    with pytest.raises(ValueError, match="must be a table"):
+        to_onnx(estimator, X[0])
+    with pytest.raises(ValueError, match="not fitted"):
+        to_onnx(clone(estimator), X)
+
+
+def test_what_skl2onnx_cannot_convert():
+    pipeline = make_pipeline(StandardScaler(), fitted("plain"))
+    pipeline[0].fit(X)
+    with pytest.raises(ValueError, match="inverse of a transformer"):
+        to_onnx(pipeline, X[:, :1], "inverse_transform")
+    detector = AutoencoderOutlierDetector(PCA(2), cv=2).fit(X)
+    with pytest.raises(
+        ValueError, match=r"autoencoder=PCA\(.*only with an autoencoder"
+    ):
+        to_onnx(detector, X, "predict")
+    pipeline = make_pipeline(Autoencoder(2, **QUICK), LogisticRegression())
+    outputs = ["predict_proba", "decision_function"]
+    with pytest.raises(ValueError, match="either predict_proba or decision_function"):
+        to_onnx(pipeline.fit(X, Y), X, outputs)
+
+
+@pytest.mark.parametrize("missing", ["onnx", "onnxscript", "skl2onnx"])
+def test_extra_is_not_installed(missing, monkeypatch):
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(ImportError, match=rf"needs {missing}; .*sklearn-ae\[onnx\]"):
+        to_onnx(fitted("plain"), X)

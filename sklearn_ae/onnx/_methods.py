@@ -118,9 +118,9 @@ def methods_of(estimator: Any) -> tuple[Any, dict[str, Method]]:
             "predict": Method(lambda run: run.output.argmax(1)),
             "predict_proba": Method(lambda run: run.output.softmax(1)),
             "decision_function": Method(
-                lambda run: run.output[:, 1] - run.output[:, 0]
-                if is_binary
-                else run.output
+                lambda run: (
+                    run.output[:, 1] - run.output[:, 0] if is_binary else run.output
+                )
             ),
         }
     elif isinstance(estimator, AutoencoderRegressor):
