@@ -13,6 +13,7 @@ from sklearn.pipeline import Pipeline
 
 from sklearn_ae.data.tables import as_array
 from sklearn_ae.onnx._converters import OUTPUT, register
+from sklearn_ae.onnx._graph import restore_absent_inputs
 from sklearn_ae.onnx._methods import ROOTS
 
 REQUIRED = ("onnx", "onnxscript", "skl2onnx")
@@ -43,7 +44,8 @@ def to_onnx(
     X : {array-like, sparse matrix, data frame} of shape (n_samples, n_columns)
         Rows that the method takes, one at least. They decide the inputs of the model:
         an array gives one input "X", of type float32 if `X` is, or else float64; a data
-        frame gives one input of shape (n, 1) for each column, with its name and type.
+        frame gives one input of shape (n, 1) for each column, with its type and name,
+        in which spaces and signs become underscores.
 
     output : str or sequence of str, default="transform"
         Names of methods, which are the names of the outputs of the model. Of
@@ -197,32 +199,39 @@ def _options(last: Any, names: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _with_outputs(model: Any, examples: dict[str, np.ndarray], is_own: bool) -> Any:
-    """The model with outputs that have the names and shapes of the methods' results."""
-    from onnx import helper, numpy_helper
+    """The model with outputs as the methods return them: names, shapes and types."""
+    from onnx import TensorProto, helper, numpy_helper
 
     graph = model.graph
+    restore_absent_inputs(graph)
     results = list(graph.output)
     taken = {value.name for value in graph.input}
     del graph.output[:]
     for i, (name, example) in enumerate(examples.items()):
-        result = results[i if is_own else _RESULTS[name]]
         if name in taken:
-            raise ValueError(
-                f"Column {name!r} of X has the name of an output; rename it."
-            )
-        node = helper.make_node("Identity", [result.name], [name])
-        if not is_own and example.ndim == 1:
+            raise ValueError(f"Column {name!r} of X has the name of an output.")
+        result = results[i if is_own else _RESULTS[name]]
+        value, kind = result.name, result.type.tensor_type.elem_type
+        if not is_own:
             # skl2onnx gives columns and, of two classes, the scores of both.
-            is_score = name == "decision_function"
-            index = np.array(-1 if is_score else [-1])
-            graph.initializer.append(numpy_helper.from_array(index, f"{name}_index"))
-            node.op_type = "Gather" if is_score else "Reshape"
-            node.input.append(f"{name}_index")
-            if is_score:
-                node.attribute.append(helper.make_attribute("axis", 1))
-        if result.name != name:
-            graph.node.append(node)
+            if example.ndim == 1:
+                is_score = name == "decision_function"
+                last = numpy_helper.from_array(
+                    np.array(-1 if is_score else [-1]), f"{name}_last"
+                )
+                graph.initializer.append(last)
+                op_type = "Gather" if is_score else "Reshape"
+                axis = {"axis": 1} if is_score else {}
+                inputs, value = [value, last.name], f"{name}_column"
+                graph.node.append(helper.make_node(op_type, inputs, [value], **axis))
+            if example.dtype.kind in "OU":
+                kind = TensorProto.STRING
+            else:
+                kind = helper.np_dtype_to_tensor_dtype(example.dtype)
+                inputs, value = [value], f"{name}_cast"
+                graph.node.append(helper.make_node("Cast", inputs, [value], to=kind))
+        if value != name:
+            graph.node.append(helper.make_node("Identity", [value], [name]))
         shape = ["n_rows", *example.shape[1:]]
-        kind = result.type.tensor_type.elem_type
         graph.output.append(helper.make_tensor_value_info(name, kind, shape))
     return model

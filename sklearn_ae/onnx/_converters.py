@@ -12,7 +12,7 @@ from sklearn_ae.estimators._supervised import (
     AutoencoderClassifier,
     AutoencoderRegressor,
 )
-from sklearn_ae.onnx._graph import as_graph
+from sklearn_ae.onnx._graph import as_graph, hide_absent_inputs
 from sklearn_ae.onnx._methods import ROOTS, Methods
 
 # The option of the converters that names the methods to export.
@@ -106,12 +106,12 @@ def _set_types(operator: Any) -> None:
         if _is_label(model, name):
             kind = _labels(model).dtype
         tensor_type = {
-            "f4": data_types.FloatTensorType,
-            "f8": data_types.DoubleTensorType,
-            "i8": data_types.Int64TensorType,
-            "b1": data_types.BooleanTensorType,
-            "O8": data_types.StringTensorType,
-        }[kind.str[1:]]
+            np.dtype(np.float32): data_types.FloatTensorType,
+            np.dtype(np.float64): data_types.DoubleTensorType,
+            np.dtype(np.int64): data_types.Int64TensorType,
+            np.dtype(np.bool_): data_types.BooleanTensorType,
+            np.dtype(np.object_): data_types.StringTensorType,
+        }[kind]
         variable.type = tensor_type([None, *output.shape[1:]])
 
 
@@ -153,6 +153,7 @@ def _convert(scope: Any, operator: Any, container: Any) -> None:
         apply_cast(scope, variable.full_name, columns[-1], container, to=proto)
     apply_concat(scope, columns, graph.input[0].name, container, axis=1)
 
+    hide_absent_inputs(graph)
     container.nodes.extend(graph.node)
     container.initializers.extend(graph.initializer)
     for opset in exported.opset_import:

@@ -25,6 +25,9 @@ SINGLE_PRECISION = {
     "InstanceNormalization",
 }
 
+# In place of an optional input that is left out, which skl2onnx cannot sort.
+ABSENT = "sklearn_ae_absent"
+
 
 def as_graph(
     module: nn.Module, n_columns: int, dtype: torch.dtype, opset: int, name: str
@@ -108,3 +111,27 @@ def _cast_to_single(graph: Any) -> None:
     nodes = [type(node).FromString(node.SerializeToString()) for node in nodes]
     del graph.node[:]
     graph.node.extend(nodes)
+
+
+def hide_absent_inputs(graph: Any) -> None:
+    """Give optional inputs that are left out a name, and that a value."""
+    from onnx import TensorProto, helper
+
+    absent = False
+    for node in graph.node:
+        for i, name in enumerate(node.input):
+            if name == "":
+                node.input[i], absent = ABSENT, True
+    if absent:
+        graph.initializer.append(helper.make_tensor(ABSENT, TensorProto.FLOAT, [], [0]))
+
+
+def restore_absent_inputs(graph: Any) -> None:
+    """Leave them out again."""
+    for node in graph.node:
+        for i, name in enumerate(node.input):
+            if name == ABSENT:
+                node.input[i] = ""
+    kept = [one for one in graph.initializer if one.name != ABSENT]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
