@@ -46,8 +46,6 @@ def as_graph(
     name : str
         What the user calls the module, for the error that it cannot be exported.
     """
-    from onnx import checker, version_converter
-
     rows = torch.zeros(2, n_columns, dtype=dtype)
     try:
         with _quiet(), default_modes():
@@ -59,15 +57,23 @@ def as_graph(
             )
         model = exported.model_proto
         _cast_to_single(model.graph)
-        if opset != EXPORTED_OPSET:
-            model = version_converter.convert_version(model, opset)
-        checker.check_model(model)
+        model = in_opset(model, opset)
     except Exception as error:
         reason = str(error).strip().partition("\n")[0]
         raise ValueError(
             f"{name} cannot be exported to operator set {opset}. "
             f"{type(error).__name__}: {reason}"
         ) from error
+    return model
+
+
+def in_opset(model: Any, opset: int) -> Any:
+    """The model with another operator set."""
+    from onnx import checker, version_converter
+
+    if opset != EXPORTED_OPSET:
+        model = version_converter.convert_version(model, opset)
+    checker.check_model(model)
     return model
 
 
@@ -107,8 +113,6 @@ def _cast_to_single(graph: Any) -> None:
                     cast = [node.output[i]], [name]
                     after.append(helper.make_node("Cast", *cast, to=TensorProto.DOUBLE))
         nodes += [*before, node, *after]
-    # Copies, since clearing the graph takes the nodes along.
-    nodes = [type(node).FromString(node.SerializeToString()) for node in nodes]
     del graph.node[:]
     graph.node.extend(nodes)
 
