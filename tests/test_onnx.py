@@ -16,6 +16,7 @@ from sklearn.decomposition import PCA
 from sklearn.ensemble import VotingClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from torch import nn
@@ -90,7 +91,10 @@ def assert_agree(result, expected):
 
 def check(estimator, table, outputs, **kwargs):
     """The model of these outputs, compared with the estimator's methods."""
-    session = session_of(to_onnx(estimator, table[:1], outputs, **kwargs))
+    model = to_onnx(estimator, table[:1], outputs, **kwargs)
+    # Torch notes where the code of the network stands.
+    assert b"site-packages" not in model.SerializeToString()
+    session = session_of(model)
     names = [outputs] if isinstance(outputs, str) else outputs
     assert [value.name for value in session.get_outputs()] == names
     results = session.run(names, feeds(table))
@@ -194,10 +198,10 @@ def test_operator_sets():
             assert_agree(result, getattr(estimator, name)(X))
 
 
-def test_operator_set_of_a_pipeline(opset=22):
+def test_operator_set_of_a_pipeline():
     pipeline = make_pipeline(StandardScaler(), Autoencoder(2, **QUICK)).fit(X)
-    model = to_onnx(pipeline, X, target_opset=opset)
-    assert {o.domain: o.version for o in model.opset_import}[""] == opset
+    model = to_onnx(pipeline, X, target_opset=22)
+    assert {o.domain: o.version for o in model.opset_import}[""] == 22
     (codes,) = session_of(model).run(None, {"X": X})
     assert_agree(codes, pipeline.transform(X))
 
@@ -287,6 +291,14 @@ def test_columns_of_a_data_frame():
     np.testing.assert_allclose(predicted, expected, rtol=1e-5, atol=1e-5)
 
 
+def test_estimators_inside_others():
+    classifier = AutoencoderClassifier(Autoencoder(2, **QUICK), **QUICK)
+    pipeline = make_pipeline(classifier, LogisticRegression())  # takes its codes
+    search = GridSearchCV(pipeline, {"logisticregression__C": [1.0]}, cv=2).fit(X, Y)
+    (label,) = session_of(to_onnx(search, X, "predict")).run(None, {"X": X})
+    np.testing.assert_array_equal(label, search.predict(X))
+
+
 def test_voting_of_classifiers():
     classifier = AutoencoderClassifier(Autoencoder(2, **QUICK), **QUICK)
     voting = VotingClassifier(
@@ -356,6 +368,8 @@ def test_wrong_arguments():
     estimator = fitted("plain")
     with pytest.raises(ValueError, match=r"target_opset=16 must be.* from 17 to 22"):
         to_onnx(estimator, X, target_opset=16)
+    with pytest.raises(ValueError, match=r"output=\[\] must have the name"):
+        to_onnx(estimator, X, [])
     with pytest.raises(ValueError, match="X has 3 features"):
         to_onnx(estimator, X[:, :3])
     with pytest.raises(ValueError, match="must be a table"):

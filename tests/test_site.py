@@ -29,6 +29,7 @@ FLAGS = (
 )
 FRONT = "index.html"
 API = "generated/sklearn_ae.SparseAutoencoder.html"
+SERVING = "user_guide/serving.html"
 GALLERY = "auto_examples/index.html"
 EXAMPLE = (
     "auto_examples/01_dimensionality_reduction/plot_digits_pca_vs_autoencoder.html"
@@ -133,11 +134,15 @@ def test_test_finds_errors(browser, address):
     assert [e["level"] for e in browser.get_log("browser")] == ["SEVERE"]
 
 
-def test_search_finds(browser, address):
+@pytest.mark.parametrize(
+    ("query", "page"),
+    [("SparseAutoencoder", API), ("onnx", SERVING), ("export", SERVING)],
+)
+def test_search_finds(browser, address, query, page):
     from selenium.webdriver.support.ui import WebDriverWait
 
-    assert visit(browser, f"{address}search.html?q=SparseAutoencoder") == []
-    found = f"#search-results a[href*='{API}']"
+    assert visit(browser, f"{address}search.html?q={query}") == []
+    found = f"#search-results a[href*='{page}']"
     WebDriverWait(browser, 30).until(lambda b: b.find_elements("css selector", found))
 
 

@@ -101,7 +101,9 @@ def to_onnx(
             f"target_opset={target_opset!r} must be an integer from {OPSETS[0]} to "
             f"{OPSETS[-1]}."
         )
-    names = (output,) if isinstance(output, str) else tuple(output)
+    names = (output,) if isinstance(output, str) else tuple(dict.fromkeys(output))
+    if not names:
+        raise ValueError(f"output={output!r} must have the name of a method.")
     estimator = getattr(estimator, "best_estimator_", estimator)
     X, types = _inputs(X)
     examples = {name: _result(estimator, name, X) for name in names}

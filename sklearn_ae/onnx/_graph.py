@@ -56,6 +56,7 @@ def as_graph(
                 program, dynamo=True, opset_version=EXPORTED_OPSET, verbose=False
             )
         model = exported.model_proto
+        _remove_metadata(model.graph)
         _cast_to_single(model.graph)
         model = in_opset(model, opset)
     except Exception as error:
@@ -89,6 +90,13 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         logger.setLevel(level)
+
+
+def _remove_metadata(graph: Any) -> None:
+    """Remove what torch notes, with paths of source files on this machine."""
+    values = (*graph.input, *graph.value_info, *graph.output, *graph.initializer)
+    for part in (graph, *graph.node, *values):
+        del part.metadata_props[:]
 
 
 def _cast_to_single(graph: Any) -> None:
