@@ -11,6 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_ae._ambient import default_modes
 from sklearn_ae._doc_link import DocLinkMixin
+from sklearn_ae._failures import OUT_OF_MEMORY
 from sklearn_ae._sklearn_compat import fit_context, validate_params
 from sklearn_ae._units import Affine
 from sklearn_ae.data.codes import (
@@ -506,6 +507,8 @@ default=None
                 needs_unit_interval=self._recipe.loss.needs_unit_interval,
             )
             self._check_codes(codes.cpu().numpy())
+        except OUT_OF_MEMORY:
+            raise
         except Exception as error:
             kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
             raise ValueError(
