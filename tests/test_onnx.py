@@ -1,8 +1,10 @@
 """ONNX models compute what the estimators compute."""
 
+import ast
 import functools
 import re
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -27,6 +29,7 @@ from sklearn_ae import (
     AutoencoderClassifier,
     AutoencoderOutlierDetector,
     AutoencoderRegressor,
+    onnx,
 )
 from sklearn_ae.onnx import to_onnx
 from sklearn_ae.onnx._graph import as_graph, in_opset
@@ -392,6 +395,15 @@ def test_what_skl2onnx_cannot_convert():
     outputs = ["predict_proba", "decision_function"]
     with pytest.raises(ValueError, match="either predict_proba or decision_function"):
         to_onnx(pipeline.fit(X, Y), X, outputs)
+
+
+def test_package_is_imported_without_the_extra():
+    for path in Path(onnx.__file__).parent.glob("*.py"):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                names = [alias.name for alias in node.names]
+                top = getattr(node, "module", names[0]).partition(".")[0]
+                assert top not in ("onnx", "onnxscript", "skl2onnx"), path
 
 
 @pytest.mark.parametrize("missing", ["onnx", "onnxscript", "skl2onnx"])
