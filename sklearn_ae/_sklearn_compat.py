@@ -23,6 +23,15 @@ except ImportError:
     )
 
 
+# Experimental, in scikit-learn 1.9 and later.
+try:
+    from sklearn.callback import CallbackSupportMixin
+except ImportError:
+
+    class CallbackSupportMixin:  # type: ignore[no-redef]
+        """Older versions of scikit-learn have no callbacks."""
+
+
 def is_missing(value: Any) -> bool:
     """Whether a value is None, NaN or pandas.NA."""
     return value is None or is_scalar_nan(value) or is_pandas_na(value)
@@ -34,6 +43,7 @@ def validate_params(estimator: BaseEstimator) -> Any:
 
 
 __all__ = [
+    "CallbackSupportMixin",
     "HalvingGridSearchCV",
     "HalvingRandomSearchCV",
     "HasMethods",

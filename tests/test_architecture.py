@@ -34,7 +34,7 @@ LAYERS = (
     {"persistence"},
     {"batched"},
     {"estimators"},
-    {"model_selection", "onnx"},
+    {"model_selection", "callbacks", "onnx"},
 )
 RANKS = {unit: rank for rank, layer in enumerate(LAYERS) for unit in layer}
 # Files that are not named here are helpers of all of them, and `_base` is one.

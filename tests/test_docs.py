@@ -14,7 +14,14 @@ from sklearn.base import BaseEstimator
 from torch import nn
 
 import sklearn_ae
-from sklearn_ae import inspection, model_selection, networks, objectives, onnx
+from sklearn_ae import (
+    callbacks,
+    inspection,
+    model_selection,
+    networks,
+    objectives,
+    onnx,
+)
 from sklearn_ae._doc_link import DOCUMENTATION_URL
 from sklearn_ae.objectives import corruptions, losses, penalties
 
@@ -43,8 +50,8 @@ def public_modules(package):
 
 
 def public_names():
-    packages = (sklearn_ae, inspection, model_selection, networks, objectives, onnx)
-    for package in packages:
+    modules = callbacks, inspection, model_selection, networks, objectives, onnx
+    for package in (sklearn_ae, *modules):
         for name in package.__all__:
             if callable(getattr(package, name)):
                 yield f"{package.__name__}.{name}"

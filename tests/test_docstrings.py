@@ -9,7 +9,7 @@ from numpydoc.docscrape import ClassDoc
 from numpydoc.validate import validate
 
 import sklearn_ae
-from sklearn_ae import inspection, model_selection, networks, objectives
+from sklearn_ae import callbacks, inspection, model_selection, networks, objectives
 from sklearn_ae.objectives import corruptions, losses, penalties
 
 
@@ -23,7 +23,14 @@ FITTED = [cls for cls in ESTIMATORS if hasattr(cls, "fit")]
 # Public classes and their public paths.
 PATHS = {
     cls: f"{module.__name__}.{cls.__name__}"
-    for module in (sklearn_ae, model_selection, inspection, networks, objectives)
+    for module in (
+        sklearn_ae,
+        callbacks,
+        model_selection,
+        inspection,
+        networks,
+        objectives,
+    )
     for cls in public_classes(module)
 }
 # The constructor of a network is up to its subclass.

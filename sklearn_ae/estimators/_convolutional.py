@@ -251,13 +251,20 @@ class ConvolutionalAutoencoder(BaseAutoencoder, Start, CodeActivation):
         autoencoders train for 3,000 divided by the root of the number of rows if that
         is more, and with "lbfgs" it is 400. 0 keeps the initial network.
 
-    validation : "auto", int, float or None, default="auto"
+    validation : "auto", int, float, splitter, list of pairs or None, default="auto"
         How the loss on unseen rows is estimated. A float in (0, 1) is the share of the
         rows that is held out, at least 30 rows or a third of a small table; the weights
         with the lowest loss on them are kept. An int of at least 2 is a number of
         folds: candidates are compared by cross-validation, and the final network is
         trained on all rows. None trains on all rows and keeps the last weights, unless
         the loss was lower before training. "auto" is 0.1.
+
+        A splitter of scikit-learn, such as ``TimeSeriesSplit()`` or ``GroupKFold()``
+        with `groups` in `fit`, chooses rows that are not random; so does a list of
+        pairs of arrays, the indices of training and of unseen rows. Several splits are
+        folds where candidates are compared; otherwise the last split is held out.
+        Validation data can also be passed to `fit`, as `X_val`; this parameter must
+        then be "auto".
 
         `Autoencoder` and `DenoisingAutoencoder` compare candidates, unless parameters
         prevent it; only then are folds possible. For them "auto" is 5 folds for less

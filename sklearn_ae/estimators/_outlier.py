@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import dataclass, field
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -17,6 +18,7 @@ from sklearn.utils.validation import (
 
 from sklearn_ae._doc_link import DocLinkMixin
 from sklearn_ae._sklearn_compat import (
+    CallbackSupportMixin,
     HasMethods,
     Interval,
     StrOptions,
@@ -30,6 +32,7 @@ from sklearn_ae.data.tables import (
     number_of_axes,
 )
 from sklearn_ae.estimators._autoencoder import Autoencoder
+from sklearn_ae.estimators._events import FitEvents, callback_state
 from sklearn_ae.estimators._features import Features
 from sklearn_ae.estimators._parameters import NestedParameters
 from sklearn_ae.estimators._unseen_errors import (
@@ -39,8 +42,14 @@ from sklearn_ae.estimators._unseen_errors import (
     Reconstructors,
     weighted_quantile,
 )
-from sklearn_ae.estimators._validation import check_sum_of_weights, validate_table
+from sklearn_ae.estimators._validation import (
+    check_groups,
+    check_sum_of_weights,
+    validate_table,
+    validate_table_like,
+)
 from sklearn_ae.objectives.losses import Huber
+from sklearn_ae.persistence.checks import check_shape, loading, versions
 
 # With one row held out, two are left to fit to.
 _MIN_ROWS = 3
@@ -58,7 +67,9 @@ _TRAINED_ROWS = 30_000
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
+class AutoencoderOutlierDetector(
+    CallbackSupportMixin, OutlierMixin, DocLinkMixin, NestedParameters
+):
     """Outlier detection by the reconstruction error of an autoencoder.
 
     An autoencoder that is fitted to usual rows reconstructs unusual ones badly. The
@@ -98,9 +109,9 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
 
     cv : int, splitter or list of pairs, default=5
         How to split the rows for errors on held-out rows: a number of random parts, a
-        splitter such as ``KFold(5)``, or pairs of arrays with indices of training and
-        of held-out rows. Every row must be held out exactly once, and not be used for
-        training then.
+        splitter such as ``KFold(5)`` or, with `groups` in `fit`, ``GroupKFold(5)``, or
+        pairs of arrays with indices of training and of held-out rows. Every row must be
+        held out exactly once, and not be used for training then.
 
     random_state : int, RandomState instance or None, default=None
         Controls the splits and, if its own ``random_state`` is None, the autoencoder.
@@ -219,10 +230,22 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
         "random_state": ["random_state"],
     }
 
+    # Groups that a search passes to its splitter are not meant for `fit`.
+    __metadata_request__fit: ClassVar[dict] = {"groups": False}
+
     # -- fitting -------------------------------------------------------------------
 
     @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None, *, sample_weight=None):
+    def fit(
+        self,
+        X,
+        y=None,
+        *,
+        sample_weight=None,
+        groups=None,
+        X_val=None,
+        sample_weight_val=None,
+    ):
         """Fit the detector to `X`.
 
         Parameters
@@ -237,6 +260,18 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights of the rows, if the autoencoder accepts weights. None
             means equal weights.
+
+        groups : array-like of shape (n_samples,), default=None
+            Groups of the rows, for a splitter in `cv` such as `GroupKFold`, and in the
+            `validation` of the autoencoder.
+
+        X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
+            Validation data for all fits of the autoencoder, if its `fit` takes them.
+            They should be usual rows. Scale and threshold do not depend on their
+            errors.
+
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Non-negative weights of the rows of `X_val`; None means equal weights.
 
         Returns
         -------
@@ -260,14 +295,15 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
         """
         before = dict(vars(self))
         try:
-            self._fit(X, sample_weight)
+            self._fit(X, sample_weight, groups, X_val, sample_weight_val)
         except BaseException:
+            before |= callback_state(self)
             vars(self).clear()
             vars(self).update(before)
             raise
         return self
 
-    def _fit(self, X, sample_weight) -> None:
+    def _fit(self, X, sample_weight, groups, X_val, sample_weight_val) -> None:
         if isinstance(self.autoencoder, type):
             name = self.autoencoder.__name__
             raise ValueError(
@@ -276,6 +312,8 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
             )
         X = self._validate(X, reset=True)
         weight = self._check_weight(sample_weight, X)
+        check_groups(groups, X)
+        validation = self._check_validation(X_val, sample_weight_val)
         rng = self.random_state
         # Not numpy's global generator, which must not change.
         rng = check_random_state(np.random.RandomState() if rng is None else rng)
@@ -288,9 +326,14 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
         prototype = self.autoencoder
         if prototype is None:
             prototype = _default(X, np.flatnonzero(keep))
-        fits = PrototypeFits(prototype, X, weight, rng)
+        if isinstance(prototype, MedianReconstructor):
+            validation = {}
+        fits = PrototypeFits(prototype, X, weight, rng, groups, validation)
         if fits.is_own:
             features.warn_of_units("RobustScaler", stacklevel=4)
+        metadata = None if weight is None else {"sample_weight": weight}
+        events = FitEvents(self, 2, {"X": X, "y": None, "metadata": metadata})
+        events.begin_stage("cross-fit")
         unseen = Reconstructors(X, fits.cross_fit(keep, self.cv), features.constant)
         means = unseen.mean_square_errors(present * keep)
         if self.trimming > 0:
@@ -300,13 +343,14 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
             means = unseen.mean_square_errors(present * keep)
         scale = features.square_scale(means)
 
-        self.autoencoder_ = fits.fit(keep)
+        self.autoencoder_ = fits.fit(keep, partial(events.fit_of, name="final-fit"))
         self.feature_scale_ = np.sqrt(scale)
         self.support_ = keep
         self._constant, self._weight = features.constant, present
         self.held_out_scores_ = unseen.scores(scale)
         self.training_scores_ = self._score(X)
         self.offset_ = self._offset(self.contamination)
+        events.end(None)
         if features.varies.any() and not features.exceeds_rounding(means).any():
             warnings.warn(
                 f"The autoencoder {self.autoencoder_!r} reconstructs all features of "
@@ -364,6 +408,22 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
             )
         check_sum_of_weights(weight)
         return weight
+
+    def _check_validation(self, X_val, sample_weight_val) -> dict[str, Any]:
+        """The validation data as arguments of the autoencoder's `fit`."""
+        if X_val is None:
+            if sample_weight_val is not None:
+                raise ValueError(
+                    "sample_weight_val needs X_val, the rows that it belongs to."
+                )
+            return {}
+        prototype = self._prototype()
+        if not has_fit_parameter(prototype, "X_val"):
+            raise ValueError(
+                f"autoencoder={prototype!r} takes no X_val in fit; do not pass X_val."
+            )
+        table = validate_table_like(self, X_val, "X_val")
+        return {"X_val": table, "sample_weight_val": sample_weight_val}
 
     def _validate(self, X, *, reset: bool) -> Any:
         table: dict[str, Any] = {"ensure_min_samples": _MIN_ROWS if reset else 1}
@@ -493,6 +553,35 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
         return float(
             weighted_quantile(self.training_scores_, contamination, self._weight)
         )
+
+    # -- pickles -------------------------------------------------------------------
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__().copy()
+        return state | versions() if "offset_" in state else state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        with loading(self, state) as (state, has_versions):
+            super().__setstate__(state)
+            if not has_versions:
+                return
+            n_features, n_rows = (self.n_features_in_,), np.shape(self._weight)[:1]
+            for name, shape in {
+                "feature_scale_": n_features,
+                "_constant": n_features,
+                "_weight": n_rows,
+                "support_": n_rows,
+                "held_out_scores_": n_rows,
+                "training_scores_": n_rows,
+            }.items():
+                check_shape(name, getattr(self, name), shape)
+            if not isinstance(self.offset_, Real):
+                raise ValueError(f"offset_ is {self.offset_!r}, not a number")
+            width = getattr(self.autoencoder_, "n_features_in_", self.n_features_in_)
+            if width != self.n_features_in_:
+                raise ValueError(f"autoencoder_ was fitted to {width} features")
+
+    # -- conventions ---------------------------------------------------------------
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

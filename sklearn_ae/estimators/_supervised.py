@@ -9,7 +9,7 @@ from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import accuracy_score
 from sklearn.preprocessing import LabelEncoder
-from sklearn.utils import check_consistent_length
+from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
@@ -108,13 +108,19 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
         divided by their number, but at least 10 and at most 300. 0 is the same as
         ``freeze=True``.
 
-    validation : float or None, default="auto"
-        Share of the labelled rows that is held out in fine-tuning, in (0, 1). The
-        weights with the lowest loss on these rows are kept. If no epoch improves on
-        the start, in the regressor by more than chance, the encoder is not changed and
-        the head is trained again on all labelled rows. Small tables hold out 30 rows,
-        but at most a third. None trains on all rows, which is advisable if there are
-        few labels.
+    validation : "auto", float, splitter, list of pairs or None, default="auto"
+        Which of the labelled rows are held out in fine-tuning. A float is their share,
+        in (0, 1); "auto" is 0.1. The weights with the lowest loss on these rows are
+        kept. If no epoch improves on the start, in the regressor by more than chance,
+        the encoder is not changed and the head is trained again on all labelled rows.
+        Small tables hold out 30 rows, but at most a third. None trains on all rows,
+        which is advisable if there are few labels.
+
+        Of a splitter, such as ``TimeSeriesSplit()`` or ``GroupKFold()`` with `groups`
+        in `fit`, or of a list of pairs of arrays with indices of training and of
+        held-out rows, the last split is used. Validation data can also be passed to
+        `fit`, as `X_val` and `y_val`; this parameter must then be "auto". Pretraining
+        holds out rows by the `validation` of the autoencoder.
 
     n_iter_no_change : int or None, default=None
         Number of epochs without an improvement after which training stops: of the loss
@@ -257,7 +263,17 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
     _y_checks: ClassVar[dict] = {}
 
     @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y, sample_weight=None):
+    def fit(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        *,
+        groups=None,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+    ):
         """Pretrain, train the head, and fine-tune.
 
         Parameters
@@ -272,6 +288,19 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights of the rows, in all three steps; None means equal
             weights.
+
+        groups : array-like of shape (n_samples,), default=None
+            Groups of the rows, for a splitter in `validation` such as `GroupKFold`.
+
+        X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
+            Validation data for fine-tuning and, unless the autoencoder has its own
+            `validation`, for pretraining. The network is trained on all rows of `X`.
+
+        y_val : array-like of shape (n_val,), default=None
+            Classes of the rows of `X_val`; given if and only if `X_val` is.
+
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Non-negative weights of the rows of `X_val`; None means equal weights.
 
         Returns
         -------
@@ -289,7 +318,15 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
             with the best weights so far; before that, it is left unchanged.
         """
         _check_no_gaps(y)
-        return self._fit(X, y, sample_weight)
+        return self._fit(
+            X,
+            y,
+            sample_weight,
+            groups=groups,
+            X_val=X_val,
+            y_val=y_val,
+            sample_weight_val=sample_weight_val,
+        )
 
     def _labelled(self, X, y, weight, rows) -> Labelled:
         has_label = _has_label(y)
@@ -300,9 +337,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
                 "label is missing"
                 + ("." if weight is None else ", or have a sample_weight of zero.")
             )
-        labels = y[rows]
-        if labels.dtype == object and not any(isinstance(v, str) for v in labels):
-            labels = np.array(labels.tolist())
+        labels = _plain(y[rows])
         check_classification_targets(labels)
         encoder = LabelEncoder()
         codes = encoder.fit_transform(labels)
@@ -318,23 +353,47 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
                 f"The labelled rows have 1 class only, {self.classes_[0]!r}; a "
                 f"classifier needs at least 2 classes.{unlabelled}"
             )
+        of_class = self._weight_of_classes(weight, rows, codes)
+        return self._encoded(X, codes, weight, rows, of_class)
+
+    def _labelled_like(self, labelled: Labelled, X, y, weight, rows) -> Labelled:
+        _check_no_gaps(y, "y_val")
+        y = column_or_1d(y)
+        if not any(label == -1 for label in self.classes_):
+            rows = rows[_is_labelled(y)[rows]]
+        if len(rows) == 0:
+            raise ValueError("y_val has no labelled rows: all of them are -1.")
+        labels = _plain(y[rows])
+        classes = self.classes_.tolist()
+        for label in np.unique(labels).tolist():
+            if label not in classes:
+                raise ValueError(
+                    f"y_val has the class {label!r}, but the classes of y are "
+                    f"{classes}."
+                )
+        codes = np.searchsorted(self.classes_, labels)
+        return self._encoded(X, codes, weight, rows, labelled.class_weight)
+
+    def _encoded(self, X, codes, weight, rows, of_class) -> Labelled:
+        """Rows whose classes are known by their positions among all classes."""
+        n_rows = X.shape[0]
         target = sparse.csr_array(
             (np.ones(len(rows), np.float32), (rows, codes)),
-            shape=(len(y), len(self.classes_)),
+            shape=(n_rows, len(self.classes_)),
         )
-        strata = np.full(len(y), -1)
+        strata = np.full(n_rows, -1)
         strata[rows] = codes
-        return Labelled(
-            X, target, self._weight(weight, rows, codes, len(y)), rows, strata
-        )
+        if of_class is not None:
+            weight = np.ones(n_rows) if weight is None else weight.copy()
+            weight[rows] *= of_class[codes]
+        return Labelled(X, target, weight, rows, strata, of_class)
 
-    def _weight(self, weight, rows, codes, n_rows):
-        """Weights of rows times weights of classes."""
+    def _weight_of_classes(self, weight, rows, codes) -> np.ndarray | None:
+        """What the weights of rows are multiplied by."""
         if self.class_weight is None:
-            return weight
-        weight = np.ones(n_rows) if weight is None else weight.copy()
+            return None
         if self.class_weight == "balanced":
-            totals = np.bincount(codes, weights=weight[rows])
+            totals = np.bincount(codes, None if weight is None else weight[rows])
             of_class = totals.sum() / (len(totals) * totals)
         else:
             try:
@@ -351,8 +410,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
                 f"class_weight={self.class_weight!r} must contain numbers of at least "
                 "0 that are not all zero."
             )
-        weight[rows] *= of_class[codes]
-        return weight
+        return of_class
 
     def _default_autoencoder(self, labelled: Labelled) -> BaseAutoencoder:
         return DenoisingAutoencoder(
@@ -370,6 +428,12 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
     @property
     def _n_outputs(self):
         return len(self.classes_)
+
+    def _arrays_in_files(self):
+        shape, width = np.shape(self.classes_), self._recipe.module_params["n_outputs"]
+        if shape != (width,):
+            raise ValueError(f"classes_ has shape {shape}, not ({width},)")
+        return super()._arrays_in_files()
 
     def _fit_head(self, codes, labelled: Labelled, rows, weight):
         C = 1 / self.head_penalty if self.head_penalty > 0 else np.inf
@@ -549,13 +613,19 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
         divided by their number, but at least 10 and at most 300. 0 is the same as
         ``freeze=True``.
 
-    validation : float or None, default="auto"
-        Share of the labelled rows that is held out in fine-tuning, in (0, 1). The
-        weights with the lowest loss on these rows are kept. If no epoch improves on
-        the start, in the regressor by more than chance, the encoder is not changed and
-        the head is trained again on all labelled rows. Small tables hold out 30 rows,
-        but at most a third. None trains on all rows, which is advisable if there are
-        few labels.
+    validation : "auto", float, splitter, list of pairs or None, default="auto"
+        Which of the labelled rows are held out in fine-tuning. A float is their share,
+        in (0, 1); "auto" is 0.1. The weights with the lowest loss on these rows are
+        kept. If no epoch improves on the start, in the regressor by more than chance,
+        the encoder is not changed and the head is trained again on all labelled rows.
+        Small tables hold out 30 rows, but at most a third. None trains on all rows,
+        which is advisable if there are few labels.
+
+        Of a splitter, such as ``TimeSeriesSplit()`` or ``GroupKFold()`` with `groups`
+        in `fit`, or of a list of pairs of arrays with indices of training and of
+        held-out rows, the last split is used. Validation data can also be passed to
+        `fit`, as `X_val` and `y_val`; this parameter must then be "auto". Pretraining
+        holds out rows by the `validation` of the autoencoder.
 
     n_iter_no_change : int or None, default=None
         Number of epochs without an improvement after which training stops: of the loss
@@ -662,7 +732,17 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
     _y_checks: ClassVar[dict] = {"multi_output": True, "y_numeric": True}
 
     @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y, sample_weight=None):
+    def fit(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        *,
+        groups=None,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+    ):
         """Pretrain, train the head, and fine-tune.
 
         Parameters
@@ -676,6 +756,19 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights of the rows, in all three steps; None means equal
             weights.
+
+        groups : array-like of shape (n_samples,), default=None
+            Groups of the rows, for a splitter in `validation` such as `GroupKFold`.
+
+        X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
+            Validation data for fine-tuning and, unless the autoencoder has its own
+            `validation`, for pretraining. The network is trained on all rows of `X`.
+
+        y_val : array-like of shape (n_val,) or (n_val, n_targets), default=None
+            Target values of the rows of `X_val`; given if and only if `X_val` is.
+
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Non-negative weights of the rows of `X_val`; None means equal weights.
 
         Returns
         -------
@@ -692,13 +785,31 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
             If the fit is interrupted. During fine-tuning, the estimator is then fitted,
             with the best weights so far; before that, it is left unchanged.
         """
-        return self._fit(X, y, sample_weight)
+        return self._fit(
+            X,
+            y,
+            sample_weight,
+            groups=groups,
+            X_val=X_val,
+            y_val=y_val,
+            sample_weight_val=sample_weight_val,
+        )
 
     def _labelled(self, X, y, weight, rows) -> Labelled:
         self._one_column = y.ndim == 1
         target = y.reshape(len(y), -1).astype(np.float64, copy=False)
         self._n_outputs = target.shape[1]
         check_range(target, rows, "y")
+        return Labelled(X, target, weight, rows, None)
+
+    def _labelled_like(self, labelled: Labelled, X, y, weight, rows) -> Labelled:
+        target = check_array(y, ensure_2d=False, dtype="numeric", input_name="y_val")
+        target = target.reshape(len(target), -1).astype(np.float64, copy=False)
+        if target.shape[1] != self._n_outputs:
+            raise ValueError(
+                f"y_val has {target.shape[1]} columns, but y has {self._n_outputs}."
+            )
+        check_range(target, rows, "y_val")
         return Labelled(X, target, weight, rows, None)
 
     def _default_autoencoder(self, labelled: Labelled) -> BaseAutoencoder:
@@ -741,7 +852,7 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
         return tags
 
 
-def _check_no_gaps(y: Any) -> None:
+def _check_no_gaps(y: Any, name: str = "y") -> None:
     """Raise a ValueError that says how to mark missing labels."""
     if y is None:
         return
@@ -754,9 +865,9 @@ def _check_no_gaps(y: Any) -> None:
         return
     if gaps.any():
         raise ValueError(
-            f"Input y contains NaN: {gaps.sum()} labels are missing. Replace them by "
-            "-1, which marks rows without a label; among strings, in an array of dtype "
-            "object."
+            f"Input {name} contains NaN: {gaps.sum()} labels are missing. Replace them "
+            "by -1, which marks rows without a label; among strings, in an array of "
+            "dtype object."
         )
 
 
@@ -764,9 +875,21 @@ def _has_label(y: np.ndarray) -> np.ndarray:
     """Where `y` is not -1, or everywhere if -1 is a class."""
     if y.dtype.kind not in "ifO":
         return np.ones(len(y), dtype=bool)
-    has_label = np.asarray(y != -1, dtype=bool)
+    has_label = _is_labelled(y)
     # The usual labels of two classes.
     others = y[has_label]
     if 0 < len(others) < len(y) and all(label == 1 for label in others):
         return np.ones(len(y), dtype=bool)
     return has_label
+
+
+def _is_labelled(y: np.ndarray) -> np.ndarray:
+    """Where `y` is not -1."""
+    return np.broadcast_to(np.asarray(y != -1, dtype=bool), len(y))
+
+
+def _plain(labels: np.ndarray) -> np.ndarray:
+    """Labels in an array of their own type, if they are not strings."""
+    if labels.dtype == object and not any(isinstance(v, str) for v in labels):
+        return np.array(labels.tolist())
+    return labels

@@ -52,9 +52,10 @@ class BatchedSearchMixin(DocLinkMixin):
         How to split the rows. None means five folds.
 
     verbose : int, default=0
-        Above 0, print which networks are trained together, and which are not and why.
-        Higher values also print the messages of scikit-learn, in which times include
-        waiting for other fits.
+        Above 0, print which networks are trained together, and which are not and why,
+        and show a bar of their epochs with the time that is left. Higher values also
+        print the messages of scikit-learn, in which times include waiting for other
+        fits.
 
     pre_dispatch : int or str, default="2*n_jobs"
         An int limits the number of fits that are prepared at once, and thus the size of
@@ -222,9 +223,10 @@ class BatchedGridSearchCV(BatchedSearchMixin, GridSearchCV):
         How to split the rows. None means five folds.
 
     verbose : int, default=0
-        Above 0, print which networks are trained together, and which are not and why.
-        Higher values also print the messages of scikit-learn, in which times include
-        waiting for other fits.
+        Above 0, print which networks are trained together, and which are not and why,
+        and show a bar of their epochs with the time that is left. Higher values also
+        print the messages of scikit-learn, in which times include waiting for other
+        fits.
 
     pre_dispatch : int or str, default="2*n_jobs"
         An int limits the number of fits that are prepared at once, and thus the size of
@@ -365,9 +367,10 @@ class BatchedRandomizedSearchCV(BatchedSearchMixin, RandomizedSearchCV):
         How to split the rows. None means five folds.
 
     verbose : int, default=0
-        Above 0, print which networks are trained together, and which are not and why.
-        Higher values also print the messages of scikit-learn, in which times include
-        waiting for other fits.
+        Above 0, print which networks are trained together, and which are not and why,
+        and show a bar of their epochs with the time that is left. Higher values also
+        print the messages of scikit-learn, in which times include waiting for other
+        fits.
 
     pre_dispatch : int or str, default="2*n_jobs"
         An int limits the number of fits that are prepared at once, and thus the size of
