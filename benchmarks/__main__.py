@@ -19,6 +19,7 @@ SCRIPTS = {
     "time_to_quality": True,
     "scale": False,
     "transform_throughput": False,
+    "small_calls": False,
     "serving": False,
     "import_time": False,
 }

@@ -93,5 +93,13 @@ html_theme_options = {
     "footer_end": ["sphinx-version"],
 }
 # Without pages below them these need no list of such.
-SINGLE_PAGES = ("index", "benchmarks", "variants", "extending", "changelog", "maths")
+SINGLE_PAGES = (
+    "index",
+    "benchmarks",
+    "variants",
+    "extending",
+    "changelog",
+    "maths",
+    "versioning",
+)
 html_sidebars = {page: [] for page in SINGLE_PAGES}

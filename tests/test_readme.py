@@ -34,6 +34,6 @@ def test_front_page_of_the_site_has_the_same_lines():
 
 
 def test_links_lead_to_files():
-    targets = re.findall(r"\]\(([^)#:]+)[)#]", README.read_text())
+    targets = re.findall(r"\]\(([^)#:]+)[)#]", README.read_text(encoding="utf-8"))
     assert len(targets) > 15
     assert [target for target in targets if not (README.parent / target).exists()] == []

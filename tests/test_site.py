@@ -63,7 +63,9 @@ def address():
 
 @pytest.fixture(scope="module")
 def browser(address, tmp_path_factory):
-    chromium, driver = map(shutil.which, ("chromium", "chromedriver"))
+    # The second name is that of the browser on GitHub's machines.
+    browsers = map(shutil.which, ("chromium", "google-chrome"))
+    chromium, driver = next(filter(None, browsers), None), shutil.which("chromedriver")
     require(chromium and driver, "chromium and chromedriver are not installed")
     if "SKLEARN_AE_SITE" not in os.environ:
         pytest.importorskip("selenium", reason="selenium comes with the extra docs")

@@ -15,6 +15,7 @@ from sklearn.model_selection import (
     GroupKFold,
     GroupShuffleSplit,
     KFold,
+    LeaveOneGroupOut,
     PredefinedSplit,
     ShuffleSplit,
     StratifiedKFold,
@@ -36,6 +37,7 @@ from sklearn_ae import (
 )
 from sklearn_ae.estimators._conditioned import _Fold, _losses_by_row
 from sklearn_ae.model_selection import BatchedGridSearchCV
+from sklearn_ae.persistence import TRUSTED_TYPES
 
 SHORT = {"max_epochs": 3, "random_state": 0}
 # Candidates are compared with PCA, or there is a single network.
@@ -413,6 +415,29 @@ WRONG_SPLITS = {
     "no labels": (StratifiedKFold(3), "cannot split 60 rows"),
     "too many": (KFold(61), "cannot split 60 rows"),
 }
+
+
+@pytest.mark.parametrize(
+    "validation",
+    [
+        GroupKFold(3),
+        GroupShuffleSplit(1, random_state=0),
+        LeaveOneGroupOut(),
+        PredefinedSplit(np.repeat([-1, 0], 30)),
+        ShuffleSplit(1, random_state=0),
+        TimeSeriesSplit(3),
+        [(np.arange(30), np.arange(30, 60))],
+    ],
+    ids=lambda validation: type(validation).__name__,
+)
+def test_skops_files_hold_splitters(validation, X):
+    skops = pytest.importorskip("skops.io")
+    model = Single(2, max_epochs=0, validation=validation)
+    groups = None if isinstance(validation, list) else np.repeat(np.arange(6), 10)
+    model.fit(X, groups=groups)
+    loaded = skops.loads(skops.dumps(model), trusted=TRUSTED_TYPES)
+    assert str(loaded.validation) == str(validation)
+    np.testing.assert_array_equal(loaded.transform(X), model.transform(X))
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import reprlib
 import warnings
 from dataclasses import dataclass, fields, replace
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -256,7 +256,7 @@ class BaseAutoencoder(
         X_val=None,
         X_target_val=None,
         sample_weight_val=None,
-    ):
+    ) -> Self:
         """Fit the autoencoder to `X`.
 
         Parameters
@@ -454,7 +454,7 @@ default=None
             vars(self).pop(name, None)
 
     @fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y=None, *, X_target=None, sample_weight=None):
+    def partial_fit(self, X, y=None, *, X_target=None, sample_weight=None) -> Self:
         """Train for one epoch on `X`, at a constant learning rate.
 
         The first call determines the network, the objective, the optimizer, the mean,
@@ -775,7 +775,7 @@ default=None
 
     # -- nested parameters ---------------------------------------------------------
 
-    def get_params(self, deep=True):
+    def get_params(self, deep=True) -> dict[str, Any]:
         """Get the parameters of this estimator.
 
         Parameters
@@ -797,7 +797,7 @@ default=None
                         params[f"penalties__{i}__{name}"] = value
         return params
 
-    def set_params(self, **params):
+    def set_params(self, **params) -> Self:
         """Set the parameters of this estimator.
 
         Parameters

@@ -6,7 +6,7 @@ from abc import ABCMeta, abstractmethod
 from dataclasses import dataclass, field, replace
 from numbers import Real
 from operator import call
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -499,7 +499,7 @@ class BaseSupervised(
             cloned.autoencoder = copy.deepcopy(self.autoencoder)
         return cloned
 
-    def set_params(self, **params):
+    def set_params(self, **params) -> Self:
         """Set the parameters of this estimator.
 
         Parameters

@@ -307,7 +307,7 @@ class ContractiveAutoencoder(BaseAutoencoder, NetworkParameters):
     def _regularizers(self) -> tuple[str, ...]:
         return "lambd", *super()._regularizers()
 
-    def jacobian_norm(self, X):
+    def jacobian_norm(self, X) -> np.ndarray:
         """Measure the sensitivity of the codes of each row to changes of the input.
 
         Parameters

@@ -4,7 +4,7 @@ import warnings
 from dataclasses import dataclass, field
 from functools import partial
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import OutlierMixin
@@ -245,7 +245,7 @@ class AutoencoderOutlierDetector(
         groups=None,
         X_val=None,
         sample_weight_val=None,
-    ):
+    ) -> Self:
         """Fit the detector to `X`.
 
         Parameters
@@ -433,7 +433,7 @@ class AutoencoderOutlierDetector(
 
     # -- scoring -------------------------------------------------------------------
 
-    def score_samples(self, X):
+    def score_samples(self, X) -> np.ndarray:
         """Compute the score of each row: the higher, the more usual.
 
         Parameters
@@ -450,7 +450,7 @@ class AutoencoderOutlierDetector(
         check_is_fitted(self)
         return self._score(self._validate(X, reset=False))
 
-    def decision_function(self, X):
+    def decision_function(self, X) -> np.ndarray:
         """Compute the score of each row relative to the threshold.
 
         Parameters
@@ -465,7 +465,7 @@ class AutoencoderOutlierDetector(
         """
         return self.score_samples(X) - self.offset_
 
-    def predict(self, X):
+    def predict(self, X) -> np.ndarray:
         """Predict whether each row is an outlier.
 
         Parameters
@@ -480,7 +480,7 @@ class AutoencoderOutlierDetector(
         """
         return np.where(self.decision_function(X) < 0, -1, 1)
 
-    def feature_errors(self, X):
+    def feature_errors(self, X) -> np.ndarray:
         """Compute the error of each feature, which shows why a row is an outlier.
 
         Parameters
@@ -503,7 +503,7 @@ class AutoencoderOutlierDetector(
             errors[where] = squares / self.feature_scale_**2
         return errors
 
-    def set_threshold(self, contamination=None, *, offset=None):
+    def set_threshold(self, contamination=None, *, offset=None) -> Self:
         """Change the threshold without a new fit.
 
         The parameter `contamination`, which the next fit uses, does not change.

@@ -1,7 +1,7 @@
 """Classifier and regressor on the codes of an autoencoder."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from scipy import sparse
@@ -273,7 +273,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
         X_val=None,
         y_val=None,
         sample_weight_val=None,
-    ):
+    ) -> Self:
         """Pretrain, train the head, and fine-tune.
 
         Parameters
@@ -446,7 +446,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
             return sides[:, None] * coef, sides * intercept
         return coef, intercept
 
-    def predict(self, X):
+    def predict(self, X) -> np.ndarray:
         """Predict the class of each row.
 
         Parameters
@@ -462,7 +462,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
         logits = self._outputs(X)
         return self.classes_[logits.argmax(axis=1)]
 
-    def predict_proba(self, X):
+    def predict_proba(self, X) -> np.ndarray:
         """Predict the probability of each class.
 
         Parameters
@@ -481,7 +481,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
         logits /= logits.sum(axis=1, keepdims=True)
         return logits
 
-    def decision_function(self, X):
+    def decision_function(self, X) -> np.ndarray:
         """Compute the logits of the classes.
 
         Parameters
@@ -500,7 +500,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
             return logits[:, 1] - logits[:, 0]
         return logits
 
-    def score(self, X, y, sample_weight=None):
+    def score(self, X, y, sample_weight=None) -> float:
         """Compute the accuracy on the rows that have a label.
 
         Parameters
@@ -742,7 +742,7 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
         X_val=None,
         y_val=None,
         sample_weight_val=None,
-    ):
+    ) -> Self:
         """Pretrain, train the head, and fine-tune.
 
         Parameters
@@ -830,7 +830,7 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
         head = Ridge(alpha=self.head_penalty).fit(codes, target, sample_weight=weight)
         return np.atleast_2d(head.coef_), np.atleast_1d(head.intercept_)
 
-    def predict(self, X):
+    def predict(self, X) -> np.ndarray:
         """Predict the target of each row.
 
         Parameters

@@ -130,7 +130,7 @@ class TrainedNetMixin(
 
     # -- codes -----------------------------------------------------------------------
 
-    def transform(self, X):
+    def transform(self, X) -> np.ndarray:
         """Encode `X`.
 
         Parameters
@@ -146,7 +146,7 @@ class TrainedNetMixin(
         X = self._validate_inference_data(X)
         return self._infer(X, _encode, self.n_components_)
 
-    def hidden_activations(self, X):
+    def hidden_activations(self, X) -> list[np.ndarray]:
         """Compute the activations of the hidden layers.
 
         Parameters

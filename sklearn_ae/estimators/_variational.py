@@ -329,7 +329,7 @@ class VariationalAutoencoder(BaseAutoencoder, Start, AnyNetwork, HiddenLayers):
     def _regularizers(self) -> tuple[str, ...]:
         return "beta", *super()._regularizers()
 
-    def sample(self, n_samples=1, random_state=None):
+    def sample(self, n_samples=1, random_state=None) -> np.ndarray:
         """Draw codes from the prior and decode them.
 
         Parameters
@@ -357,7 +357,7 @@ class VariationalAutoencoder(BaseAutoencoder, Start, AnyNetwork, HiddenLayers):
         codes = generator.standard_normal((n_samples, self.n_components_))
         return self.inverse_transform(codes)
 
-    def score_samples(self, X, n_importance_samples=None):
+    def score_samples(self, X, n_importance_samples=None) -> np.ndarray:
         """Compute a lower bound of the log-likelihood of each row.
 
         Parameters

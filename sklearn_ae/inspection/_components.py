@@ -1,5 +1,7 @@
 """Reconstruction error against the number of components."""
 
+from typing import Self
+
 import numpy as np
 from sklearn.base import clone
 from sklearn.decomposition import PCA
@@ -83,7 +85,7 @@ class ComponentsDisplay:
         n_jobs=None,
         ax=None,
         line_kw=None,
-    ):
+    ) -> Self:
         """Fit an estimator and PCA for several numbers of components.
 
         Parameters
@@ -164,7 +166,7 @@ class ComponentsDisplay:
             errors[name] = -scores
         return cls(n_components=n_components, errors=errors).plot(ax, line_kw=line_kw)
 
-    def plot(self, ax=None, *, line_kw=None):
+    def plot(self, ax=None, *, line_kw=None) -> Self:
         """Draw the curves.
 
         Parameters

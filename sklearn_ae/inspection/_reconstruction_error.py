@@ -1,5 +1,7 @@
 """Reconstruction errors of rows and features."""
 
+from typing import Self
+
 import numpy as np
 from sklearn.utils import check_consistent_length, column_or_1d
 
@@ -120,7 +122,7 @@ class ReconstructionErrorDisplay:
         ax=None,
         hist_kw=None,
         im_kw=None,
-    ):
+    ) -> Self:
         """Reconstruct rows and draw the errors.
 
         Parameters
@@ -210,7 +212,7 @@ class ReconstructionErrorDisplay:
         n_rows=20,
         hist_kw=None,
         im_kw=None,
-    ):
+    ) -> Self:
         """Draw the histogram or the heat map.
 
         Parameters

@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, Self
 
 from joblib import effective_n_jobs, parallel_config
 from sklearn.base import clone
@@ -108,11 +108,9 @@ class BatchedSearchMixin(DocLinkMixin):
         Names of features, if all of them are strings.
     """
 
-    _doc_link_template = DocLinkMixin._doc_link_template.replace(
-        "sklearn_ae.", "sklearn_ae.model_selection."
-    )
+    _doc_link_package = "sklearn_ae.model_selection"
 
-    def fit(self, X, y=None, **params):
+    def fit(self, X, y=None, **params) -> Self:
         """Run fit with all sets of parameters.
 
         Parameters
