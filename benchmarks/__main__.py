@@ -21,6 +21,7 @@ SCRIPTS = {
     "scale": False,
     "transform_throughput": False,
     "small_calls": False,
+    "serving": False,
     "import_time": False,
 }
 

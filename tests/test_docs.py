@@ -16,7 +16,14 @@ from sklearn.base import BaseEstimator
 from torch import nn
 
 import sklearn_ae
-from sklearn_ae import callbacks, inspection, model_selection, networks, objectives
+from sklearn_ae import (
+    callbacks,
+    inspection,
+    model_selection,
+    networks,
+    objectives,
+    onnx,
+)
 from sklearn_ae._doc_link import documentation_url
 from sklearn_ae.objectives import corruptions, losses, penalties
 
@@ -45,7 +52,7 @@ def public_modules(package):
 
 
 def public_names():
-    modules = callbacks, inspection, model_selection, networks, objectives
+    modules = callbacks, inspection, model_selection, networks, objectives, onnx
     for package in (sklearn_ae, *modules):
         for name in package.__all__:
             if callable(getattr(package, name)):

@@ -29,6 +29,7 @@ FLAGS = (
 )
 FRONT = "index.html"
 API = "generated/sklearn_ae.SparseAutoencoder.html"
+SERVING = "user_guide/serving.html"
 GALLERY = "auto_examples/index.html"
 EXAMPLE = (
     "auto_examples/01_dimensionality_reduction/plot_digits_pca_vs_autoencoder.html"
@@ -142,6 +143,10 @@ def test_test_finds_errors(browser, address):
         ("missing values", "user_guide/missing_values.html"),
         ("categories", "user_guide/mixed_tables.html"),
         ("install", "install.html"),
+        ("onnx", SERVING),
+        ("export", SERVING),
+        ("validation", "user_guide/training.html"),
+        ("EarlyStopping", "user_guide/training.html"),
     ],
 )
 def test_search_finds(browser, address, words, page):

@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
 
 from sklearn_ae._sklearn_compat import Interval, StrOptions
 from sklearn_ae.estimators._base import BaseAutoencoder
@@ -397,18 +398,23 @@ class VariationalAutoencoder(BaseAutoencoder, Start, AnyNetwork, HiddenLayers):
             )
         X = self._validate_inference_data(X)
         self._check_comparable(X)
-        n_components, seed = self.n_components_, self._recipe.settings.seed
         if n_importance_samples is None:
-            n_draws = max(N_DRAWS, 2 * n_components)
-            draws = balanced(normal_draws(n_draws, n_components, seed))
-            bound = evidence_lower_bound
+            draws, bound = self._balanced_draws(), evidence_lower_bound
         else:
-            draws = normal_draws(int(n_importance_samples), n_components, seed)
+            seed = self._recipe.settings.seed
+            n_draws = int(n_importance_samples)
+            draws = normal_draws(n_draws, self.n_components_, seed)
             bound = importance_weighted_bound
         apply = partial(
             _bound, bound, draws, self.net_.criterion_.negative_log_likelihood
         )
         return self._infer(X, apply, None, doubles=True)
+
+    def _balanced_draws(self) -> Tensor:
+        """The draws of the evidence lower bound."""
+        n_draws = max(N_DRAWS, 2 * self.n_components_)
+        seed = self._recipe.settings.seed
+        return balanced(normal_draws(n_draws, self.n_components_, seed))
 
 
 def _bound(bound, draws, negative_log_likelihood, module, x):
