@@ -27,6 +27,7 @@ from sklearn_ae.estimators._features import Features
 from sklearn_ae.estimators._parameters import MergedConstraints, NestedParameters
 from sklearn_ae.estimators._trained_net import TrainedNetMixin
 from sklearn_ae.estimators._validation import (
+    check_needs_X_val,
     check_one_validation,
     chosen_splits,
     validate_table,
@@ -278,13 +279,8 @@ class BaseSupervised(
 
     def _fit(self, X, y, sample_weight, *, groups, X_val, y_val, sample_weight_val):
         with default_modes(), self._unchanged_on_error():
-            check_one_validation(
-                self.validation,
-                X_val,
-                groups,
-                y_val=y_val,
-                sample_weight_val=sample_weight_val,
-            )
+            check_one_validation(self.validation, X_val, groups)
+            check_needs_X_val(X_val, y_val=y_val, sample_weight_val=sample_weight_val)
             X, y = as_array(X), as_array(y)
             table, y = validate_table(self, X, y, **self._y_checks)
             weight, rows = validate_weight(sample_weight, table, min_rows=2)

@@ -44,6 +44,7 @@ from sklearn_ae.estimators._unseen_errors import (
 )
 from sklearn_ae.estimators._validation import (
     check_groups,
+    check_needs_X_val,
     check_sum_of_weights,
     validate_table,
     validate_table_like,
@@ -413,11 +414,8 @@ class AutoencoderOutlierDetector(
 
     def _check_validation(self, X_val, sample_weight_val) -> dict[str, Any]:
         """The validation data as arguments of the autoencoder's `fit`."""
+        check_needs_X_val(X_val, sample_weight_val=sample_weight_val)
         if X_val is None:
-            if sample_weight_val is not None:
-                raise ValueError(
-                    "sample_weight_val needs X_val, the rows that it belongs to."
-                )
             return {}
         prototype = self._prototype()
         if not has_fit_parameter(prototype, "X_val"):

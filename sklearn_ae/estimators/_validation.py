@@ -135,12 +135,11 @@ def with_validation(
     sample_weight_val: Any,
 ) -> TrainingData:
     """The data with the validation data or the splits that the user has chosen."""
-    check_one_validation(
-        estimator.validation, X_val, groups, sample_weight_val=sample_weight_val
+    check_one_validation(estimator.validation, X_val, groups)
+    check_needs_X_val(
+        X_val, X_target_val=X_target_val, sample_weight_val=sample_weight_val
     )
     if X_val is None:
-        if X_target_val is not None:
-            raise ValueError("X_target_val needs X_val, the rows that it belongs to.")
         splits = chosen_splits(estimator.validation, data.X, data.rows, groups=groups)
         return replace(data, splits=splits)
     X = validate_table_like(estimator, X_val, "X_val")
@@ -167,21 +166,25 @@ def with_validation(
     return replace(data, unseen=unseen)
 
 
-def check_one_validation(validation: Any, X_val: Any, groups: Any, **of_X_val) -> None:
+def check_one_validation(validation: Any, X_val: Any, groups: Any) -> None:
     """Raise a ValueError unless validation rows are chosen in one way only."""
     if X_val is not None and not (isinstance(validation, str) and validation == "auto"):
         raise ValueError(
             f"X_val is given, and validation={reprlib.repr(validation)}: all rows of X "
             "are trained on, so that validation must be 'auto'."
         )
-    for name, value in of_X_val.items():
-        if value is not None and X_val is None:
-            raise ValueError(f"{name} needs X_val, the rows that it belongs to.")
     if groups is not None and not is_splitter(validation):
         raise ValueError(
             f"groups are given, but validation={reprlib.repr(validation)} does not use "
             "them; set it to a splitter such as GroupKFold(5) or GroupShuffleSplit(1)."
         )
+
+
+def check_needs_X_val(X_val: Any, **given: Any) -> None:
+    """Raise a ValueError if targets or weights are given without their rows."""
+    for name, value in given.items():
+        if value is not None and X_val is None:
+            raise ValueError(f"{name} needs X_val, the rows that it belongs to.")
 
 
 def is_splitter(validation: Any) -> bool:
