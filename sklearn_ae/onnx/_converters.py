@@ -59,6 +59,7 @@ def _parse(scope: Any, model: Any, inputs: list, custom_parsers: Any = None) -> 
 def _parse_frozen(
     scope: Any, model: Any, inputs: list, custom_parsers: Any = None
 ) -> list:
+    # There is no public function for an estimator inside of another.
     from skl2onnx._parse import _parse_sklearn
 
     return _parse_sklearn(scope, model.estimator, inputs, custom_parsers)
@@ -132,7 +133,6 @@ def _labels(model: AutoencoderClassifier) -> np.ndarray:
 def _convert(scope: Any, operator: Any, container: Any) -> None:
     """The converter of all estimators."""
     from onnx import compose, numpy_helper
-    from skl2onnx.common._apply_operation import apply_cast, apply_concat
 
     model, names, dtype = operator.raw_operator, _names(operator), _dtype(operator)
     exported = as_graph(
@@ -150,8 +150,8 @@ def _convert(scope: Any, operator: Any, container: Any) -> None:
     columns = []
     for variable in operator.inputs:
         columns.append(scope.get_unique_variable_name("columns"))
-        apply_cast(scope, variable.full_name, columns[-1], container, to=proto)
-    apply_concat(scope, columns, graph.input[0].name, container, axis=1)
+        _add(scope, container, "Cast", variable.full_name, columns[-1], to=proto)
+    _add(scope, container, "Concat", columns, graph.input[0].name, axis=1)
 
     hide_absent_inputs(graph)
     container.nodes.extend(graph.node)
@@ -169,5 +169,12 @@ def _convert(scope: Any, operator: Any, container: Any) -> None:
             inputs, op_type = [classes, output.name], "Gather"
         else:
             inputs, op_type = [output.name], "Identity"
-        unique = scope.get_unique_operator_name(op_type)
-        container.add_node(op_type, inputs, variable.full_name, name=unique)
+        _add(scope, container, op_type, inputs, variable.full_name)
+
+
+def _add(
+    scope: Any, container: Any, op_type: str, inputs: Any, output: str, **params: Any
+) -> None:
+    """Add a node with a name of its own."""
+    name = scope.get_unique_operator_name(op_type)
+    container.add_node(op_type, inputs, output, name=name, **params)
