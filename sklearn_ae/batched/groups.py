@@ -86,6 +86,8 @@ def train_all(
     outcomes : list of TimedOutcome
         In the order of the trainings.
     """
+    if any(training.recorder.is_ordered for training in trainings):
+        n_threads = 1
     groups = grouped(trainings, n_threads)
     if verbose:
         _report(groups)
@@ -250,6 +252,8 @@ def what_must_agree(training: Training) -> dict[str, Any]:
         "batch_size": net.batch_size,
         "weights, targets": (train.weight is None, train.target is None),
         "device": net.device,
+        # A file belongs to one fit.
+        "recorder": training.recorder,
     }
 
 

@@ -30,6 +30,7 @@ from sklearn_ae.networks.headed import HeadedNetwork
 from sklearn_ae.objectives.losses import Loss
 from sklearn_ae.objectives.objective import Objective
 from sklearn_ae.objectives.terms import L2Penalty
+from sklearn_ae.persistence.checkpoint import resumable
 from sklearn_ae.training.loop import Training, TrainingResult, train
 from sklearn_ae.training.net import AutoencoderNet
 from sklearn_ae.training.settings import (
@@ -248,11 +249,16 @@ class BaseSupervised(
     # -- fitting -------------------------------------------------------------------
 
     def _fit(self, X, y, sample_weight):
-        with default_modes(), self._unchanged_on_error():
+        with (
+            default_modes(),
+            self._unchanged_on_error(),
+            resumable(self) as session,
+        ):
             X, y = as_array(X), as_array(y)
             table, y = validate_table(self, X, y, **self._y_checks)
             weight, rows = validate_weight(sample_weight, table, min_rows=2)
             labelled = self._labelled(table, y, weight, rows)
+            session.begin(X=table, y=y, sample_weight=weight)
             settings = self._resolve_training(len(labelled.rows))
             self.autoencoder_ = self._pretrained(X, sample_weight, labelled, settings)
             if not _is_fitted(self.autoencoder):
@@ -266,6 +272,7 @@ class BaseSupervised(
             self._set_trained(net, result)
         if result.interrupt is not None:
             raise result.interrupt
+        session.complete()
         return self
 
     def _pretrained(

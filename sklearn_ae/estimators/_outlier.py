@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import OutlierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils import check_random_state, get_tags
+from sklearn.utils import get_tags
 from sklearn.utils.validation import (
     check_is_fitted,
     has_fit_parameter,
@@ -41,6 +41,9 @@ from sklearn_ae.estimators._unseen_errors import (
 )
 from sklearn_ae.estimators._validation import check_sum_of_weights, validate_table
 from sklearn_ae.objectives.losses import Huber
+from sklearn_ae.persistence.checkpoint import Session, resumable
+from sklearn_ae.training.seeding import drawn_seed
+from sklearn_ae.training.settings import CHECKPOINT_CONSTRAINT
 
 # With one row held out, two are left to fit to.
 _MIN_ROWS = 3
@@ -105,6 +108,13 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
     random_state : int, RandomState instance or None, default=None
         Controls the splits and, if its own ``random_state`` is None, the autoencoder.
         Pass an int for reproducible results. Global generators do not change.
+
+    checkpoint : path, Checkpoint or None, default=None
+        File in which `fit` saves its state once a minute. After a crash or an
+        interrupt, the same `fit` on the same data goes on from there and ends with
+        exactly the same result; the file is then removed. A file of other data,
+        parameters or versions is an error. Set it here, not for the autoencoder. See
+        `sklearn_ae.persistence.Checkpoint` for other intervals, and for searches.
 
     Attributes
     ----------
@@ -202,6 +212,7 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
     trimming: float = 0.25
     cv: Any = 5
     random_state: Any = None
+    checkpoint: Any = None
 
     _parameter_constraints: ClassVar[dict] = {
         "autoencoder": [HasMethods(["fit", "transform", "inverse_transform"]), None],
@@ -217,6 +228,7 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
             tuple,
         ],
         "random_state": ["random_state"],
+        "checkpoint": CHECKPOINT_CONSTRAINT,
     }
 
     # -- fitting -------------------------------------------------------------------
@@ -260,14 +272,16 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
         """
         before = dict(vars(self))
         try:
-            self._fit(X, sample_weight)
+            with resumable(self) as session:
+                self._fit(X, sample_weight, session)
         except BaseException:
             vars(self).clear()
             vars(self).update(before)
             raise
+        session.complete()
         return self
 
-    def _fit(self, X, sample_weight) -> None:
+    def _fit(self, X, sample_weight, session: Session) -> None:
         if isinstance(self.autoencoder, type):
             name = self.autoencoder.__name__
             raise ValueError(
@@ -276,9 +290,11 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
             )
         X = self._validate(X, reset=True)
         weight = self._check_weight(sample_weight, X)
-        rng = self.random_state
-        # Not numpy's global generator, which must not change.
-        rng = check_random_state(np.random.RandomState() if rng is None else rng)
+        session.begin(X=X, sample_weight=weight)
+        seed = self.random_state
+        if not isinstance(seed, Integral):
+            seed = drawn_seed(seed)
+        rng = np.random.RandomState(seed)
         present = np.ones(X.shape[0]) if weight is None else weight
         keep = present > 0
         features = Features.of(X, np.flatnonzero(keep))

@@ -1,1 +1,5 @@
-"""Fitted estimators as plain values: how a net is made, and what it has learned."""
+"""Fitted estimators as plain values, and fits that go on after a crash."""
+
+from sklearn_ae.training.recording import Checkpoint
+
+__all__ = ["Checkpoint"]
