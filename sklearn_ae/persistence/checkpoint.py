@@ -240,11 +240,19 @@ class _FileRecord(Record):
             self.outcomes = [_outcome(one) for one in found["outcomes"]]
             self.stack = found["stack"]
         if kinds != self._kinds:
+            old, new = next(
+                (
+                    pair
+                    for pair in zip(kinds, self._kinds, strict=False)
+                    if len({*pair}) > 1
+                ),
+                (f"{len(kinds)} at once", f"{len(self._kinds)} at once"),
+            )
             raise ValueError(
-                f"The checkpoint has trainings of the kinds {kinds}, where this fit "
-                f"has {self._kinds}: it does not do the same again. Something that it "
-                "uses, such as a function or a class of yours, has changed or is "
-                "random."
+                f"The fit does not repeat itself: training {position} of the "
+                f"checkpoint has {old}, and now {new}. Something beyond its parameters "
+                "and data has changed, such as a function or class of yours, the "
+                "device, or a splitter without a random_state."
             )
         self.has_ended = None not in self.outcomes
         if self.has_ended:
@@ -282,16 +290,15 @@ class _FileRecord(Record):
         }
 
 
-def _kind(training: Training) -> list[Any]:
-    """By what trainings are told apart: numbers of rows and epochs, size, device."""
+def _kind(training: Training) -> str:
+    """By what trainings are told apart, beyond parameters and data of the fit."""
     net, valid = training.net, training.valid
-    return [
-        len(training.train),
-        None if valid is None else len(valid),
-        training.n_epochs,
-        sum(parameter.numel() for parameter in net.module_.parameters()),
-        str(net.device),
-    ]
+    n_parameters = sum(parameter.numel() for parameter in net.module_.parameters())
+    rows = [training.train.rows, None if valid is None else valid.rows]
+    return (
+        f"{n_parameters} weights on {net.device}, {training.n_epochs} epochs, "
+        f"{len(training.train)} rows ({digest(rows)[:8]})"
+    )
 
 
 def _plain(outcome: Outcome | None) -> Any:

@@ -1,4 +1,4 @@
-"""Nested plain values and arrays in one file: an archive of NumPy's, without pickles."""
+"""Nested plain values and arrays in one file: an archive of NumPy, without pickles."""
 
 import json
 import os
@@ -135,9 +135,7 @@ def _decode(structure: Any, arrays: list[np.ndarray]) -> Any:
         return structure
     ((kind, content),) = structure.items()
     if kind == "dict":
-        return {
-            _decode(key, arrays): _decode(item, arrays) for key, item in content
-        }
+        return {_decode(key, arrays): _decode(item, arrays) for key, item in content}
     if kind in ("list", "tuple"):
         items = [_decode(one, arrays) for one in content]
         return items if kind == "list" else tuple(items)

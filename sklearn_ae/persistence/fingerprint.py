@@ -132,7 +132,7 @@ def describe(value: Any) -> str:
     if len(text) <= _LONGEST:
         return text
     rest = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
-    return f"{text[: _LONGEST - 20]}... ({rest})"
+    return f"{text[: _LONGEST - 30]}... ({rest})"
 
 
 def _text(value: Any, holders: tuple[Any, ...]) -> str:

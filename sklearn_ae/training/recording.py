@@ -143,12 +143,13 @@ class Recorder:
         return drawn
 
 
-_recorder: ContextVar[Recorder] = ContextVar("recorder", default=Recorder())
+_NO_RECORDER = Recorder()
+_recorder: ContextVar[Recorder] = ContextVar("recorder")
 
 
 def current_recorder() -> Recorder:
     """The recorder of the present fit."""
-    return _recorder.get()
+    return _recorder.get(_NO_RECORDER)
 
 
 @contextmanager
