@@ -262,12 +262,11 @@ default=None
                 self, X, X_target, sample_weight, reset=not continues
             )
             warn_of_target_as_y(self, X, y, X_target, stacklevel=3)
-            session.begin(
-                X=data.X,
-                X_target=data.target,
-                sample_weight=(data.weight, data.rows),
-                network_of_warm_start=dump_state(self.net_) if continues else None,
-            )
+            used = {"X": data.X, "X_target": data.target}
+            used["sample_weight"] = (data.weight, data.rows)
+            if continues and self.checkpoint is not None:
+                used["the network of the warm start"] = dump_state(self.net_)
+            session.begin(used)
             parts = self._resolve(data, continues, len(data.rows))
             net = self._continue(parts, data) if continues else self._build(parts, data)
             if parts.is_conditioned and not continues:

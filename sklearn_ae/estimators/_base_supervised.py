@@ -258,7 +258,7 @@ class BaseSupervised(
             table, y = validate_table(self, X, y, **self._y_checks)
             weight, rows = validate_weight(sample_weight, table, min_rows=2)
             labelled = self._labelled(table, y, weight, rows)
-            session.begin(X=table, y=y, sample_weight=weight)
+            session.begin({"X": table, "y": y, "sample_weight": weight})
             settings = self._resolve_training(len(labelled.rows))
             self.autoencoder_ = self._pretrained(X, sample_weight, labelled, settings)
             if not _is_fitted(self.autoencoder):

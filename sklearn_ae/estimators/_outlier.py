@@ -290,7 +290,7 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
             )
         X = self._validate(X, reset=True)
         weight = self._check_weight(sample_weight, X)
-        session.begin(X=X, sample_weight=weight)
+        session.begin({"X": X, "sample_weight": weight})
         seed = self.random_state
         if not isinstance(seed, Integral):
             seed = drawn_seed(seed)

@@ -42,12 +42,12 @@ class Session:
         self._estimator, self._contexts = estimator, contexts
         self._recorder: FileRecorder | None = None
 
-    def begin(self, **data: Any) -> None:
+    def begin(self, data: dict[str, Any]) -> None:
         """Record all trainings from now on, and look for those of an earlier run.
 
         Parameters
         ----------
-        **data : arrays, sparse matrices or nested plain values
+        data : dict of str to arrays, sparse matrices or nested plain values
             Whatever the result depends on besides the parameters, by its name.
         """
         given = self._estimator.checkpoint
@@ -132,7 +132,7 @@ class FileRecorder(Recorder):
 
     def _try_to_write(self) -> None:
         """Rather an error now than after hours."""
-        probe = self._path.with_name(f"{self._path.name}.0.unfinished")
+        probe = files.unfinished(self._path)
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             probe.touch()
@@ -147,6 +147,8 @@ class FileRecorder(Recorder):
         """Around the use of what was read, any error of which is the file's."""
         try:
             yield
+        except MemoryError:
+            raise
         except Exception as error:
             raise ValueError(
                 f"checkpoint={str(self._path)!r} is damaged, or no checkpoint of "
@@ -166,12 +168,15 @@ class FileRecorder(Recorder):
         position, self._n_begun = self._n_begun, self._n_begun + 1
         return _FileRecord(self, position, trainings, self._records.get(position))
 
-    def epoch_ended(self, position: int, state: Callable[[], dict[str, Any]]) -> None:
+    def epoch_ended(
+        self, position: int, state: Callable[[], dict[str, Any]], *, is_stack: bool
+    ) -> None:
         """Save the state of trainings if it is time for that."""
         self._note_epoch()
         is_due = self._is_due()
-        # Once in any case, so that what cannot be saved is an error at the start.
-        if is_due or position not in self._records:
+        # Once in any case, so that what cannot be saved is an error at the start. Only
+        # networks whose parts are known are stacked.
+        if is_due or not (is_stack or position in self._records):
             self._records[position] = Encoded.of(state())
         if is_due:
             self._save()
@@ -213,9 +218,10 @@ class FileRecorder(Recorder):
     def complete(self) -> None:
         """Keep or remove the file of a fit that has finished."""
         if not self._options.keep:
-            files.remove(self._path)
+            self._path.unlink(missing_ok=True)
         elif self._has_news:
             self._save()
+        files.remove_unfinished(self._path)
 
 
 class _FileRecord(Record):
@@ -240,19 +246,13 @@ class _FileRecord(Record):
             self.outcomes = [_outcome(one) for one in found["outcomes"]]
             self.stack = found["stack"]
         if kinds != self._kinds:
-            old, new = next(
-                (
-                    pair
-                    for pair in zip(kinds, self._kinds, strict=False)
-                    if len({*pair}) > 1
-                ),
-                (f"{len(kinds)} at once", f"{len(self._kinds)} at once"),
-            )
+            old, new = (", ".join(dict.fromkeys(one)) for one in (kinds, self._kinds))
             raise ValueError(
                 f"The fit does not repeat itself: training {position} of the "
-                f"checkpoint has {old}, and now {new}. Something beyond its parameters "
-                "and data has changed, such as a function or class of yours, the "
-                "device, or a splitter without a random_state."
+                f"checkpoint has {len(kinds)} networks with {old}; now it has "
+                f"{len(self._kinds)} with {new}. Something beyond its parameters and "
+                "data has changed, such as a function or class of yours, the device, "
+                "or a splitter without a random_state."
             )
         self.has_ended = None not in self.outcomes
         if self.has_ended:
@@ -272,7 +272,9 @@ class _FileRecord(Record):
         stack: Callable[[], Any] = lambda: None,
     ) -> None:
         self._recorder.epoch_ended(
-            self._position, lambda: self._state(outcomes, stack())
+            self._position,
+            lambda: self._state(outcomes, stack()),
+            is_stack=len(self._trainings) > 1,
         )
 
     def end(self, outcomes: Sequence[Outcome | None]) -> None:

@@ -2,7 +2,9 @@
 
 import json
 import os
+import threading
 from contextlib import suppress
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +30,15 @@ def write(path: Path, value: Any) -> None:
     text = json.dumps({name: one.structure for name, one in value.items()})
     arrays[_TEXT] = np.frombuffer(text.encode(), np.uint8)
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}.unfinished")
+    beside = unfinished(path)
     try:
-        with unfinished.open("wb") as file:
+        with beside.open("wb") as file:
             np.savez(file, **arrays)
             file.flush()
             os.fsync(file.fileno())
-        unfinished.replace(path)
+        beside.replace(path)
     finally:
-        unfinished.unlink(missing_ok=True)
+        beside.unlink(missing_ok=True)
     _sync_folder(path.parent)
 
 
@@ -64,15 +66,16 @@ def read(path: Path) -> "dict[str, Encoded]":
     return found
 
 
-def remove(path: Path) -> None:
-    """Remove the file, and what a killed process has left beside it."""
-    path.unlink(missing_ok=True)
-    for left in path.parent.glob(f"{_escaped(path.name)}.*.unfinished"):
+def unfinished(path: Path) -> Path:
+    """Where this thread writes before the file gets its name."""
+    own = f"{os.getpid()}-{threading.get_ident()}"
+    return path.with_name(f"{path.name}.{own}.unfinished")
+
+
+def remove_unfinished(path: Path) -> None:
+    """Remove what killed processes have left beside a file."""
+    for left in path.parent.glob(f"{escape(path.name)}.*.unfinished"):
         left.unlink(missing_ok=True)
-
-
-def _escaped(name: str) -> str:
-    return "".join(f"[{c}]" if c in "*?[" else c for c in name)
 
 
 class Encoded:

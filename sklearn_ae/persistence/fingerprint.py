@@ -88,7 +88,7 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
         ]
     names = [*new["data"], *(old["data"].keys() - new["data"].keys())]
     changed = [n for n in names if old["data"].get(n) != new["data"].get(n)]
-    return [*found, f"{' and '.join(changed)} differ"] if changed else found
+    return [*found, f"the data differ: {', '.join(changed)}"] if changed else found
 
 
 def digest(value: Any) -> str:
