@@ -11,14 +11,16 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from numbers import Integral, Real
 from os import PathLike
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from sklearn.base import BaseEstimator
 
 from sklearn_ae._sklearn_compat import Interval, validate_params
 
-if TYPE_CHECKING:
-    from sklearn_ae.training.loop import Outcome, Training
+# Trainings and their outcomes are those of `sklearn_ae.training.loop`, which imports
+# this module.
+Training = Any
+Outcome = Any
 
 
 @dataclass(eq=False, repr=False)
@@ -102,7 +104,7 @@ class Record:
         What was saved of the stack, if the trainings were one and had not all ended.
     """
 
-    outcomes: Sequence["Outcome | None"] = ()
+    outcomes: Sequence[Outcome | None] = ()
     has_ended: bool = False
     stack: Any = None
 
@@ -111,7 +113,7 @@ class Record:
 
     def save(
         self,
-        outcomes: Sequence["Outcome | None"] = (None,),
+        outcomes: Sequence[Outcome | None] = (None,),
         stack: Callable[[], Any] = lambda: None,
     ) -> None:
         """Record the state after an epoch, if it is time for that.
@@ -124,7 +126,7 @@ class Record:
             Returns the state of what the trainings share, if they are stacked.
         """
 
-    def end(self, outcomes: Sequence["Outcome | None"]) -> None:
+    def end(self, outcomes: Sequence[Outcome | None]) -> None:
         """Record the outcomes."""
 
 
@@ -134,7 +136,7 @@ class Recorder:
     # If so, trainings must come in the same order each time.
     is_ordered: ClassVar[bool] = False
 
-    def begin(self, trainings: Sequence["Training"]) -> Record:
+    def begin(self, trainings: Sequence[Training]) -> Record:
         """Begin trainings that are done at once; those of an earlier run are found."""
         return Record()
 
