@@ -24,8 +24,7 @@ peer is at its usual number of epochs.
 - ``skorch``: `NeuralNet` with its default optimizer (SGD at 0.01), loader (batches of
   128 without shuffling), validation split (a fifth) and 10 epochs. We set the network
   and the loss (`torch.nn.MSELoss`), which have no defaults, and `verbose=0`. The
-  network has the widths and the activation of the Autoencoder's,
-  features-256-code-256-features with SiLU, and torch's random weights.
+  network is features-256-code-256-features with SiLU and torch's random weights.
 - ``Adam loop``: the same network in a hand-written loop: fused Adam at torch's default
   learning rate of 0.001, batches of 128, all rows, 200 epochs on the small tables and
   50 on MNIST.

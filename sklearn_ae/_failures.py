@@ -4,7 +4,11 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import torch
 from torch import nn
+
+# Errors of the machine, which keep their type wherever they are raised.
+OUT_OF_MEMORY = (MemoryError, torch.OutOfMemoryError)
 
 
 @contextmanager
@@ -15,6 +19,8 @@ def network_failures_named() -> Iterator[None]:
     """
     try:
         yield
+    except OUT_OF_MEMORY:
+        raise
     except Exception as error:
         cls = _failed_network(error)
         if cls is None:

@@ -5,6 +5,7 @@ import gc
 import os
 import pickle
 import pickletools
+import sys
 import threading
 import tracemalloc
 import warnings
@@ -677,6 +678,12 @@ def test_pickles_of_version_0_1_say_what_to_do(module, name, protocol):
     assert [op.name for op, _, _ in pickletools.genops(saved)][-1] == "STOP"
     with pytest.raises(pickle.UnpicklingError, match=rf"{name}.*0\.1.*fit it again"):
         pickle.loads(saved)
+
+
+def test_modules_of_version_0_1_do_not_disturb_searches_for_functions():
+    """pickle looks for a function without ``__module__`` in all modules."""
+    for module in ESTIMATORS_OF_0_1:
+        assert not hasattr(sys.modules[f"sklearn_ae.{module}"], "some_function")
 
 
 # -- warm start and partial fit --------------------------------------------------------

@@ -329,6 +329,20 @@ def test_failing_network_is_named(monkeypatch, where, error):
     assert torch.is_grad_enabled()
 
 
+@pytest.mark.parametrize("error", [MemoryError, torch.OutOfMemoryError])
+def test_memory_that_runs_out_is_no_fault_of_the_network(monkeypatch, error):
+    monkeypatch.setattr(Failing, "where", "encode")
+    monkeypatch.setattr(Failing, "error", error)
+    model = Autoencoder(2, network=Failing, **CHEAP)
+    with pytest.raises(error):
+        model.fit(X)
+    monkeypatch.setattr(Failing, "where", None)
+    model.fit(X)
+    monkeypatch.setattr(Failing, "where", "encode")
+    with pytest.raises(error):
+        model.transform(X)
+
+
 class FailingWithoutSelf(Failing):
     def encode(this, x):
         raise KeyError("my message")

@@ -11,6 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_ae._ambient import default_modes
 from sklearn_ae._doc_link import DocLinkMixin
+from sklearn_ae._failures import OUT_OF_MEMORY
 from sklearn_ae._sklearn_compat import fit_context, validate_params
 from sklearn_ae._units import Affine
 from sklearn_ae.data.codes import (
@@ -517,6 +518,8 @@ default=None
                 needs_unit_interval=self._recipe.loss.needs_unit_interval,
             )
             self._check_codes(codes.cpu().numpy())
+        except OUT_OF_MEMORY:
+            raise
         except Exception as error:
             kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
             raise ValueError(
@@ -659,6 +662,20 @@ default=None
         scale = self.net_.units_.code_scale
         self.explained_variance_ = np.diag(moments.covariance) * scale**2
         self._describe_codes(moments.mean * scale, self.explained_variance_)
+
+    def _needed_in_files(self):
+        scalars = ["scale_", "_feature_scale", "_n_outputs", "_target_rms"]
+        return super()._needed_in_files() + scalars
+
+    def _arrays_in_files(self):
+        yield from super()._arrays_in_files()
+        n_features, n_components = self.n_features_in_, self.n_components_
+        yield "mean_", self.mean_, (n_features,)
+        yield "_feature_mean", self._feature_mean, (n_features,)
+        yield "explained_variance_", self.explained_variance_, (n_components,)
+        _, mean, covariance, _ = self._code_moments
+        yield "_code_moments[1]", mean, (n_components,)
+        yield "_code_moments[2]", covariance, (n_components, n_components)
 
     # -- nested parameters ---------------------------------------------------------
 

@@ -42,6 +42,7 @@ from sklearn_ae.estimators._unseen_errors import (
 from sklearn_ae.estimators._validation import check_sum_of_weights, validate_table
 from sklearn_ae.objectives.losses import Huber
 from sklearn_ae.persistence.checkpoint import Session, resumable
+from sklearn_ae.persistence.checks import check_shape, loading, versions
 from sklearn_ae.training.seeding import drawn_seed
 from sklearn_ae.training.settings import CHECKPOINT_CONSTRAINT
 
@@ -509,6 +510,35 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
         return float(
             weighted_quantile(self.training_scores_, contamination, self._weight)
         )
+
+    # -- pickles -------------------------------------------------------------------
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__().copy()
+        return state | versions() if "offset_" in state else state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        with loading(self, state) as (state, has_versions):
+            super().__setstate__(state)
+            if not has_versions:
+                return
+            n_features, n_rows = (self.n_features_in_,), np.shape(self._weight)[:1]
+            for name, shape in {
+                "feature_scale_": n_features,
+                "_constant": n_features,
+                "_weight": n_rows,
+                "support_": n_rows,
+                "held_out_scores_": n_rows,
+                "training_scores_": n_rows,
+            }.items():
+                check_shape(name, getattr(self, name), shape)
+            if not isinstance(self.offset_, Real):
+                raise ValueError(f"offset_ is {self.offset_!r}, not a number")
+            width = getattr(self.autoencoder_, "n_features_in_", self.n_features_in_)
+            if width != self.n_features_in_:
+                raise ValueError(f"autoencoder_ was fitted to {width} features")
+
+    # -- conventions ---------------------------------------------------------------
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -378,6 +378,12 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
     def _n_outputs(self):
         return len(self.classes_)
 
+    def _arrays_in_files(self):
+        shape, width = np.shape(self.classes_), self._recipe.module_params["n_outputs"]
+        if shape != (width,):
+            raise ValueError(f"classes_ has shape {shape}, not ({width},)")
+        return super()._arrays_in_files()
+
     def _fit_head(self, codes, labelled: Labelled, rows, weight):
         C = 1 / self.head_penalty if self.head_penalty > 0 else np.inf
         head = LogisticRegression(C=C, max_iter=1000)

@@ -1,9 +1,7 @@
 """Estimators that hold a trained net: fitted attributes, codes, errors, pickles."""
 
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -18,8 +16,9 @@ from sklearn_ae.data.inference import module_outputs
 from sklearn_ae.estimators._validation import validate_table
 from sklearn_ae.networks.contract import offers
 from sklearn_ae.objectives.objective import MEMORY
+from sklearn_ae.persistence.checks import check_shape, loading, versions
 from sklearn_ae.persistence.recipe import Recipe
-from sklearn_ae.persistence.state import dump_state, load_state
+from sklearn_ae.persistence.state import check_state, dump_state, load_state
 from sklearn_ae.training.hardware import is_available
 from sklearn_ae.training.loop import TrainingResult
 from sklearn_ae.training.net import AutoencoderNet
@@ -37,7 +36,8 @@ def _hidden(module, x):
 class TrainedNetMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     """An estimator with a `net_`, built from `_recipe`, and its module as `module_`.
 
-    It needs `device_`, `n_components_` and the training parameters as well.
+    It needs `device_`, `n_components_`, `_n_outputs` and the training parameters as
+    well.
     """
 
     @contextmanager
@@ -214,44 +214,44 @@ class TrainedNetMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         if net is not None:
             state["_recipe"] = self._recipe.to_plain()
             state["_net_state"] = dump_state(net)
-            state["_sklearn_ae_version"] = _package_version()
+            state |= versions()
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        state = state.copy()
-        net_state = state.pop("_net_state", None)
-        version = state.pop("_sklearn_ae_version", None)
-        super().__setstate__(state)
-        if net_state is None and "_recipe" not in state:
-            return
-        if version != _package_version():
-            warnings.warn(
-                f"This {type(self).__name__} was saved by sklearn_ae {version} and is "
-                f"loaded by {_package_version()}: results may differ.",
-                UserWarning,
-                stacklevel=2,
-            )
-        try:
-            for name in ("n_components_", "n_features_in_", "device_"):
+        with loading(self, state) as (state, has_versions):
+            net_state = state.pop("_net_state", None)
+            super().__setstate__(state)
+            if not has_versions and net_state is None and "_recipe" not in state:
+                return
+            if net_state is None:
+                raise ValueError("it has no _net_state")
+            for name in self._needed_in_files():
                 getattr(self, name)
             if not is_available(self.device_):
                 self.device_ = "cpu"
             self._recipe = Recipe.from_plain(self._recipe)
+            for name, array, shape in self._arrays_in_files():
+                check_shape(name, array, shape)
             with default_modes():
                 net = self._make_net()
+                check_state(net, net_state)
                 load_state(net, net_state)
-        except Exception as error:
-            raise UnpicklingError(
-                f"This {type(self).__name__} was saved by sklearn_ae {version} in a "
-                f"form that {_package_version()} cannot load "
-                f"({type(error).__name__}: {error}). Load it with the version that "
-                "saved it, or fit it again."
-            ) from error
-        self.net_ = net
+            self.net_ = net
 
+    def _needed_in_files(self) -> list[str]:
+        """Fitted attributes without which nothing works."""
+        return ["device_", "n_components_", "n_features_in_", "n_iter_"]
 
-def _package_version() -> str:
-    # Late, since the package imports this module first.
-    from sklearn_ae import __version__
-
-    return __version__
+    def _arrays_in_files(self) -> Iterator[tuple[str, Any, tuple[int, ...]]]:
+        """Names, values and right shapes of what results depend on beside the net."""
+        recipe, n_features = self._recipe, self.n_features_in_
+        for name, width in (
+            ("n_features_in_", n_features),
+            ("n_components_", self.n_components_),
+        ):
+            taken = recipe.module_params[name.removesuffix("_").removesuffix("_in")]
+            if width != taken:
+                raise ValueError(f"{name} is {width!r}, but the network has {taken!r}")
+        yield "standardize.mean", recipe.standardize.mean, (n_features,)
+        target_mean = recipe.standardize_target.mean
+        yield "standardize_target.mean", target_mean, (self._n_outputs,)

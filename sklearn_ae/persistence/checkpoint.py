@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
+from sklearn_ae._failures import OUT_OF_MEMORY
 from sklearn_ae.persistence import files
 from sklearn_ae.persistence.files import Encoded
 from sklearn_ae.persistence.fingerprint import differences, digest, manifest_of
@@ -147,7 +148,7 @@ class FileRecorder(Recorder):
         """Around the use of what was read, any error of which is the file's."""
         try:
             yield
-        except MemoryError:
+        except OUT_OF_MEMORY:
             raise
         except Exception as error:
             raise ValueError(

@@ -168,7 +168,8 @@ def _text_of_object(value: Any, inner: Any) -> str:
     if hasattr(value, "get_params"):
         params = value.get_params(deep=False)
         state = {k: v for k, v in value.__getstate__().items() if k not in params}
-        state.pop("_sklearn_version", None)
+        for version in ("_sklearn_version", "_sklearn_ae_version"):
+            state.pop(version, None)
         held = [
             f"{name}={inner(param)}"
             for name, param in params.items()

@@ -3,10 +3,17 @@
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+import numpy as np
+from torch import nn
+from torch.optim import Optimizer
+
 from sklearn_ae._units import Affine
+from sklearn_ae.objectives._part import Part
 from sklearn_ae.objectives.losses import Loss
+from sklearn_ae.objectives.objective import Objective
 from sklearn_ae.objectives.terms import Penalty
-from sklearn_ae.training.settings import TrainingSettings
+from sklearn_ae.persistence.checks import check_shape
+from sklearn_ae.training.settings import OPTIMIZERS, TrainingSettings
 
 _AFFINE = ("standardize", "standardize_target")
 
@@ -51,7 +58,51 @@ class Recipe:
 
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> "Recipe":
-        """The inverse of `to_plain`."""
+        """The inverse of `to_plain`.
+
+        Raises a ValueError if a part is of another kind than the ones that `fit` makes.
+        """
         affine = {name: Affine(*plain[name]) for name in _AFFINE}
         settings = TrainingSettings(**plain["settings"])
-        return cls(**plain | affine | {"settings": settings})
+        recipe = cls(**plain | affine | {"settings": settings})
+        recipe._check()
+        return recipe
+
+    def _check(self) -> None:
+        # Before anything is made of it: a file may name any type that is trusted.
+        _check_network("module", self.module)
+        if "network" in self.module_params:
+            _check_network("module_params['network']", self.module_params["network"])
+        _check_class("objective", self.objective, Objective)
+        _check_kind("loss", self.loss, Loss)
+        for name, penalty in self.penalties.items():
+            _check_kind(f"penalties[{name!r}]", penalty, Penalty)
+        if not (self.corruption is None or callable(self.corruption)):
+            raise ValueError(f"corruption is {self.corruption!r}, not a callable")
+        for part in (self.loss, *self.penalties.values(), self.corruption):
+            if isinstance(part, Part):
+                part.check()
+        for name in _AFFINE:
+            mean, scale = getattr(self, name)
+            check_shape(f"{name}.mean", mean, np.shape(mean)[:1])
+            if not 0 < scale < np.inf:
+                raise ValueError(f"{name}.scale is {scale!r}, not a positive number")
+        optimizer = self.settings.optimizer
+        if not (isinstance(optimizer, str) and optimizer in OPTIMIZERS):
+            _check_class("settings.optimizer", optimizer, Optimizer)
+
+
+def _check_network(name: str, value: Any) -> None:
+    # A user's specification may also give a function that makes the network.
+    if isinstance(value, type) or not callable(value):
+        _check_class(name, value, nn.Module)
+
+
+def _check_kind(name: str, value: Any, kind: type) -> None:
+    if not isinstance(value, kind):
+        raise ValueError(f"{name} is {value!r}, not a {kind.__name__}")
+
+
+def _check_class(name: str, value: Any, base: type) -> None:
+    if not (isinstance(value, type) and issubclass(value, base)):
+        raise ValueError(f"{name} is {value!r}, not a class of {base.__name__}")

@@ -1,11 +1,15 @@
 """The state of a net as arrays and scalars, and back."""
 
+from numbers import Number
 from typing import Any
 
 import numpy as np
 import torch
 
+from sklearn_ae.persistence.checks import check_shape
+from sklearn_ae.training.eager_optimizers import LBFGS
 from sklearn_ae.training.net import AutoencoderNet
+from sklearn_ae.training.settings import OPTIMIZERS
 
 
 def to_arrays(value: Any) -> Any:
@@ -55,3 +59,38 @@ def load_state(net: AutoencoderNet, state: dict[str, Any]) -> None:
             net.generators_[name].set_state(to_tensors(generator_state))
     net.history.clear()
     net.history.extend(state["history"])
+
+
+def check_state(net: AutoencoderNet, state: dict[str, Any]) -> None:
+    """Raise a ValueError if a dumped state does not fit an initialised net.
+
+    Only what `load_state` does not notice: torch compares the shapes of weights, but
+    not those of the state of an optimizer.
+    """
+    for name, (device, generator_state) in state["generators"].items():
+        generator = net.generators_[name]
+        if generator.device.type == device:
+            shape = tuple(generator.get_state().shape)
+            check_shape(f"generators[{name!r}]", generator_state, shape)
+    if missing := net.generators_.keys() - state["generators"].keys():
+        raise ValueError(f"generators has no {sorted(missing)}")
+    # Those of other packages keep what they like, and fits leave nothing in LBFGS.
+    named = {cls for cls, _, _ in OPTIMIZERS.values()} - {LBFGS}
+    if type(net.optimizer_) in named:
+        _check_optimizer(net.optimizer_, state["optimizer"]["state"])
+    if not all(isinstance(row, dict) for row in state["history"]):
+        raise ValueError("history is not a list of dicts")
+
+
+def _check_optimizer(optimizer: Any, state: dict[int, dict[str, Any]]) -> None:
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    kept = next(iter(state.values()), {}).keys()
+    for i, own in state.items():
+        if own.keys() != kept:
+            differing = sorted(own.keys() ^ kept)
+            raise ValueError(f"optimizer keeps {differing} for some weights only")
+        for name, value in own.items():
+            if value is None or isinstance(value, Number):
+                continue
+            shape = () if name == "step" else tuple(weights[i].shape)
+            check_shape(f"optimizer[{i}][{name!r}]", value, shape)
