@@ -112,7 +112,7 @@ WRONG_RANGE = {
     "device": ["gpu", "cuda:99", "", "cpu0", "meta"],
     "random_state": [-1, 2**32],
     "verbose": [-1],
-    "checkpoint": [".", Checkpoint("fit.npz", every_seconds=-1), Checkpoint(0)],
+    "checkpoint": [Checkpoint("fit.npz", every_seconds=-1), Checkpoint(0)],
     "init": ["svd", "PCA", ""],
 }
 # Values that are valid alone but not together, or not for a table of shape (60, 7),

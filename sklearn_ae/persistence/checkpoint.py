@@ -22,6 +22,7 @@ from sklearn_ae.training.recording import (
     Recorder,
     current_recorder,
     recorded_by,
+    resolve_checkpoint,
 )
 from sklearn_ae.training.seeding import global_states, set_global_states
 
@@ -51,12 +52,10 @@ class Session:
         data : dict of str to arrays, sparse matrices or nested plain values
             Whatever the result depends on besides the parameters, by its name.
         """
-        given = self._estimator.checkpoint
+        options = resolve_checkpoint(self._estimator.checkpoint)
         # A part of another fit is recorded there.
-        if given is None or current_recorder().is_ordered:
+        if options is None or current_recorder().is_ordered:
             return
-        options = given if isinstance(given, Checkpoint) else Checkpoint(given)
-        options.check()
         path, manifest = Path(options.path), manifest_of(self._estimator, data)
         if options.per_fit:
             own = digest([manifest["parameters"], manifest["data"]])[:16]

@@ -80,14 +80,25 @@ class Checkpoint(BaseEstimator):
         "per_fit": ["boolean"],
     }
 
-    def check(self) -> None:
-        """Raise a ValueError if a field is invalid."""
-        validate_params(self)
-        if self.every_seconds is None and self.every_n_epochs is None:
+
+def resolve_checkpoint(given: Any) -> Checkpoint | None:
+    """A checkpoint with valid fields, or None; a path alone stands for one.
+
+    Raises a ValueError if a field is invalid.
+    """
+    if given is None:
+        return None
+    checkpoint = given if isinstance(given, Checkpoint) else Checkpoint(given)
+    try:
+        validate_params(checkpoint)
+        if checkpoint.every_seconds is None and checkpoint.every_n_epochs is None:
             raise ValueError(
                 "every_seconds=None and every_n_epochs=None never save; set one of "
                 "them to a number."
             )
+    except ValueError as error:
+        raise ValueError(f"checkpoint={given!r}: {error}") from None
+    return checkpoint
 
 
 class Record:

@@ -18,7 +18,7 @@ from torch.optim import Optimizer
 from sklearn_ae._sklearn_compat import Interval, StrOptions
 from sklearn_ae.training import eager_optimizers, sizes
 from sklearn_ae.training.hardware import resolve_device
-from sklearn_ae.training.recording import Checkpoint
+from sklearn_ae.training.recording import Checkpoint, resolve_checkpoint
 from sklearn_ae.training.seeding import drawn_seed
 
 # Where a network starts as PCA, some gradients consist of rounding errors, which Adam
@@ -278,9 +278,10 @@ class TrainingParameters:
     def _check_training(self, device: str) -> tuple[dict[str, Any], float]:
         """Arguments and learning rate of the optimizer.
 
-        Raises a ValueError if the callbacks or the optimizer cannot be used.
+        Raises a ValueError if callbacks, checkpoint or optimizer cannot be used.
         """
         _check_callbacks(self.callbacks)
+        resolve_checkpoint(self.checkpoint)
         given = None if self.learning_rate == "auto" else float(self.learning_rate)
         _, params, rate = resolve_optimizer(
             self.optimizer, self.optimizer_params, given, device
