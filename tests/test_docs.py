@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator
 from torch import nn
 
 import sklearn_ae
-from sklearn_ae import inspection, model_selection, networks, objectives
+from sklearn_ae import inspection, model_selection, networks, objectives, persistence
 from sklearn_ae._doc_link import DOCUMENTATION_URL
 from sklearn_ae.objectives import corruptions, losses, penalties
 
@@ -43,7 +43,14 @@ def public_modules(package):
 
 
 def public_names():
-    for package in (sklearn_ae, inspection, model_selection, networks, objectives):
+    for package in (
+        sklearn_ae,
+        inspection,
+        model_selection,
+        networks,
+        objectives,
+        persistence,
+    ):
         for name in package.__all__:
             if callable(getattr(package, name)):
                 yield f"{package.__name__}.{name}"
