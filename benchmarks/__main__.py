@@ -14,11 +14,14 @@ from benchmarks._data import add_mnist_argument
 # Script name -> whether it uses MNIST.
 SCRIPTS = {
     "defaults": False,
+    "reconstruction_table": True,
     "grid_search": False,
     "overhead": True,
     "time_to_quality": True,
     "scale": False,
     "transform_throughput": False,
+    "small_calls": False,
+    "serving": False,
     "import_time": False,
 }
 

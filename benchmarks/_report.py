@@ -43,7 +43,7 @@ def machine(threads="one thread used"):
     model = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
-        lines = cpuinfo.read_text().splitlines()
+        lines = cpuinfo.read_text(encoding="utf-8").splitlines()
         names = [line.split(":")[1] for line in lines if line.startswith("model name")]
         model = names[0].strip() if names else model
     packages = ("numpy", "scikit-learn", "torch", "skorch")
@@ -63,7 +63,7 @@ def markdown_table(header, rows):
 
 def fill(path, block, name="table"):
     """Replace the text between the markers `name` in a file."""
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     first, last = f"<!-- {name}:start -->", f"<!-- {name}:end -->"
     start, end = text.index(first) + len(first), text.index(last)
-    path.write_text(f"{text[:start]}\n{block}\n{text[end:]}")
+    path.write_text(f"{text[:start]}\n{block}\n{text[end:]}", encoding="utf-8")

@@ -1,6 +1,6 @@
 """Held-out reconstruction error and fit time: PCA, Autoencoder, MLPRegressor(X, X).
 
-    python -m benchmarks.reconstruction_table [--mnist PATH] [--write-readme]
+    python -m benchmarks.reconstruction_table [--mnist PATH] [--write-docs]
 
 Every method gets the same number of components. Each seed splits the tables into
 halves, which are standardised by the training half, except digits / 16 and MNIST, whose
@@ -18,6 +18,7 @@ from sklearn.neural_network import MLPRegressor
 
 from benchmarks._data import add_mnist_argument, bundled_tables, mnist_table
 from benchmarks._report import (
+    BENCHMARKS_PAGE,
     README,
     cpu_seconds,
     fill,
@@ -56,8 +57,20 @@ def measure(table, seeds):
     return {name: np.median(figures, axis=0) for name, figures in runs.items()}
 
 
+# What the README shows of the table.
+SHORT = (
+    "data",
+    "features",
+    "code",
+    "PCA: error",
+    "Autoencoder: error",
+    "Autoencoder / PCA",
+    "Autoencoder: s",
+)
+
+
 def report(tables, seeds):
-    """The report in Markdown: table, mean ratios, and how it was measured."""
+    """The reports in Markdown for the page and for the README, which is shorter."""
     header = ["data", "features", "code"]
     header += [f"{name}: error" for name in METHODS]
     header += [f"{name} / PCA" for name in METHODS if name != "PCA"]
@@ -75,18 +88,22 @@ def report(tables, seeds):
     blank = [""] * len(METHODS)
     means = [f"{ratio:.2f}" for ratio in np.mean(ratios, axis=0)]
     rows.append(["mean", "", "", *blank, *means, *blank])
-    return "\n".join(
-        [
-            markdown_table(header, rows),
-            "",
-            f"Mean squared error per entry on held-out rows and CPU seconds of `fit`, "
-            f"medians over {len(seeds)} seeds. All settings are defaults; "
-            "`MLPRegressor(X, X)` has the hidden layers (128, code, 128) and its "
-            "default of at most 200 epochs.",
-            "",
-            f"Measured by `python -m benchmarks.reconstruction_table` on {machine()}.",
-        ]
+    kept = [header.index(name) for name in SHORT]
+    short_rows = [[row[i] for i in kept] for row in rows]
+    errors = (
+        "Mean squared error per entry on held-out rows and CPU seconds of `fit`, "
+        f"medians over {len(seeds)} seeds. All settings are defaults"
     )
+    peer = (
+        "`MLPRegressor(X, X)` has the hidden layers (128, code, 128) and its default "
+        "of at most 200 epochs"
+    )
+    measured = (
+        f"Measured by `python -m benchmarks.reconstruction_table` on {machine()}."
+    )
+    page = [markdown_table(header, rows), f"{errors}; {peer}.", measured]
+    short = [markdown_table(SHORT, short_rows), f"{errors}.", measured]
+    return "\n\n".join(page), "\n\n".join(short)
 
 
 def main():
@@ -94,7 +111,7 @@ def main():
     add_mnist_argument(parser)
     parser.add_argument("--seeds", type=int, default=5, help="how many (default 5)")
     parser.add_argument("--only", metavar="TEXT", help="data sets whose name has TEXT")
-    parser.add_argument("--write-readme", action="store_true", help="fill in README.md")
+    parser.add_argument("--write-docs", action="store_true", help="fill in the docs")
     args = parser.parse_args()
 
     tables = bundled_tables() + mnist_table(args.mnist)
@@ -105,10 +122,11 @@ def main():
         X = np.random.default_rng(0).normal(size=(100, 10))
         for make in METHODS.values():  # the first fit includes late imports
             make(2, 0).fit(X, X)
-        block = report(tables, range(args.seeds))
-    print(f"\n{block}")
-    if args.write_readme:
-        fill(README, block)
+        page, short = report(tables, range(args.seeds))
+    print(f"\n{page}")
+    if args.write_docs:
+        fill(BENCHMARKS_PAGE, page, "reconstruction")
+        fill(README, short)
 
 
 if __name__ == "__main__":

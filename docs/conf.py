@@ -24,6 +24,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     # Of this project, in _ext.
     "api_pages",
+    "class_links",
     "scikit_learn_links",
 ]
 templates_path = ["_templates"]
@@ -62,6 +63,10 @@ sphinx_gallery_conf = {
     "show_memory": False,
     "write_computation_times": False,
     "parallel": 2,
+    "thumbnail_size": (
+        560,
+        392,
+    ),  # cards are 280 wide; screens of phones have twice that
 }
 
 # -- HTML ------------------------------------------------------------------------------
@@ -93,5 +98,14 @@ html_theme_options = {
     "footer_end": ["sphinx-version"],
 }
 # Without pages below them these need no list of such.
-SINGLE_PAGES = ("index", "benchmarks", "variants", "extending", "changelog", "maths")
+SINGLE_PAGES = (
+    "index",
+    "install",
+    "benchmarks",
+    "variants",
+    "extending",
+    "changelog",
+    "maths",
+    "versioning",
+)
 html_sidebars = {page: [] for page in SINGLE_PAGES}

@@ -78,15 +78,14 @@ def section_range(lines, title):
 
 def entries(lines, title):
     """The entries of a section by name, as lists of lines without trailing blanks."""
-    found, name, continues = {}, None, False
+    found, name = {}, None
     where = section_range(lines, title)
     for line in lines[slice(*where)] if where else ():
-        if line.startswith(INDENT) and line[len(INDENT)] != " " and not continues:
+        if line.startswith(INDENT) and line[len(INDENT)] != " ":
             name = line.split(":")[0].strip()
             found[name] = []
         if name is not None:
             found[name].append(line)
-        continues = line.endswith("\\")
     for entry in found.values():
         while not entry[-1].strip():
             entry.pop()
@@ -106,7 +105,7 @@ def with_default(entry, default):
         changed = re.sub(r"default=.*", lambda _: f"default={shown}", line)
         if changed != line or f"default={shown}" in line:
             if len(changed) > MAX_LENGTH:
-                raise ValueError(f"Too long; break it with a backslash: {changed}")
+                raise ValueError(f"Too long, use a shorter type: {changed}")
             return [*entry[:i], changed, *entry[i + 1 :]]
     return entry
 

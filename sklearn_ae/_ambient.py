@@ -11,6 +11,7 @@ import torch
 # Torch's settings for products in single precision, which belong to the process.
 _BACKENDS: Any = torch.backends
 _PRODUCTS = (_BACKENDS.mkldnn.matmul, _BACKENDS.cuda.matmul)
+_EXACT = ("none", "ieee")
 _lock = threading.Lock()
 # The settings before the first of the present blocks, one entry for each block.
 _before: list[list[str]] = []
@@ -22,9 +23,6 @@ def _exact_products() -> Iterator[None]:
 
     The last of several blocks in different threads restores what was set.
     """
-    if not _before and all(p.fp32_precision in ("none", "ieee") for p in _PRODUCTS):
-        yield
-        return
     with _lock:
         now = [product.fp32_precision for product in _PRODUCTS]
         _before.append(_before[0] if _before else now)
@@ -53,14 +51,16 @@ def default_modes() -> Iterator[None]:
     """
     had_gradients = torch.is_grad_enabled()
     try:
-        with ExitStack() as stack:
-            stack.enter_context(
-                np.errstate(divide="warn", over="warn", under="ignore", invalid="warn")
-            )
-            stack.enter_context(_exact_products())
+        with (
+            np.errstate(divide="warn", over="warn", under="ignore", invalid="warn"),
+            ExitStack() as stack,
+        ):
+            if _before or any(p.fp32_precision not in _EXACT for p in _PRODUCTS):
+                stack.enter_context(_exact_products())
             if torch.is_inference_mode_enabled():
                 stack.enter_context(torch.inference_mode(False))
-            if torch.get_default_device() != torch.device("cpu"):
+            # Faster than `torch.get_default_device`.
+            if not torch.empty(0).is_cpu:
                 stack.enter_context(torch.device("cpu"))
             for device in ("cpu", "cuda", "mps"):
                 if torch.is_autocast_enabled(device):

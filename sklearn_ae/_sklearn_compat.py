@@ -1,9 +1,9 @@
 """All that the package takes from scikit-learn's private modules."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
-from sklearn.base import BaseEstimator
-from sklearn.base import _fit_context as fit_context
+from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._missing import is_pandas_na, is_scalar_nan
 from sklearn.utils._param_validation import (
     HasMethods,
@@ -22,6 +22,22 @@ except ImportError:
         HalvingRandomSearchCV,
     )
 
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def fit_context(*, prefer_skip_nested_validation: bool) -> Callable[[Method], Method]:
+    """Validate the parameters before the method; its signature stays."""
+    return _fit_context(prefer_skip_nested_validation=prefer_skip_nested_validation)
+
+
+# Experimental, in scikit-learn 1.9 and later.
+try:
+    from sklearn.callback import CallbackSupportMixin
+except ImportError:
+
+    class CallbackSupportMixin:  # type: ignore[no-redef]
+        """Older versions of scikit-learn have no callbacks."""
+
 
 def is_missing(value: Any) -> bool:
     """Whether a value is None, NaN or pandas.NA."""
@@ -34,6 +50,7 @@ def validate_params(estimator: BaseEstimator) -> Any:
 
 
 __all__ = [
+    "CallbackSupportMixin",
     "HalvingGridSearchCV",
     "HalvingRandomSearchCV",
     "HasMethods",

@@ -14,7 +14,7 @@ import torch
 from registry import OwnCorruption, OwnNetwork
 from scipy import sparse
 from sklearn.linear_model import LinearRegression
-from sklearn.model_selection import KFold
+from sklearn.model_selection import KFold, TimeSeriesSplit
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler
 from skorch.callbacks import Callback, EpochTimer, LRScheduler
@@ -262,7 +262,8 @@ RIGHT = {
     "sparsity": ["kl", "l1", "l2", "topk"],
     "tied_weights": [True, False, np.bool_(True)],
     "tol": [0, 1e-4, np.float32(0.1), 1e300],
-    "validation": ["auto", None, 0.2, 2, np.int64(3), np.float32(0.5), 0.999],
+    "validation": ["auto", None, 0.2, 2, np.int64(3), np.float32(0.5), 0.999]
+    + [KFold(3), TimeSeriesSplit(2), [(range(9), [9, 10])]],
     "verbose": [0, np.int64(0), False],
     "warm_start": [True, False, np.bool_(True)],
 }

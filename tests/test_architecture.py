@@ -34,7 +34,7 @@ LAYERS = (
     {"persistence"},
     {"batched"},
     {"estimators"},
-    {"model_selection"},
+    {"model_selection", "callbacks", "onnx"},
 )
 RANKS = {unit: rank for rank, layer in enumerate(LAYERS) for unit in layer}
 # Files that are not named here are helpers of all of them, and `_base` is one.
@@ -59,6 +59,8 @@ MATHS = {
     "objectives": ("numpy", "torch", "sklearn.base.BaseEstimator"),
     "networks": ("numpy", "torch"),
 }
+# Packages that import what an extra brings.
+EXTRAS = {"inspection": ["plot"], "onnx": ["onnx"]}
 # Names of distributions that differ from what is imported.
 DISTRIBUTIONS = {"sklearn": "scikit-learn"}
 SKLEARN_COMPAT = f"{ROOT}._sklearn_compat"
@@ -83,13 +85,13 @@ THREADS = {"torch.set_num_threads", "torch.set_num_interop_threads"}
 
 
 def declared(*extras):
-    """{name of a distribution: its lower bound} that installing the package brings."""
+    """{name of a distribution: its lower bound, if any} that an installation brings."""
     text = (PROJECT / "pyproject.toml").read_text(encoding="utf-8")
     project = tomllib.loads(text)["project"]
     requirements = list(project["dependencies"])
     for extra in extras:
         requirements += project["optional-dependencies"][extra]
-    found = (re.fullmatch(r"([\w-]+)>=([\d.]+)", line) for line in requirements)
+    found = (re.fullmatch(r"([\w-]+)(?:>=([\d.]+))?", line) for line in requirements)
     return {match[1]: match[2] for match in found}
 
 
@@ -193,8 +195,7 @@ def outside_problem(module, name):
     if unit(module) in MATHS:
         allowed = tuple(f"{start}." for start in MATHS[unit(module)])
         return None if f"{name}.".startswith(allowed) else "maths knows tensors only"
-    extras = ["plot"] if unit(module) == "inspection" else []
-    if distribution(name) not in declared(*extras):
+    if distribution(name) not in declared(*EXTRAS.get(unit(module), [])):
         return "not a dependency"
     if name.startswith("sklearn.") and module != SKLEARN_COMPAT and is_private(name):
         return f"private in scikit-learn: goes through {SKLEARN_COMPAT}"
@@ -285,7 +286,8 @@ def test_dependencies_are_those_that_are_imported():
         for name in imported_names(module, ast.parse(source), sources)
         if name.partition(".")[0] not in {ROOT, *sys.stdlib_module_names}
     }
-    assert imported == declared("plot").keys()
+    # Torch imports onnxscript, to export.
+    assert imported | {"onnxscript"} == declared("plot", "onnx").keys()
 
 
 def test_lowest_versions_are_those_that_are_tested():
@@ -342,6 +344,8 @@ SKELETON = dict.fromkeys(
         "estimators._stacked",
         "model_selection",
         "model_selection._search",
+        "onnx",
+        "onnx._graph",
         "inspection",
         "inspection.curves",
     ],
@@ -370,6 +374,7 @@ def problems_of(module, source):
         ("training.net", "def f():\n    from sklearn_ae.persistence import state"),
         ("persistence.state", "from sklearn_ae.batched import stack"),
         ("batched.stack", "from sklearn_ae.estimators import _base"),
+        ("onnx._graph", "from sklearn_ae.model_selection import _search"),
         ("objectives.losses", "from sklearn_ae.training import net"),
         ("networks.dense", "from ..training.net import AutoencoderNet"),
         ("_sklearn_compat", "from .data import batches"),
@@ -399,6 +404,7 @@ def problems_of(module, source):
         ("networks.dense", "from sklearn.base import BaseEstimator"),
         ("networks.dense", "from skorch.utils import to_tensor"),
         (BASE, "import pandas as pd"),
+        (BASE, "import skl2onnx"),
         (BASE, "import matplotlib.pyplot as plt"),
         (BASE, "from sklearn.utils._param_validation import Interval"),
         (BASE, "from sklearn.base import _fit_context"),
@@ -456,6 +462,7 @@ def test_checker_finds_modules_without_a_layer():
         ("estimators._outlier", "from ._base_supervised import stratified"),
         ("model_selection._search", "from sklearn_ae.estimators import _stacked"),
         ("model_selection._search", "print(1)"),
+        ("onnx._graph", "import onnx\nfrom sklearn_ae.estimators import _outlier"),
         ("inspection.curves", "import matplotlib\nfrom sklearn_ae import Autoencoder"),
     ],
 )

@@ -296,7 +296,7 @@ def test_checkpoint(monitor, table, tmp_path):
     assert {"params.pt", "optimizer.pt", "history.json"} <= names
     saved = torch.load(tmp_path / "params.pt", weights_only=True)
     assert saved.keys() == est.net_.module_.state_dict().keys()
-    rows = json.loads((tmp_path / "history.json").read_text())
+    rows = json.loads((tmp_path / "history.json").read_text(encoding="utf-8"))
     assert rows[0]["train_loss"] == est.loss_curve_[0]
 
 

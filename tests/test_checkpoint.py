@@ -19,7 +19,7 @@ from registry import OwnCorruption, OwnNetwork
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.decomposition import PCA
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, ShuffleSplit
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import Callback
@@ -398,6 +398,27 @@ def test_other_data_are_named(begun, data):
         message = rf"another fit: the data differ: {names}\. Remove"
         with pytest.raises(ValueError, match=message):
             begun.fit(*arguments)
+
+
+def test_other_validation_data_are_named(data, path, written):
+    X, y = data
+    for estimator, labels in (
+        (PLAIN, {}),
+        (AutoencoderClassifier(PLAIN, **CHEAP), {"y_val": y[:20]}),
+        (AutoencoderOutlierDetector(PLAIN, cv=2, random_state=0), {}),
+    ):
+        estimator = with_checkpoint(estimator, path)
+        whole = clone(estimator).fit(X, y, X_val=X[:20], **labels)
+        path.write_bytes(written[-2][1])
+        with pytest.raises(ValueError, match=r"the data differ: X_val, .*weight_val\."):
+            clone(estimator).fit(X, y, X_val=X[:20] + 1e-3, **labels)
+        assert_same(clone(estimator).fit(X, y, X_val=X[:20], **labels), whole, X)
+    estimator = with_checkpoint(PLAIN, path)
+    estimator.set_params(validation=ShuffleSplit(1, random_state=0))
+    clone(estimator).fit(X)
+    path.write_bytes(written[-2][1])
+    with pytest.raises(ValueError, match="validation was .*the splits of validation"):
+        estimator.set_params(validation=ShuffleSplit(1, random_state=1)).fit(X)
 
 
 def test_other_versions_threads_and_classes_are_named(begun, data, monkeypatch):

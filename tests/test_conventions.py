@@ -342,6 +342,10 @@ def test_fit_can_request_targets_and_weights():
         assert model.get_metadata_routing().fit.requests == {
             "sample_weight": True,
             "X_target": "clean",
+            "groups": False,
+            "X_val": None,
+            "X_target_val": None,
+            "sample_weight_val": None,
         }
 
 

@@ -9,7 +9,7 @@ from numpydoc.docscrape import ClassDoc
 from numpydoc.validate import validate
 
 import sklearn_ae
-from sklearn_ae import inspection, model_selection, networks, objectives
+from sklearn_ae import callbacks, inspection, model_selection, networks, objectives
 from sklearn_ae.objectives import corruptions, losses, penalties
 
 
@@ -23,7 +23,14 @@ FITTED = [cls for cls in ESTIMATORS if hasattr(cls, "fit")]
 # Public classes and their public paths.
 PATHS = {
     cls: f"{module.__name__}.{cls.__name__}"
-    for module in (sklearn_ae, model_selection, inspection, networks, objectives)
+    for module in (
+        sklearn_ae,
+        callbacks,
+        model_selection,
+        inspection,
+        networks,
+        objectives,
+    )
     for cls in public_classes(module)
 }
 # The constructor of a network is up to its subclass.
@@ -63,6 +70,13 @@ def load_script():
 def test_shared_entries_are_up_to_date():
     stale = load_script().stale_docstrings()
     assert stale == [], "run python scripts/docstrings.py"
+
+
+def test_lines_of_public_classes_are_not_continued():
+    # In raw docstrings, which those with formulas are, the backslash would stay.
+    script = load_script()
+    for cls in script.public_classes():
+        assert not [x for x in script.docstring_lines(cls) if x.endswith("\\")], cls
 
 
 def test_shared_entries_come_from_the_nearest_base():

@@ -660,7 +660,9 @@ def test_files_of_this_version_are_kept():
     assert saved_files.DATA / saved_files.MINOR_VERSION in FOLDERS
     assert len(FOLDERS) <= 2
     for folder in FOLDERS:
-        expected = json.loads((folder / "expected.json").read_text())["results"]
+        expected = json.loads((folder / "expected.json").read_text(encoding="utf-8"))[
+            "results"
+        ]
         names = {path.name for path in folder.iterdir()}
         wanted = {
             f"{name}.{end}" for name in expected for end in ("pickle.gz", "skops")
@@ -676,7 +678,7 @@ def test_files_of_this_version_are_kept():
     ids=lambda path: f"{path.parent.name}-{path.name}",
 )
 def test_file_is_loaded(path):
-    expected = json.loads((path.parent / "expected.json").read_text())
+    expected = json.loads((path.parent / "expected.json").read_text(encoding="utf-8"))
     rows = np.array(expected["X"])
     model = saved_files.read(path)
     found = saved_files.results(model, rows)
@@ -694,7 +696,7 @@ def test_file_is_loaded(path):
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_names_of_types_lead_to_classes(folder):
     """Pickles and skops files of a version look classes up under their old names."""
-    for name in (folder / "types.txt").read_text().split():
+    for name in (folder / "types.txt").read_text(encoding="utf-8").split():
         module, _, cls = name.rpartition(".")
         assert inspect.isclass(getattr(import_module(module), cls))
 

@@ -58,7 +58,7 @@ def gradients(value, *leaves):
 
 
 def test_every_section_has_a_test():
-    labels = re.findall(r"^\.\. _maths-(\w+):$", PAGE.read_text(), re.M)
+    labels = re.findall(r"^\.\. _maths-(\w+):$", PAGE.read_text(encoding="utf-8"), re.M)
     assert len(labels) == 12
     for label in labels:
         assert any(name.startswith(f"test_{label}") for name in globals()), label

@@ -1132,6 +1132,9 @@ def test_errors_can_be_raised(n_jobs):
 
 # -- interrupts ------------------------------------------------------------------------
 
+# Windows ends a process that `os.kill` sends SIGINT to.
+takes_signals = pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
+
 
 @pytest.fixture
 def sigint_raises():
@@ -1207,6 +1210,7 @@ MOMENTS = {
 }
 
 
+@takes_signals
 @pytest.mark.parametrize("n_jobs", [1, 2])
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_interrupts_end_the_search(moment, n_jobs, sigint_raises):
@@ -1229,6 +1233,7 @@ def test_interrupts_end_the_search(moment, n_jobs, sigint_raises):
     assert np.isfinite(search.best_score_)
 
 
+@takes_signals
 @pytest.mark.parametrize("n_jobs", [1, 2])
 @pytest.mark.parametrize("delay", [0.0, 0.002, 0.01, 0.03, 0.1, 0.2])
 def test_interrupts_at_any_time(delay, n_jobs, sigint_raises):
@@ -1294,6 +1299,7 @@ def test_interrupts_at_any_line_of_what_waits():
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 
 
+@takes_signals
 def test_a_second_interrupt_does_not_wait(sigint_raises):
     """Neither for ever nor for a step that takes long; the threads end after it."""
     go_on = threading.Event()

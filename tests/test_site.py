@@ -29,6 +29,7 @@ FLAGS = (
 )
 FRONT = "index.html"
 API = "generated/sklearn_ae.SparseAutoencoder.html"
+SERVING = "user_guide/serving.html"
 GALLERY = "auto_examples/index.html"
 EXAMPLE = (
     "auto_examples/01_dimensionality_reduction/plot_digits_pca_vs_autoencoder.html"
@@ -62,7 +63,9 @@ def address():
 
 @pytest.fixture(scope="module")
 def browser(address, tmp_path_factory):
-    chromium, driver = map(shutil.which, ("chromium", "chromedriver"))
+    # The second name is that of the browser on GitHub's machines.
+    browsers = map(shutil.which, ("chromium", "google-chrome"))
+    chromium, driver = next(filter(None, browsers), None), shutil.which("chromedriver")
     require(chromium and driver, "chromium and chromedriver are not installed")
     if "SKLEARN_AE_SITE" not in os.environ:
         pytest.importorskip("selenium", reason="selenium comes with the extra docs")
@@ -133,11 +136,24 @@ def test_test_finds_errors(browser, address):
     assert [e["level"] for e in browser.get_log("browser")] == ["SEVERE"]
 
 
-def test_search_finds(browser, address):
+@pytest.mark.parametrize(
+    ("words", "page"),
+    [
+        ("SparseAutoencoder", API),
+        ("missing values", "user_guide/missing_values.html"),
+        ("categories", "user_guide/mixed_tables.html"),
+        ("install", "install.html"),
+        ("onnx", SERVING),
+        ("export", SERVING),
+        ("validation", "user_guide/training.html"),
+        ("EarlyStopping", "user_guide/training.html"),
+    ],
+)
+def test_search_finds(browser, address, words, page):
     from selenium.webdriver.support.ui import WebDriverWait
 
-    assert visit(browser, f"{address}search.html?q=SparseAutoencoder") == []
-    found = f"#search-results a[href*='{API}']"
+    assert visit(browser, f"{address}search.html?q={words.replace(' ', '+')}") == []
+    found = f"#search-results a[href*='{page}']"
     WebDriverWait(browser, 30).until(lambda b: b.find_elements("css selector", found))
 
 
@@ -159,6 +175,45 @@ return [...document.querySelectorAll("article *")].filter(e =>
   !e.closest("mjx-assistive-mml, .headerlink") && !scrolls(e)
 ).map(e => e.outerHTML.slice(0, 80));
 """
+
+
+# Links in the sidebars that take several lines or leave the screen.
+BROKEN_NAMES = """
+return [...document.querySelectorAll(
+  ".bd-sidebar-primary nav.bd-links li a, .bd-sidebar-secondary a:has(code)"
+)].filter(a => {
+  const text = document.createRange();
+  text.selectNodeContents(a);
+  const lines = new Set([...text.getClientRects()].map(r => Math.round(r.bottom / 9)));
+  const right = text.getBoundingClientRect().right;
+  return lines.size > 1 || right > document.documentElement.clientWidth;
+}).map(a => a.textContent.trim())
+"""
+
+
+def test_sidebars_show_whole_names(browser, address):
+    visit(browser, address + API)
+    selector = ".bd-sidebar-primary .caption"
+    groups = [e.text for e in browser.find_elements("css selector", selector)]
+    assert {"Autoencoders", "Searches", "Displays"} <= set(groups)
+    assert browser.execute_script(BROKEN_NAMES) == []
+
+
+# How far tables with numbers are scrolled when asked for the end, and how far that is.
+SCROLLED = """
+return [...document.querySelectorAll("article table")].map(table => {
+  const box = table.closest(".pst-scrollable-table-container");
+  box.scrollLeft = 10000;
+  return [box.scrollLeft, table.getBoundingClientRect().width - box.clientWidth];
+})
+"""
+
+
+def test_wide_tables_scroll_on_a_phone(browser, address):
+    visit(browser, address + "benchmarks.html", PHONE)
+    scrolled = browser.execute_script(SCROLLED)
+    assert max(beyond for _, beyond in scrolled) > 100
+    assert all(abs(done - max(beyond, 0)) < 2 for done, beyond in scrolled)
 
 
 def test_no_page_is_wider_than_a_phone(browser, address):

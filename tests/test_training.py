@@ -437,6 +437,10 @@ def test_callback_that_stops_does_not_stop_a_grid_search(small_table):
     assert search.best_estimator_.n_iter_ == 2
 
 
+# Windows ends a process that `os.kill` sends SIGINT to.
+takes_signals = pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
+
+
 class SignalSoon(Callback):
     """Sends SIGINT to the process, from another thread, after the first epoch."""
 
@@ -446,6 +450,7 @@ class SignalSoon(Callback):
             self.timer.start()
 
 
+@takes_signals
 def test_interrupt_from_outside(small_table):
     """As from the keyboard, at no point in particular."""
     callback = SignalSoon()
@@ -817,14 +822,41 @@ def test_one_copy_in_double_precision_serves_until_weights_change(table):
     assert est.module_.in_double_precision() is first
     est.partial_fit(table)
     assert est.module_.in_double_precision() is not first
+
+
+def written(layer):
     with torch.no_grad():
-        next(est.net_.module_.parameters()).add_(1.0)
-    np.testing.assert_allclose(
-        est.transform(table),
-        est.transform(table.astype(np.float32)),
-        rtol=1e-3,
-        atol=1e-3,
-    )
+        layer.weight.add_(1.0)
+
+
+def written_as_data(layer):
+    layer.weight.data.add_(1.0)
+
+
+def replaced(layer):
+    layer.weight = torch.nn.Parameter(layer.weight.detach() + 1.0)
+
+
+@pytest.mark.parametrize("change", [written, written_as_data, replaced])
+def test_changes_of_weights_count_in_double_precision(change, table):
+    est = autoencoder().fit(table)
+    before = est.transform(table)
+    change(est.net_.module_.encoder[-1])
+    after = est.transform(table)
+    assert np.abs(after - before).max() > 0.1
+    single = est.transform(table.astype(np.float32))
+    np.testing.assert_allclose(after, single, rtol=1e-3, atol=1e-3)
+
+
+def test_another_layer_counts_in_double_precision(table):
+    est = autoencoder().fit(table)
+    est.transform(table)
+    encoder = est.net_.module_.encoder
+    encoder[-1] = copy.deepcopy(encoder[-1])
+    with torch.no_grad():
+        encoder[-1].bias.add_(1.0)
+    single = est.transform(table.astype(np.float32))
+    np.testing.assert_allclose(est.transform(table), single, rtol=1e-3, atol=1e-3)
 
 
 # -- separate targets ------------------------------------------------------------------

@@ -13,18 +13,18 @@ PAGES = sorted(GUIDE.glob("*.rst"))
 
 
 def test_every_page_is_in_the_contents():
-    contents = (GUIDE / "index.rst").read_text()
+    contents = (GUIDE / "index.rst").read_text(encoding="utf-8")
     listed = re.findall(r"^   (\w+)$", contents, re.M)
     assert sorted([*listed, "index"]) == [page.stem for page in PAGES]
 
 
 def pages_with(code):
-    pages = [page for page in PAGES if code in page.read_text()]
+    pages = [page for page in PAGES if code in page.read_text(encoding="utf-8")]
     return pytest.mark.parametrize("page", pages, ids=lambda page: page.stem)
 
 
 def test_every_page_has_code():
-    text = {page.stem: page.read_text() for page in PAGES}
+    text = {page.stem: page.read_text(encoding="utf-8") for page in PAGES}
     assert [
         n for n, t in text.items() if ">>> " not in t and ".. plot::" not in t
     ] == []
@@ -45,7 +45,7 @@ def test_code_of_page(page, request):
 
 
 def test_optimizers_of_the_training_page():
-    text = (GUIDE / "training.rst").read_text()
+    text = (GUIDE / "training.rst").read_text(encoding="utf-8")
     rows = re.findall(r'^   \* - ``"(\w+)"``\n     - .*\n     - ([\d.]+)$', text, re.M)
     assert {name: float(rate) for name, rate in rows} == {
         name: rate for name, (_, _, rate) in OPTIMIZERS.items()

@@ -64,28 +64,24 @@ import sys
 import matplotlib.pyplot as plt
 
 first = [np.flatnonzero(y_test == digit)[0] for digit in range(10)]
-rows = {
-    "original\n64 pixels": X_test,
-    f"PCA\n8 numbers\nerror {errors['PCA']:.4f}": reconstructions["PCA"],
-    f"Autoencoder\n8 numbers\nerror {errors['Autoencoder']:.4f}": reconstructions[
-        "Autoencoder"
-    ],
-}
+rows = {"Original, 64 pixels": X_test}
+for name, images in reconstructions.items():
+    rows[f"{name}, 8 numbers, error {errors[name]:.4f}"] = images
 
 fig, axes = plt.subplots(
     len(rows),
     len(first),
-    figsize=(10, 3.1),
-    gridspec_kw={"wspace": 0.08, "hspace": 0.08},
+    figsize=(7, 3.2),
+    gridspec_kw={"wspace": 0.08, "hspace": 0.5},
 )
 for row, (label, images) in zip(axes, rows.items(), strict=True):
     for ax, index in zip(row, first, strict=True):
         ax.imshow(images[index].reshape(8, 8), cmap="gray_r", vmin=0, vmax=1)
         ax.set(xticks=[], yticks=[])
         ax.spines[:].set_color("0.8")
-    row[0].set_ylabel(label, rotation=0, ha="right", va="center", labelpad=8)
+    row[0].set_title(label, loc="left", fontsize=13)
 
 path = sys.argv[1] if len(sys.argv) > 1 else "digits_reconstructions.png"
-fig.savefig(path, dpi=120, bbox_inches="tight", facecolor="white")
+fig.savefig(path, dpi=160, bbox_inches="tight", facecolor="white")
 print(f"Wrote {path}")
 plt.show()

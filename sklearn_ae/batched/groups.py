@@ -6,6 +6,8 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from time import perf_counter
 from typing import Any, NamedTuple
 
+from tqdm.auto import tqdm
+
 from sklearn_ae.batched.cancellation import Cancellation
 from sklearn_ae.batched.identical import sets_of_identical
 from sklearn_ae.batched.training import train_alone, train_stacked
@@ -16,7 +18,7 @@ from sklearn_ae.objectives.losses import NAMED_LOSSES
 from sklearn_ae.objectives.objective import Objective, VariationalObjective
 from sklearn_ae.objectives.terms import Penalty
 from sklearn_ae.training.hardware import limited_threads, suitable_threads
-from sklearn_ae.training.loop import Outcome, Training, current_trainer
+from sklearn_ae.training.loop import EpochObserver, Outcome, Training, current_trainer
 from sklearn_ae.training.net import AutoencoderNet
 from sklearn_ae.training.settings import OPTIMIZERS
 
@@ -63,6 +65,21 @@ class Group(NamedTuple):
         return [i for slot in self.slots for i in slot]
 
 
+class _Counted:
+    """Counts the epochs of a training on a bar, beside another observer."""
+
+    def __init__(self, observer: EpochObserver | None, bar: Any) -> None:
+        self._observer, self._bar = observer, bar
+
+    def begin_epoch(self) -> None:
+        if self._observer is not None:
+            self._observer.begin_epoch()
+
+    def end_epoch(self) -> bool:
+        self._bar.update()
+        return self._observer is not None and self._observer.end_epoch()
+
+
 def train_all(
     trainings: Sequence[Training],
     n_threads: int,
@@ -77,7 +94,8 @@ def train_all(
     n_threads : int
         How many groups may train side by side.
     verbose : int
-        Above 0, print what trains together, and what does not and why.
+        Above 0, print what trains together, and what does not and why, and show a bar
+        of the epochs.
     cancellation : Cancellation
         Looked at after every step.
 
@@ -89,8 +107,16 @@ def train_all(
     if any(training.recorder.is_ordered for training in trainings):
         n_threads = 1
     groups = grouped(trainings, n_threads)
+    bar = tqdm(
+        total=sum(training.n_epochs for training in trainings),
+        unit="epoch",
+        desc=f"{len(trainings)} networks",
+        disable=not verbose,
+    )
     if verbose:
         _report(groups)
+        for training in trainings:
+            training.observer = _Counted(training.observer, bar)
     outcomes: dict[int, TimedOutcome] = {}
 
     def train(group: Group) -> None:
@@ -103,16 +129,19 @@ def train_all(
         else:
             own = {members[0]: train_alone(members[0], cancellation)}
         seconds = (perf_counter() - start) / len(members)
+        # Those that have stopped early have none left.
+        bar.update(sum(one.n_epochs - one.n_epochs_begun for one in members))
         for i, member in zip(group.members, members, strict=True):
             outcomes[i] = TimedOutcome(own[member], seconds, is_stacked)
 
-    for group in groups:
-        if len(group.slots) == 1:
-            net = trainings[group.members[0]].net
-            with suitable_threads(net.module_, net.batch_size):
-                train(group)
-    stacks = [group for group in groups if len(group.slots) > 1]
-    _side_by_side(train, stacks, n_threads, cancellation)
+    with bar:
+        for group in groups:
+            if len(group.slots) == 1:
+                net = trainings[group.members[0]].net
+                with suitable_threads(net.module_, net.batch_size):
+                    train(group)
+        stacks = [group for group in groups if len(group.slots) > 1]
+        _side_by_side(train, stacks, n_threads, cancellation)
     return [outcomes[i] for i in range(len(trainings))]
 
 
@@ -250,7 +279,11 @@ def what_must_agree(training: Training) -> dict[str, Any]:
         "parameter groups": len(net.optimizer_.param_groups),
         "n_rows": (len(train), None if valid is None else len(valid)),
         "batch_size": net.batch_size,
-        "weights, targets": (train.weight is None, train.target is None),
+        "weights, targets": [
+            (data.weight is None, data.target is None)
+            for data in (train, valid)
+            if data is not None
+        ],
         "device": net.device,
         # A file belongs to one fit.
         "recorder": training.recorder,

@@ -33,17 +33,16 @@ def module_outputs(
     1e-7. Apple's GPUs know single precision only.
     """
     dtype = torch.float32
-    doubles = doubles or X.dtype == np.float64
-    if doubles and torch.device(device).type != "mps":
+    if (doubles or X.dtype == np.float64) and torch.device(device).type != "mps":
         dtype = torch.float64
-        with default_modes():
-            module = module.in_double_precision()
     step = min(ROWS, rows_per_block(max(X.shape[1], width)))
     for start in range(0, X.shape[0], step):
         where = slice(start, start + step)
         block = dense_rows(X, where)
         # Not inference mode, in which Jacobians cannot be had.
         with network_failures_named(), default_modes(), torch.no_grad():
+            if start == 0 and dtype == torch.float64:
+                module = module.in_double_precision()
             output = apply(module, as_tensor(block).to(device, dtype)).cpu().numpy()
         yield where, block, output
 

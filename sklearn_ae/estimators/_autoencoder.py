@@ -8,15 +8,19 @@ from sklearn_ae.estimators._parameters import ChosenStart
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class Autoencoder(BaseAutoencoder, ChosenStart):
-    """Undercomplete autoencoder, shallow or deep: the counterpart of PCA.
+    r"""Undercomplete autoencoder, shallow or deep: the counterpart of PCA.
 
-    Finds an encoder ``h`` and a decoder ``g`` that minimise
+    Finds an encoder :math:`h` and a decoder :math:`g` that minimise
 
-    ``J = mean_i 1/2 ||x_i - g(h(x_i))||^2 + l1_penalty sum |W| + l2_penalty/2 sum W^2``
+    .. math::
 
-    with codes ``h(x)`` of `n_components` columns [1]_. With ``init="pca"`` each of
-    them is the sum of a linear map and a network with hidden layers; the linear maps
-    start as PCA.
+       J = \frac1n \sum_i \frac12 \lVert x_i - g(h(x_i)) \rVert^2
+           + \alpha_1 \sum |W| + \frac{\alpha_2}{2} \sum W^2
+
+    with codes :math:`h(x)` of `n_components` columns [1]_. The weights
+    :math:`\alpha_1` and :math:`\alpha_2` are `l1_penalty` and `l2_penalty`. With
+    ``init="pca"`` encoder and decoder are each the sum of a linear map and a network
+    with hidden layers; the linear maps start as PCA.
 
     `fit` compares a few candidates with PCA on rows that they were not trained on, by
     cross-validation or on held-out rows; see `validation`. Candidates differ in their
@@ -125,12 +129,11 @@ class Autoencoder(BaseAutoencoder, ChosenStart):
         Largest learning rate of the schedule. "auto" is a rate that suits the
         optimizer and the scale of the data inside the network.
 
-    learning_rate_schedule : {"one_cycle", "constant", "cosine", \
-"reduce_on_plateau"}, default="one_cycle"
+    learning_rate_schedule : str, default="one_cycle"
         How the learning rate changes during a fit. "one_cycle" raises it in the first
         tenth of the steps and then lowers it to zero, "cosine" lowers it along a
-        cosine, and "reduce_on_plateau" divides it by 10 after 5 epochs without an
-        improvement. `partial_fit` always keeps it constant.
+        cosine, "reduce_on_plateau" divides it by 10 after 5 epochs without an
+        improvement, and "constant" keeps it. `partial_fit` always keeps it constant.
 
     batch_size : "auto" or int, default="auto"
         Largest number of rows in a step. "auto" is 64 for less than 5,000 rows, 128 for
@@ -146,13 +149,20 @@ class Autoencoder(BaseAutoencoder, ChosenStart):
         autoencoders train for 3,000 divided by the root of the number of rows if that
         is more, and with "lbfgs" it is 400. 0 keeps the initial network.
 
-    validation : "auto", int, float or None, default="auto"
+    validation : "auto", int, float, splitter, list of pairs or None, default="auto"
         How the loss on unseen rows is estimated. A float in (0, 1) is the share of the
         rows that is held out, at least 30 rows or a third of a small table; the weights
         with the lowest loss on them are kept. An int of at least 2 is a number of
         folds: candidates are compared by cross-validation, and the final network is
         trained on all rows. None trains on all rows and keeps the last weights, unless
         the loss was lower before training. "auto" is 0.1.
+
+        A splitter of scikit-learn, such as ``TimeSeriesSplit()`` or ``GroupKFold()``
+        with `groups` in `fit`, chooses rows that are not random; so does a list of
+        pairs of arrays, the indices of training and of unseen rows. Several splits are
+        folds where candidates are compared; otherwise the last split is held out.
+        Validation data can also be passed to `fit`, as `X_val`; this parameter must
+        then be "auto".
 
         `Autoencoder` and `DenoisingAutoencoder` compare candidates, unless parameters
         prevent it; only then are folds possible. For them "auto" is 5 folds for less
@@ -296,8 +306,8 @@ class Autoencoder(BaseAutoencoder, ChosenStart):
     (899, 8)
     >>> pca = PCA(n_components=8).fit(X_train)
     >>> error = ((X_test - pca.inverse_transform(pca.transform(X_test))) ** 2).mean()
-    >>> bool(autoencoder.reconstruction_error(X_test).mean() < 0.6 * error)
-    True
+    >>> print(f"{error:.4f} {autoencoder.reconstruction_error(X_test).mean():.4f}")
+    0.0245 0.01...
     """
 
     activation: str = "gelu"

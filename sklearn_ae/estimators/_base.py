@@ -1,9 +1,10 @@
 """The scikit-learn shell that all autoencoders share."""
 
+import reprlib
 import warnings
 from dataclasses import dataclass, fields, replace
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from sklearn_ae._doc_link import DocLinkMixin
 from sklearn_ae._failures import OUT_OF_MEMORY
 from sklearn_ae._sklearn_compat import fit_context, validate_params
 from sklearn_ae._units import Affine
+from sklearn_ae.data.batches import ArrayDataset
 from sklearn_ae.data.codes import (
     CodeMoments,
     code_moments,
@@ -22,6 +24,7 @@ from sklearn_ae.data.codes import (
 )
 from sklearn_ae.data.tables import mean_and_scale, number_of_axes
 from sklearn_ae.estimators._conditioned import ConditionedFit
+from sklearn_ae.estimators._events import FitEvents
 from sklearn_ae.estimators._parameters import (
     MergedConstraints,
     NestedParameters,
@@ -41,6 +44,7 @@ from sklearn_ae.estimators._validation import (
     validate_training_data,
     warn_of_other_units,
     warn_of_target_as_y,
+    with_validation,
 )
 from sklearn_ae.networks.contract import check_network, offers
 from sklearn_ae.objectives.losses import NAMED_LOSSES, Loss
@@ -150,6 +154,8 @@ class BaseAutoencoder(
     warm_start: bool = False
 
     _parameter_constraints: ClassVar[dict] = {"warm_start": ["boolean"]}
+    # Groups that a search passes to its splitter are not meant for `fit`.
+    __metadata_request__fit: ClassVar[dict] = {"groups": False}
 
     # -- what a variant may override -----------------------------------------------
 
@@ -191,10 +197,12 @@ class BaseAutoencoder(
         parts: ResolvedParts,
         data: TrainingData,
         kept: np.ndarray,
+        events: FitEvents | None = None,
     ) -> np.ndarray | None:
         """Set a new net to its starting point, before it is trained on `kept` rows.
 
-        Returns the rows whose PCA it is, or None.
+        Returns the rows whose PCA it is, or None. Fits of other estimators are stages
+        of the events, if there are any.
         """
         set_code_bias = offers(net.module_).set_code_bias
         if parts.code_bias is not None and set_code_bias is not None:
@@ -205,9 +213,28 @@ class BaseAutoencoder(
         # where PCA of the rows not held out is much worse than PCA of all.
         is_fair = len(data.rows) >= max(200, 4 * data.n_features)
         pca_set = self._dataset(data, kept if is_fair else data.rows)
-        mean, activation = self._feature_mean, parts.output_activation
-        start_as_pca(net.module_, pca_set, mean, self.n_components_, activation)
+        self._start_as_pca(net, parts, data, pca_set)
         return pca_set.rows
+
+    def _start_as_pca(
+        self,
+        net: AutoencoderNet,
+        parts: ResolvedParts,
+        data: TrainingData,
+        pca_set: ArrayDataset,
+    ) -> np.ndarray:
+        """Make a net PCA of a dataset; the standard deviations of its codes."""
+        mean = self._feature_mean
+        if data.splits is not None:
+            # Rows that are not random may have another mean than all rows.
+            mean, _ = mean_and_scale(pca_set.X, pca_set.rows, pca_set.weight)
+        return start_as_pca(
+            net.module_, pca_set, mean, self.n_components_, parts.output_activation
+        )
+
+    def _n_stages(self, parts: ResolvedParts) -> int:
+        """How many stages a first fit has, for callbacks of scikit-learn."""
+        return 2 if parts.is_conditioned else 1
 
     def _describe_codes(self, mean: np.ndarray, variances: np.ndarray) -> None:
         """Set further fitted attributes from the moments of the codes, at the end."""
@@ -219,7 +246,18 @@ class BaseAutoencoder(
     # -- fitting -------------------------------------------------------------------
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, *, X_target=None, sample_weight=None):
+    def fit(
+        self,
+        X,
+        y=None,
+        *,
+        X_target=None,
+        sample_weight=None,
+        groups=None,
+        X_val=None,
+        X_target_val=None,
+        sample_weight_val=None,
+    ) -> Self:
         """Fit the autoencoder to `X`.
 
         Parameters
@@ -237,6 +275,20 @@ default=None
 
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights of the rows; None means equal weights.
+
+        groups : array-like of shape (n_samples,), default=None
+            Groups of the rows, for a splitter in `validation` such as `GroupKFold`.
+
+        X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
+            Validation data, in the units of `X`. The network is trained on all rows of
+            `X`, and these rows replace those that `validation` would hold out.
+
+        X_target_val : {array-like, sparse matrix} of shape (n_val, n_outputs), \
+default=None
+            Targets of the rows of `X_val`; given if and only if `X_target` is.
+
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Non-negative weights of the rows of `X_val`; None means equal weights.
 
         Returns
         -------
@@ -262,24 +314,46 @@ default=None
             data = validate_training_data(
                 self, X, X_target, sample_weight, reset=not continues
             )
+            data = with_validation(
+                self,
+                data,
+                groups=groups,
+                X_val=X_val,
+                X_target_val=X_target_val,
+                sample_weight_val=sample_weight_val,
+            )
             warn_of_target_as_y(self, X, y, X_target, stacklevel=3)
             used = {"X": data.X, "X_target": data.target}
             used["sample_weight"] = (data.weight, data.rows)
+            if (unseen := data.unseen) is not None:
+                used["X_val, X_target_val, sample_weight_val"] = (
+                    unseen.X,
+                    unseen.target,
+                    unseen.weight,
+                    unseen.rows,
+                )
+            used["the splits of validation"] = data.splits
             if continues and self.checkpoint is not None:
                 used["the network of the warm start"] = dump_state(self.net_)
             session.begin(used)
             parts = self._resolve(data, continues, len(data.rows))
             net = self._continue(parts, data) if continues else self._build(parts, data)
+            events = FitEvents(
+                self,
+                1 if continues else self._n_stages(parts),
+                _of_callbacks(X, y, X_target, sample_weight),
+            )
             if parts.is_conditioned and not continues:
-                net, result = self._train_conditioned(net, parts, data)
+                net, result = self._train_conditioned(net, parts, data, events)
                 is_pca = not result.has_changed
             else:
                 self._forget_candidates()
-                result, is_pca = self._train(net, parts, data, continues)
+                result, is_pca = self._train(net, parts, data, continues, events)
             rotates = result.has_changed or not (continues or is_pca)
             moments = self._order_codes(net, data, parts.may_rotate_codes and rotates)
             self._set_trained(net, result)
             self._set_code_moments(moments)
+            events.end(net)
         if not (result.has_changed or continues or is_pca or result.interrupt):
             self._warn_of_no_progress()
         elif result.interrupt is None and self._recipe.settings.max_epochs > 0:
@@ -295,19 +369,20 @@ default=None
         parts: ResolvedParts,
         data: TrainingData,
         continues: bool,
+        events: FitEvents,
     ) -> tuple[TrainingResult, bool]:
         """Train a net; the result, and whether it is PCA."""
         settings = self._recipe.settings
-        ((kept, held_out),) = settings.splits(data.rows)
-        pca_rows = None if continues else self._start(net, parts, data, kept)
+        ((kept, valid_set),) = self._splits(data)
+        pca_rows = None if continues else self._start(net, parts, data, kept, events)
         train_set = self._dataset(data, kept)
-        valid_set = self._dataset(data, held_out) if len(held_out) else None
         training = Training(
             net,
             train_set,
             valid_set,
             settings,
             needs_certain_gain=pca_rows is not None,
+            observer=events.epochs(net, settings.max_epochs),
         )
         result = train(training)
         is_pca = pca_rows is not None and not result.has_changed
@@ -318,11 +393,40 @@ default=None
             result = result._replace(best_loss=loss["loss"])
         return result, is_pca
 
+    def _splits(
+        self, data: TrainingData
+    ) -> list[tuple[np.ndarray, ArrayDataset | None]]:
+        """Rows to train on and the unseen rows, as a dataset or None, of each fold."""
+        settings = self._recipe.settings
+        if data.unseen is not None:
+            return [(data.rows, self._dataset(data.unseen, data.unseen.rows))]
+        pairs = data.splits
+        if pairs is None:
+            pairs = settings.splits(data.rows)
+        elif settings.n_folds == 0:
+            # Of a `TimeSeriesSplit` the one with the most rows to train on.
+            pairs = pairs[-1:]
+        return [
+            (kept, self._dataset(data, unseen) if len(unseen) else None)
+            for kept, unseen in pairs
+        ]
+
     def _train_conditioned(
-        self, net: AutoencoderNet, parts: ResolvedParts, data: TrainingData
+        self,
+        net: AutoencoderNet,
+        parts: ResolvedParts,
+        data: TrainingData,
+        events: FitEvents,
     ) -> tuple[AutoencoderNet, TrainingResult]:
         """Train the best of several candidates; the net, and the result."""
-        settings, mean = self._recipe.settings, self._feature_mean
+        settings = self._recipe.settings
+        fewest = min((len(rows) for rows, _ in data.splits or ()), default=np.inf)
+        if fewest < self.n_components_:
+            raise ValueError(
+                f"validation={reprlib.repr(self.validation)} has a split with {fewest} "
+                f"rows to train on, too few for a code of n_components="
+                f"{self.n_components_} that starts as PCA."
+            )
         decay, rate = settings.optimizer_params.get("weight_decay", 0.0), LEARNING_RATE
         if self.optimizer == "adamw" and "weight_decay" not in (
             self.optimizer_params or {}
@@ -339,16 +443,19 @@ default=None
             rounds,
             settings,
             data.rows,
+            self._splits(data),
             n_components=self.n_components_,
             learning_rate=rate,
             weight_decay=decay,
             make_net=self._make_net,
             dataset=lambda rows: self._dataset(data, rows),
-            start_as_pca=lambda net, dataset: start_as_pca(
-                net.module_, dataset, mean, self.n_components_, parts.output_activation
+            start_as_pca=lambda net, dataset: self._start_as_pca(
+                net, parts, data, dataset
             ),
-            has_listeners=bool(self.callbacks) or bool(self.verbose),
+            has_listeners=bool(self.callbacks or self.verbose or events.has_listeners),
+            observer=lambda net: events.epochs(net, settings.max_epochs),
         )
+        events.begin_stage("comparison")
         done = fit.run()
         done.net.set_listeners(self.callbacks, self.verbose)
         options = fit.candidates
@@ -366,7 +473,7 @@ default=None
             vars(self).pop(name, None)
 
     @fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y=None, *, X_target=None, sample_weight=None):
+    def partial_fit(self, X, y=None, *, X_target=None, sample_weight=None) -> Self:
         """Train for one epoch on `X`, at a constant learning rate.
 
         The first call determines the network, the objective, the optimizer, the mean,
@@ -491,6 +598,12 @@ default=None
         self._target_rms = root_mean_square(mean, scale)
         if data.n_outputs == data.n_features:
             warn_of_other_units(self._target_rms, input_rms, "X", stacklevel=4)
+        if data.unseen is not None:
+            unseen = data.unseen
+            rms = root_mean_square(
+                *mean_and_scale(unseen.X, unseen.rows, unseen.weight)
+            )
+            warn_of_other_units(rms, input_rms, "X", table="X_val", stacklevel=4)
         is_centred = parts.target_rms is not None
         target_units = _units(mean, scale, is_centred, parts.target_rms)
         self.mean_, self.scale_ = units
@@ -502,6 +615,7 @@ default=None
                 len(data.rows),
                 n_folds=_n_folds(parts, data),
                 is_penalised=parts.is_penalised,
+                n_splits=data.n_splits,
             ),
         )
         net = self._make_net()
@@ -564,6 +678,7 @@ default=None
             len(data.rows),
             n_folds=_n_folds(parts, data),
             is_penalised=parts.is_penalised,
+            n_splits=data.n_splits,
         )
         if settings.n_folds > 0:
             # There is nothing to choose.
@@ -679,7 +794,7 @@ default=None
 
     # -- nested parameters ---------------------------------------------------------
 
-    def get_params(self, deep=True):
+    def get_params(self, deep=True) -> dict[str, Any]:
         """Get the parameters of this estimator.
 
         Parameters
@@ -701,7 +816,7 @@ default=None
                         params[f"penalties__{i}__{name}"] = value
         return params
 
-    def set_params(self, **params):
+    def set_params(self, **params) -> Self:
         """Set the parameters of this estimator.
 
         Parameters
@@ -728,6 +843,15 @@ default=None
                 )
             penalties[int(index)].set_params(**{name: params[key]})
         return self
+
+
+def _of_callbacks(X, y, X_target, sample_weight) -> dict:
+    """What callbacks of scikit-learn get; the targets of a reconstruction as `y`."""
+    given = {"sample_weight": sample_weight, "X_target": X_target}
+    metadata = {name: value for name, value in given.items() if value is not None}
+    if y is None:
+        y = X if X_target is None else X_target
+    return {"X": X, "y": y, "metadata": metadata or None}
 
 
 def _units(

@@ -1,11 +1,12 @@
 """Base of classifier and regressor: pretrain, train the head, fine-tune."""
 
 import copy
+import reprlib
 from abc import ABCMeta, abstractmethod
 from dataclasses import dataclass, field, replace
 from numbers import Real
 from operator import call
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -21,10 +22,17 @@ from sklearn_ae._units import Affine
 from sklearn_ae.data.inference import module_outputs
 from sklearn_ae.data.tables import as_array, mean_and_scale
 from sklearn_ae.estimators._base import BaseAutoencoder
+from sklearn_ae.estimators._events import FitEvents
 from sklearn_ae.estimators._features import Features
 from sklearn_ae.estimators._parameters import MergedConstraints, NestedParameters
 from sklearn_ae.estimators._trained_net import TrainedNetMixin
-from sklearn_ae.estimators._validation import validate_table, validate_weight
+from sklearn_ae.estimators._validation import (
+    check_one_validation,
+    chosen_splits,
+    validate_table,
+    validate_table_like,
+    validate_weight,
+)
 from sklearn_ae.networks._wrapper import around
 from sklearn_ae.networks.headed import HeadedNetwork
 from sklearn_ae.objectives.losses import Loss
@@ -53,7 +61,13 @@ class Labelled:
     rows : ndarray of int
         The rows with a label and a positive weight.
     strata : ndarray of int of shape (n,) or None
-        Groups whose proportions a split keeps.
+        Classes, whose proportions a random split keeps.
+    class_weight : ndarray of shape (n_classes,) or None
+        Weights of the classes.
+    unseen : Labelled or None
+        Validation data, if the user has passed some.
+    splits : list of (ndarray of int, ndarray of int) or None
+        Rows to train on and unseen rows, if the user has chosen them.
     """
 
     X: Any
@@ -61,6 +75,9 @@ class Labelled:
     given_weight: np.ndarray | None
     rows: np.ndarray
     strata: np.ndarray | None
+    class_weight: np.ndarray | None = None
+    unseen: "Labelled | None" = None
+    splits: list[tuple[np.ndarray, np.ndarray]] | None = None
 
     @property
     def weight(self) -> np.ndarray | None:
@@ -140,12 +157,11 @@ class BaseSupervised(
         Largest learning rate of the schedule. "auto" is a rate that suits the
         optimizer for a network that is trained from scratch.
 
-    learning_rate_schedule : {"one_cycle", "constant", "cosine", \
-"reduce_on_plateau"}, default="one_cycle"
+    learning_rate_schedule : str, default="one_cycle"
         How the learning rate changes during fine-tuning. "one_cycle" raises it in the
         first tenth of the steps and then lowers it to zero, "cosine" lowers it along a
-        cosine, and "reduce_on_plateau" divides it by 10 after 5 epochs without an
-        improvement.
+        cosine, "reduce_on_plateau" divides it by 10 after 5 epochs without an
+        improvement, and "constant" keeps it.
 
     batch_size : "auto" or int, default="auto"
         Largest number of rows in a step. "auto" is 64 for less than 5,000 labelled
@@ -156,13 +172,19 @@ class BaseSupervised(
         divided by their number, but at least 10 and at most 300. 0 is the same as
         ``freeze=True``.
 
-    validation : float or None, default=0.1
-        Share of the labelled rows that is held out in fine-tuning, in (0, 1). The
-        weights with the lowest loss on these rows are kept. If no epoch improves on
-        the start, in the regressor by more than chance, the encoder is not changed and
-        the head is trained again on all labelled rows. Small tables hold out 30 rows,
-        but at most a third. None trains on all rows, which is advisable if there are
-        few labels.
+    validation : "auto", float, splitter, list of pairs or None, default="auto"
+        Which of the labelled rows are held out in fine-tuning. A float is their share,
+        in (0, 1); "auto" is 0.1. The weights with the lowest loss on these rows are
+        kept. If no epoch improves on the start, in the regressor by more than chance,
+        the encoder is not changed and the head is trained again on all labelled rows.
+        Small tables hold out 30 rows, but at most a third. None trains on all rows,
+        which is advisable if there are few labels.
+
+        Of a splitter, such as ``TimeSeriesSplit()`` or ``GroupKFold()`` with `groups`
+        in `fit`, or of a list of pairs of arrays with indices of training and of
+        held-out rows, the last split is used. Validation data can also be passed to
+        `fit`, as `X_val` and `y_val`; this parameter must then be "auto". Pretraining
+        holds out rows by the `validation` of the autoencoder.
 
     device : str, default="cpu"
         Where to fine-tune and to predict: "cpu", "cuda", "cuda:1", "mps", or "auto"
@@ -221,6 +243,9 @@ class BaseSupervised(
 
     learning_rate: float | str = 1e-3
 
+    # Groups that a search passes to its splitter are not meant for `fit`.
+    __metadata_request__fit: ClassVar[dict] = {"groups": False}
+
     # -- what classifier and regressor define --------------------------------------
 
     # The loss of the head.
@@ -233,6 +258,10 @@ class BaseSupervised(
     @abstractmethod
     def _labelled(self, X, y, weight, rows) -> Labelled:
         """Check `y`, and set the attributes that describe its classes."""
+
+    @abstractmethod
+    def _labelled_like(self, labelled: Labelled, X, y, weight, rows) -> Labelled:
+        """Check `y_val`, and bring it into the form of the training data."""
 
     @abstractmethod
     def _target_affine(self, labelled: Labelled) -> Affine:
@@ -248,35 +277,93 @@ class BaseSupervised(
 
     # -- fitting -------------------------------------------------------------------
 
-    def _fit(self, X, y, sample_weight):
+    def _fit(self, X, y, sample_weight, *, groups, X_val, y_val, sample_weight_val):
         with (
             default_modes(),
             self._unchanged_on_error(),
             resumable(self) as session,
         ):
+            check_one_validation(
+                self.validation,
+                X_val,
+                groups,
+                y_val=y_val,
+                sample_weight_val=sample_weight_val,
+            )
             X, y = as_array(X), as_array(y)
             table, y = validate_table(self, X, y, **self._y_checks)
             weight, rows = validate_weight(sample_weight, table, min_rows=2)
             labelled = self._labelled(table, y, weight, rows)
-            session.begin({"X": table, "y": y, "sample_weight": weight})
-            settings = self._resolve_training(len(labelled.rows))
-            self.autoencoder_ = self._pretrained(X, sample_weight, labelled, settings)
+            if X_val is not None:
+                unseen = self._unseen(labelled, X_val, y_val, sample_weight_val)
+                labelled = replace(labelled, unseen=unseen)
+                n_splits = 0
+            else:
+                splits = chosen_splits(
+                    self.validation, table, labelled.rows, y=y, groups=groups
+                )
+                labelled = replace(labelled, splits=splits)
+                n_splits = None if splits is None else len(splits)
+            used = {"X": table, "y": y, "sample_weight": weight}
+            used["the splits of validation"] = labelled.splits
+            if X_val is not None:
+                used["X_val, y_val, sample_weight_val"] = (
+                    labelled.unseen.X,
+                    labelled.unseen.target,
+                    labelled.unseen.given_weight,
+                )
+            session.begin(used)
+            settings = self._resolve_training(len(labelled.rows), n_splits=n_splits)
+            of_sample_weight = {"sample_weight": sample_weight}
+            of_pretraining = of_sample_weight
+            if X_val is not None:
+                of_pretraining = of_sample_weight | {
+                    "X_val": X_val,
+                    "sample_weight_val": sample_weight_val,
+                }
+            metadata = None if sample_weight is None else of_sample_weight
+            events = FitEvents(self, 2, {"X": X, "y": y, "metadata": metadata})
+            self.autoencoder_ = self._pretrained(
+                X, of_pretraining, labelled, settings, events
+            )
             if not _is_fitted(self.autoencoder):
                 # Values that no network can take are an error before that.
                 features = Features.of(table, rows)
                 features.warn_of_units("StandardScaler", stacklevel=4)
             net = self._build(labelled, settings)
-            result = self._fine_tune(net, labelled)
+            result = self._fine_tune(net, labelled, events)
             # The optimizer's state belongs to other weights.
             net.initialize_optimizer()
             self._set_trained(net, result)
+            events.end(net)
         if result.interrupt is not None:
             raise result.interrupt
         session.complete()
         return self
 
+    def _unseen(self, labelled: Labelled, X_val, y_val, weight) -> Labelled:
+        """The validation data."""
+        if y_val is None:
+            raise ValueError("X_val needs y_val, the labels or targets of its rows.")
+        table = validate_table_like(self, X_val, "X_val")
+        y_val = as_array(y_val)
+        if np.shape(y_val)[:1] != (table.shape[0],):
+            raise ValueError(
+                f"y_val has the shape {np.shape(y_val)}, but X_val has "
+                f"{table.shape[0]} rows; both must have the same number."
+            )
+        weight, rows = validate_weight(
+            weight, table, min_rows=1, name="sample_weight_val"
+        )
+        return self._labelled_like(labelled, table, y_val, weight, rows)
+
     def _pretrained(
-        self, X, sample_weight, labelled: Labelled, settings: TrainingSettings
+        self,
+        X,
+        fit_params: dict,
+        labelled: Labelled,
+        settings: TrainingSettings,
+        events: FitEvents,
     ) -> BaseAutoencoder:
         """Step 1: a fitted autoencoder that only this estimator uses."""
         prototype = self.autoencoder
@@ -301,7 +388,10 @@ class BaseSupervised(
         if not self.pretrain:
             untrained = {"max_epochs", "pretrain_epochs"} & params.keys()
             autoencoder.set_params(**dict.fromkeys(untrained, 0))
-        return autoencoder.fit(X, sample_weight=sample_weight)
+        if autoencoder.validation != "auto":
+            fit_params = {"sample_weight": fit_params["sample_weight"]}
+        with events.fit_of(autoencoder, "pretraining"):
+            return autoencoder.fit(X, **fit_params)
 
     def _build(self, labelled: Labelled, settings: TrainingSettings) -> AutoencoderNet:
         """A new net, with the encoder of the autoencoder."""
@@ -326,31 +416,54 @@ class BaseSupervised(
         net.module_.start_from(self.autoencoder_.net_.module_.state_dict())
         return net
 
-    def _fine_tune(self, net: AutoencoderNet, labelled: Labelled) -> TrainingResult:
+    def _fine_tune(
+        self, net: AutoencoderNet, labelled: Labelled, events: FitEvents
+    ) -> TrainingResult:
         """Steps 2 and 3: train the head, then encoder and head together."""
         rows, settings = labelled.rows, self._recipe.settings
         if self.freeze:
             settings = replace(settings, max_epochs=0)
-        if settings.max_epochs == 0:
-            settings = replace(settings, n_held_out=0)
-        strata = None if labelled.strata is None else labelled.strata[rows]
-        held_out = settings.held_out(rows, strata)
-        kept = np.setdiff1d(rows, held_out)
+        kept, valid_set = rows, None
+        if settings.max_epochs > 0:
+            kept, valid_set = self._split(labelled)
         codes = self._codes(labelled)
         self._train_head(net, codes, labelled, kept)
         result = train(
             Training(
                 net,
                 self._dataset(labelled, kept),
-                self._dataset(labelled, held_out) if len(held_out) else None,
+                valid_set,
                 settings,
                 needs_certain_gain=self._needs_certain_gain,
+                observer=events.epochs(net, settings.max_epochs),
             )
         )
         if not result.has_changed:
             # No rows need to be held out any more.
             self._train_head(net, codes, labelled, rows)
         return result
+
+    def _split(self, labelled: Labelled) -> tuple[np.ndarray, Any]:
+        """The rows to train on, and the unseen rows as a dataset or None."""
+        unseen, rows = labelled.unseen, labelled.rows
+        if unseen is not None:
+            return rows, self._dataset(unseen, unseen.rows)
+        strata = None if labelled.strata is None else labelled.strata[rows]
+        if labelled.splits is not None:
+            # Of a `TimeSeriesSplit` the one with the most rows to train on.
+            kept, held_out = labelled.splits[-1]
+            if strata is not None and len(
+                missing := np.setdiff1d(strata, labelled.strata[kept])
+            ):
+                label = self.classes_.tolist()[missing[0]]
+                raise ValueError(
+                    f"validation={reprlib.repr(self.validation)} leaves no row of the "
+                    f"class {label!r} to train on in its last split."
+                )
+        else:
+            held_out = self._recipe.settings.held_out(rows, strata)
+            kept = np.setdiff1d(rows, held_out)
+        return kept, self._dataset(labelled, held_out) if len(held_out) else None
 
     def _codes(self, labelled: Labelled) -> np.ndarray:
         """The pretrained codes of the labelled rows, in the units of the network."""
@@ -400,7 +513,7 @@ class BaseSupervised(
             cloned.autoencoder = copy.deepcopy(self.autoencoder)
         return cloned
 
-    def set_params(self, **params):
+    def set_params(self, **params) -> Self:
         """Set the parameters of this estimator.
 
         Parameters

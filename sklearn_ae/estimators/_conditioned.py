@@ -1,6 +1,6 @@
 """Fits that choose start and regularisation by the losses of unseen rows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +14,13 @@ from sklearn_ae.training.conditioning import (
     restore_code_scale,
     start_candidate,
 )
-from sklearn_ae.training.loop import Training, TrainingResult, is_certain_gain, train
+from sklearn_ae.training.loop import (
+    EpochObserver,
+    Training,
+    TrainingResult,
+    is_certain_gain,
+    train,
+)
 from sklearn_ae.training.net import AutoencoderNet
 from sklearn_ae.training.pca_start import residual_variance
 from sklearn_ae.training.settings import TrainingSettings
@@ -58,6 +64,8 @@ class ConditionedFit:
     settings : TrainingSettings
     rows : ndarray of int
         All rows.
+    splits : list of (ndarray of int, ArrayDataset or None)
+        Rows to train on and unseen rows, one pair for each fold.
     n_components : int
         Width of the code.
     learning_rate, weight_decay : float
@@ -70,6 +78,8 @@ class ConditionedFit:
         returns the standard deviations of the codes.
     has_listeners : bool
         Whether there are callbacks or a progress bar.
+    observer : callable
+        ``observer(net)`` returns what is told of the epochs of the last training.
     """
 
     def __init__(
@@ -78,6 +88,7 @@ class ConditionedFit:
         rounds: list[list[Candidate]],
         settings: TrainingSettings,
         rows: np.ndarray,
+        splits: list[tuple[np.ndarray, ArrayDataset | None]],
         *,
         n_components: int,
         learning_rate: float,
@@ -86,18 +97,21 @@ class ConditionedFit:
         dataset: Callable[[np.ndarray], ArrayDataset],
         start_as_pca: Callable[[AutoencoderNet, ArrayDataset], np.ndarray],
         has_listeners: bool,
+        observer: Callable[[AutoencoderNet], EpochObserver | None],
     ) -> None:
         self._net, self._n_components = net, n_components
         self.rounds, self.settings, self.rows = rounds, settings, rows
+        self.splits = splits
         self.candidates = [one for candidates in rounds for one in candidates]
         self._learning_rate, self._weight_decay = learning_rate, weight_decay
         self._make_net, self._dataset = make_net, dataset
         self._start_as_pca, self._has_listeners = start_as_pca, has_listeners
+        self._observer = observer
 
     def run(self) -> Conditioned:
         """Train; an interrupt by the user is part of the result."""
-        splits = self.settings.splits(self.rows)
-        train_rows, unseen = splits[0]
+        # The folds of a `TimeSeriesSplit` have different sizes.
+        train_rows, unseen = max(self.splits, key=lambda split: len(split[0]))
         unknown = np.full(1 + len(self.candidates), np.nan)
         # Fewer rows than axes have no PCA.
         has_few_rows = len(train_rows) < max(self._n_components, 2)
@@ -111,17 +125,15 @@ class ConditionedFit:
         is_exact = residual < _EXACT and self._net.corruption is None
         if is_exact or self._deviations[0] == 0:
             return self._pca(unknown)
-        if len(unseen) == 0:
+        if unseen is None:
             return self._without_unseen_rows()
-        return self._by_unseen_rows(splits)
+        return self._by_unseen_rows()
 
-    def _by_unseen_rows(
-        self, splits: list[tuple[np.ndarray, np.ndarray]]
-    ) -> Conditioned:
-        folds = [self._fold(*split) for split in splits]
-        pca_losses = np.concatenate(
-            [fold.reference.row_losses(fold.unseen) for fold in folds]
-        )
+    def _by_unseen_rows(self) -> Conditioned:
+        folds = [self._fold(*split) for split in self.splits]
+        # Equal rows, for instance the first ones of a time series, have no axes.
+        folds = [fold for fold in folds if fold.deviations[0] > 0]
+        pca_losses = _losses_by_row([fold.reference for fold in folds], folds)
         means = np.full(1 + len(self.candidates), np.nan)
         means[0] = pca_losses.mean()
         best: _Trial | None = None
@@ -146,13 +158,13 @@ class ConditionedFit:
             raise errors[0]
         return self._last(best, folds, means, is_better)
 
-    def _fold(self, train_rows: np.ndarray, unseen: np.ndarray) -> "_Fold":
+    def _fold(self, train_rows: np.ndarray, unseen: ArrayDataset | None) -> "_Fold":
         train_set = self._dataset(train_rows)
         reference, deviations = self._net, self._deviations
         if self.settings.n_folds > 0:
             reference = self._make_net(False)
             deviations = self._start_as_pca(reference, train_set)
-        return _Fold(train_set, self._dataset(unseen), reference, deviations)
+        return _Fold(train_set, unseen, reference, deviations)
 
     def _trials(
         self,
@@ -180,12 +192,7 @@ class ConditionedFit:
                 results.append(outcome)
             if len(results) < len(folds):
                 continue
-            losses = np.concatenate(
-                [
-                    training.net.row_losses(fold.unseen)
-                    for training, fold in zip(trainings[own], folds, strict=True)
-                ]
-            )
+            losses = _losses_by_row([one.net for one in trainings[own]], folds)
             if np.isfinite(losses).all():
                 trials.append(_Trial(candidate, trainings[own], results, losses))
             else:
@@ -210,7 +217,8 @@ class ConditionedFit:
                 every_row = self._dataset(self.rows)
                 self._deviations = self._start_as_pca(self._net, every_row)
                 fold = _Fold(every_row, None, self._net, self._deviations)
-            training = self._training(self._started(best.candidate, True, fold), fold)
+            net = self._started(best.candidate, True, fold)
+            training = self._training(net, fold, self._observer(net))
             result = train(training)
         if not is_better:
             self._net.history = training.net.history
@@ -239,7 +247,7 @@ class ConditionedFit:
         before = self._net.evaluate(train_set)["loss"]
         fold = _Fold(train_set, None, self._net, self._deviations)
         net = self._started(self.candidates[0], True, fold)
-        training = self._training(net, fold)
+        training = self._training(net, fold, self._observer(net))
         result = train(training)
         losses = np.full(1 + len(self.candidates), np.nan)
         if net.evaluate(train_set)["loss"] >= before:
@@ -264,10 +272,20 @@ class ConditionedFit:
         )
         return net
 
-    def _training(self, net: AutoencoderNet, fold: "_Fold") -> Training:
+    def _training(
+        self,
+        net: AutoencoderNet,
+        fold: "_Fold",
+        observer: EpochObserver | None = None,
+    ) -> Training:
         valid = None if self.settings.n_folds > 0 else fold.unseen
         return Training(
-            net, fold.train, valid, self.settings, keeps_best=valid is not None
+            net,
+            fold.train,
+            valid,
+            self.settings,
+            keeps_best=valid is not None,
+            observer=observer,
         )
 
     def _finished(
@@ -306,6 +324,23 @@ class _Fold(NamedTuple):
     unseen: ArrayDataset | None
     reference: AutoencoderNet
     deviations: np.ndarray
+
+
+def _losses_by_row(
+    nets: Sequence[AutoencoderNet], folds: "Sequence[_Fold]"
+) -> np.ndarray:
+    """The losses of the unseen rows, each by the net of its fold.
+
+    A row that is unseen in several folds counts once, with its mean: as evidence it is
+    one row.
+    """
+    pairs = list(zip(nets, folds, strict=True))
+    losses = np.concatenate([net.row_losses(fold.unseen) for net, fold in pairs])
+    rows = np.concatenate([fold.unseen.rows for fold in folds])
+    _, row, counts = np.unique(rows, return_inverse=True, return_counts=True)
+    if len(counts) == len(losses):
+        return losses
+    return np.bincount(row, losses) / counts
 
 
 class _Trial(NamedTuple):

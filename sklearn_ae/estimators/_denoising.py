@@ -23,15 +23,17 @@ from sklearn_ae.objectives.corruptions import (
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class DenoisingAutoencoder(BaseAutoencoder, ChosenStart):
-    """Denoising autoencoder: corrupt the input, reconstruct the clean one.
+    r"""Denoising autoencoder: corrupt the input, reconstruct the clean one.
 
     Minimises [1]_
 
-    ``J = E mean_i 1/2 ||x_i - g(h(c(x_i)))||^2``
+    .. math::
 
-    where ``c`` corrupts a row at random, differently in every epoch. `reconstruct`
-    then cleans rows with this kind of corruption, and the codes of `transform` are
-    robust against it.
+       J = \mathbb{E} \, \frac1n \sum_i \frac12 \lVert x_i - g(h(c(x_i))) \rVert^2
+
+    where :math:`c` corrupts a row at random, differently in every epoch, :math:`h` is
+    the encoder and :math:`g` the decoder. `reconstruct` then cleans rows with this kind
+    of corruption, and the codes of `transform` are robust against it.
 
     Pairs of corrupted and clean rows can also be given, as ``fit(X_corrupted,
     X_target=X_clean)``. No further corruption is then applied to `X`, and the width of
@@ -130,12 +132,11 @@ class DenoisingAutoencoder(BaseAutoencoder, ChosenStart):
         Largest learning rate of the schedule. "auto" is a rate that suits the
         optimizer and the scale of the data inside the network.
 
-    learning_rate_schedule : {"one_cycle", "constant", "cosine", \
-"reduce_on_plateau"}, default="one_cycle"
+    learning_rate_schedule : str, default="one_cycle"
         How the learning rate changes during a fit. "one_cycle" raises it in the first
         tenth of the steps and then lowers it to zero, "cosine" lowers it along a
-        cosine, and "reduce_on_plateau" divides it by 10 after 5 epochs without an
-        improvement. `partial_fit` always keeps it constant.
+        cosine, "reduce_on_plateau" divides it by 10 after 5 epochs without an
+        improvement, and "constant" keeps it. `partial_fit` always keeps it constant.
 
     batch_size : "auto" or int, default="auto"
         Largest number of rows in a step. "auto" is 64 for less than 5,000 rows, 128 for
@@ -151,13 +152,20 @@ class DenoisingAutoencoder(BaseAutoencoder, ChosenStart):
         autoencoders train for 3,000 divided by the root of the number of rows if that
         is more, and with "lbfgs" it is 400. 0 keeps the initial network.
 
-    validation : "auto", int, float or None, default="auto"
+    validation : "auto", int, float, splitter, list of pairs or None, default="auto"
         How the loss on unseen rows is estimated. A float in (0, 1) is the share of the
         rows that is held out, at least 30 rows or a third of a small table; the weights
         with the lowest loss on them are kept. An int of at least 2 is a number of
         folds: candidates are compared by cross-validation, and the final network is
         trained on all rows. None trains on all rows and keeps the last weights, unless
         the loss was lower before training. "auto" is 0.1.
+
+        A splitter of scikit-learn, such as ``TimeSeriesSplit()`` or ``GroupKFold()``
+        with `groups` in `fit`, chooses rows that are not random; so does a list of
+        pairs of arrays, the indices of training and of unseen rows. Several splits are
+        folds where candidates are compared; otherwise the last split is held out.
+        Validation data can also be passed to `fit`, as `X_val`; this parameter must
+        then be "auto".
 
         `Autoencoder` and `DenoisingAutoencoder` compare candidates, unless parameters
         prevent it; only then are folds possible. For them "auto" is 5 folds for less
@@ -202,8 +210,7 @@ class DenoisingAutoencoder(BaseAutoencoder, ChosenStart):
         Continue with the network of the previous fit. Mean, scale and the state of
         the random generators are kept as well.
 
-    corruption : {"gaussian", "masking", "salt_and_pepper"} or callable, \
-default="gaussian"
+    corruption : str or callable, default="gaussian"
         Corruption of the input during training, in the units of `X`:
 
         - "gaussian" adds normal noise with a standard deviation of `corruption_level`;
@@ -309,8 +316,8 @@ default="gaussian"
     >>> denoiser = DenoisingAutoencoder(32, corruption_level=0.3, random_state=0)
     >>> cleaned = denoiser.fit(X_train).reconstruct(noisy)
     >>> before, after = ((noisy - X_test) ** 2).mean(), ((cleaned - X_test) ** 2).mean()
-    >>> bool(after < before / 3)
-    True
+    >>> print(f"{before:.3f} {after:.3f}")
+    0.090 0.01...
 
     Inpainting, where the lower half of each image is missing:
 

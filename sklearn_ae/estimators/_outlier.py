@@ -2,8 +2,9 @@
 
 import warnings
 from dataclasses import dataclass, field
+from functools import partial
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import OutlierMixin
@@ -17,6 +18,7 @@ from sklearn.utils.validation import (
 
 from sklearn_ae._doc_link import DocLinkMixin
 from sklearn_ae._sklearn_compat import (
+    CallbackSupportMixin,
     HasMethods,
     Interval,
     StrOptions,
@@ -30,6 +32,7 @@ from sklearn_ae.data.tables import (
     number_of_axes,
 )
 from sklearn_ae.estimators._autoencoder import Autoencoder
+from sklearn_ae.estimators._events import FitEvents, callback_state
 from sklearn_ae.estimators._features import Features
 from sklearn_ae.estimators._parameters import NestedParameters
 from sklearn_ae.estimators._unseen_errors import (
@@ -39,7 +42,12 @@ from sklearn_ae.estimators._unseen_errors import (
     Reconstructors,
     weighted_quantile,
 )
-from sklearn_ae.estimators._validation import check_sum_of_weights, validate_table
+from sklearn_ae.estimators._validation import (
+    check_groups,
+    check_sum_of_weights,
+    validate_table,
+    validate_table_like,
+)
 from sklearn_ae.objectives.losses import Huber
 from sklearn_ae.persistence.checkpoint import Session, resumable
 from sklearn_ae.persistence.checks import check_shape, loading, versions
@@ -62,20 +70,25 @@ _TRAINED_ROWS = 30_000
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
-    """Outlier detection by the reconstruction error of an autoencoder.
+class AutoencoderOutlierDetector(
+    CallbackSupportMixin, OutlierMixin, DocLinkMixin, NestedParameters
+):
+    r"""Outlier detection by the reconstruction error of an autoencoder.
 
     An autoencoder that is fitted to usual rows reconstructs unusual ones badly. The
-    score of a row is
+    score of a row, which `score_samples` returns, is
 
-    ``score_samples(x) = -mean_j (x_j - xhat_j)^2 / s_j^2``
+    .. math::
 
-    where ``s_j^2`` is the mean squared error of feature ``j`` in usual rows that were
-    not used for training. The error of each feature is thus relative to its usual
-    error, so that a noisy feature does not dominate the score.
+       -\frac1p \sum_j \frac{(x_j - \hat x_j)^2}{s_j^2}
+
+    where :math:`\hat x` is the reconstruction, :math:`p` the number of features, and
+    :math:`s_j^2` the mean squared error of feature :math:`j` in usual rows that were
+    not used for training. The error of each feature is thus relative to its
+    usual error, so that a noisy feature does not dominate the score.
 
     `fit` splits the rows into `cv` parts, reconstructs each part by an autoencoder that
-    is fitted to the others, and estimates the scale ``s_j`` from these errors. Rows
+    is fitted to the others, and estimates the scale :math:`s_j` from these errors. Rows
     that stand out, at most a share `trimming`, are excluded from the fit, as in fast
     algorithms for robust covariances [1]_: at first rows that are far from the median
     of each feature, then rows with large errors, so that some rows are included again.
@@ -102,9 +115,9 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
 
     cv : int, splitter or list of pairs, default=5
         How to split the rows for errors on held-out rows: a number of random parts, a
-        splitter such as ``KFold(5)``, or pairs of arrays with indices of training and
-        of held-out rows. Every row must be held out exactly once, and not be used for
-        training then.
+        splitter such as ``KFold(5)`` or, with `groups` in `fit`, ``GroupKFold(5)``, or
+        pairs of arrays with indices of training and of held-out rows. Every row must be
+        held out exactly once, and not be used for training then.
 
     random_state : int, RandomState instance or None, default=None
         Controls the splits and, if its own ``random_state`` is None, the autoencoder.
@@ -165,22 +178,21 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
     centred data, with at most 100 epochs and about 30,000 rows in all. A single column
     needs no autoencoder: its rows are reconstructed by the median.
 
-    Let ``v_j`` be the mean of ``(x_ij - xhat_ij)^2`` over the rows of `support_`, each
-    reconstructed by an autoencoder for which it was held out. Then
-    ``s_j^2 = v_j + 0.1 median_k v_k``, where the median is over features that vary
-    among these rows. The second term keeps features that are almost always
-    reconstructed exactly from dominating the score. ``s_j`` is at least 1e-6 of the
-    span of the feature, so that errors at the level of rounding are no errors. Features
-    that do not vary are reconstructed exactly.
+    Let :math:`v_j` be the mean of :math:`(x_{ij} - \hat x_{ij})^2` over the rows of
+    `support_`, each reconstructed by an autoencoder for which it was held out. Then
+    :math:`s_j^2 = v_j + 0.1 \operatorname{median}_k v_k`, where the median is over
+    features that vary among these rows. The second term keeps features that are almost
+    always reconstructed exactly from dominating the score. :math:`s_j` is at least 1e-6
+    of the span of the feature, so that errors at the level of rounding are no errors.
+    Features that do not vary are reconstructed exactly.
 
-    Scores are sums of squares, and the cube root of such sums is close to normal
-    [2]_. Let ``m`` be the median and ``q`` the upper quartile of the cube roots of
-    ``-held_out_scores_``. Minus the score of usual rows is at most
-    ``(m + k (q - m) / 0.674)^3``, which is ``k`` standard deviations above the median,
-    estimated from the quartiles. `trimming` uses ``k = 2``. For
-    ``contamination="auto"``, usual rows are those within ``k = 3``, and one in twenty
-    of them has a held-out score below `offset_`. Scores above -1 are never outliers by
-    these rules.
+    Scores are sums of squares, and the cube root of such sums is close to normal [2]_.
+    Let :math:`m` be the median and :math:`q` the upper quartile of the cube roots of
+    ``-held_out_scores_``. Minus the score of usual rows is at most :math:`(m + k (q -
+    m) / 0.674)^3`, which is :math:`k` standard deviations above the median, estimated
+    from the quartiles. `trimming` uses :math:`k = 2`. For ``contamination="auto"``,
+    usual rows are those within :math:`k = 3`, and one in twenty of them has a held-out
+    score below `offset_`. Scores above -1 are never outliers by these rules.
 
     The threshold for a share `contamination` is a quantile of `training_scores_`, as
     in other detectors of scikit-learn. Most of these rows were used for training; new
@@ -204,8 +216,8 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
     >>> X, y = load_digits(return_X_y=True)
     >>> X = X / 16
     >>> detector = AutoencoderOutlierDetector(random_state=0).fit(X[y == 8][:87])
-    >>> bool(roc_auc_score(y == 8, detector.score_samples(X)) > 0.95)
-    True
+    >>> print(f"{roc_auc_score(y == 8, detector.score_samples(X)):.2f}")
+    0.9...
     """
 
     autoencoder: Any = field(default=None, kw_only=False)
@@ -232,10 +244,22 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
         "checkpoint": CHECKPOINT_CONSTRAINT,
     }
 
+    # Groups that a search passes to its splitter are not meant for `fit`.
+    __metadata_request__fit: ClassVar[dict] = {"groups": False}
+
     # -- fitting -------------------------------------------------------------------
 
     @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None, *, sample_weight=None):
+    def fit(
+        self,
+        X,
+        y=None,
+        *,
+        sample_weight=None,
+        groups=None,
+        X_val=None,
+        sample_weight_val=None,
+    ) -> Self:
         """Fit the detector to `X`.
 
         Parameters
@@ -250,6 +274,18 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights of the rows, if the autoencoder accepts weights. None
             means equal weights.
+
+        groups : array-like of shape (n_samples,), default=None
+            Groups of the rows, for a splitter in `cv` such as `GroupKFold`, and in the
+            `validation` of the autoencoder.
+
+        X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
+            Validation data for all fits of the autoencoder, if its `fit` takes them.
+            They should be usual rows. Scale and threshold do not depend on their
+            errors.
+
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Non-negative weights of the rows of `X_val`; None means equal weights.
 
         Returns
         -------
@@ -274,15 +310,18 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
         before = dict(vars(self))
         try:
             with resumable(self) as session:
-                self._fit(X, sample_weight, session)
+                self._fit(X, sample_weight, groups, X_val, sample_weight_val, session)
         except BaseException:
+            before |= callback_state(self)
             vars(self).clear()
             vars(self).update(before)
             raise
         session.complete()
         return self
 
-    def _fit(self, X, sample_weight, session: Session) -> None:
+    def _fit(
+        self, X, sample_weight, groups, X_val, sample_weight_val, session: Session
+    ) -> None:
         if isinstance(self.autoencoder, type):
             name = self.autoencoder.__name__
             raise ValueError(
@@ -291,7 +330,16 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
             )
         X = self._validate(X, reset=True)
         weight = self._check_weight(sample_weight, X)
-        session.begin({"X": X, "sample_weight": weight})
+        check_groups(groups, X)
+        validation = self._check_validation(X_val, sample_weight_val)
+        session.begin(
+            {
+                "X": X,
+                "sample_weight": weight,
+                "groups": None if groups is None else np.asarray(groups),
+                "X_val, sample_weight_val": list(validation.values()),
+            }
+        )
         seed = self.random_state
         if not isinstance(seed, Integral):
             seed = drawn_seed(seed)
@@ -305,9 +353,14 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
         prototype = self.autoencoder
         if prototype is None:
             prototype = _default(X, np.flatnonzero(keep))
-        fits = PrototypeFits(prototype, X, weight, rng)
+        if isinstance(prototype, MedianReconstructor):
+            validation = {}
+        fits = PrototypeFits(prototype, X, weight, rng, groups, validation)
         if fits.is_own:
             features.warn_of_units("RobustScaler", stacklevel=4)
+        metadata = None if weight is None else {"sample_weight": weight}
+        events = FitEvents(self, 2, {"X": X, "y": None, "metadata": metadata})
+        events.begin_stage("cross-fit")
         unseen = Reconstructors(X, fits.cross_fit(keep, self.cv), features.constant)
         means = unseen.mean_square_errors(present * keep)
         if self.trimming > 0:
@@ -317,13 +370,14 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
             means = unseen.mean_square_errors(present * keep)
         scale = features.square_scale(means)
 
-        self.autoencoder_ = fits.fit(keep)
+        self.autoencoder_ = fits.fit(keep, partial(events.fit_of, name="final-fit"))
         self.feature_scale_ = np.sqrt(scale)
         self.support_ = keep
         self._constant, self._weight = features.constant, present
         self.held_out_scores_ = unseen.scores(scale)
         self.training_scores_ = self._score(X)
         self.offset_ = self._offset(self.contamination)
+        events.end(None)
         if features.varies.any() and not features.exceeds_rounding(means).any():
             warnings.warn(
                 f"The autoencoder {self.autoencoder_!r} reconstructs all features of "
@@ -382,6 +436,22 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
         check_sum_of_weights(weight)
         return weight
 
+    def _check_validation(self, X_val, sample_weight_val) -> dict[str, Any]:
+        """The validation data as arguments of the autoencoder's `fit`."""
+        if X_val is None:
+            if sample_weight_val is not None:
+                raise ValueError(
+                    "sample_weight_val needs X_val, the rows that it belongs to."
+                )
+            return {}
+        prototype = self._prototype()
+        if not has_fit_parameter(prototype, "X_val"):
+            raise ValueError(
+                f"autoencoder={prototype!r} takes no X_val in fit; do not pass X_val."
+            )
+        table = validate_table_like(self, X_val, "X_val")
+        return {"X_val": table, "sample_weight_val": sample_weight_val}
+
     def _validate(self, X, *, reset: bool) -> Any:
         table: dict[str, Any] = {"ensure_min_samples": _MIN_ROWS if reset else 1}
         if not get_tags(self).input_tags.sparse:
@@ -390,7 +460,7 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
 
     # -- scoring -------------------------------------------------------------------
 
-    def score_samples(self, X):
+    def score_samples(self, X) -> np.ndarray:
         """Compute the score of each row: the higher, the more usual.
 
         Parameters
@@ -407,7 +477,7 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
         check_is_fitted(self)
         return self._score(self._validate(X, reset=False))
 
-    def decision_function(self, X):
+    def decision_function(self, X) -> np.ndarray:
         """Compute the score of each row relative to the threshold.
 
         Parameters
@@ -422,7 +492,7 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
         """
         return self.score_samples(X) - self.offset_
 
-    def predict(self, X):
+    def predict(self, X) -> np.ndarray:
         """Predict whether each row is an outlier.
 
         Parameters
@@ -437,7 +507,7 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
         """
         return np.where(self.decision_function(X) < 0, -1, 1)
 
-    def feature_errors(self, X):
+    def feature_errors(self, X) -> np.ndarray:
         """Compute the error of each feature, which shows why a row is an outlier.
 
         Parameters
@@ -460,7 +530,7 @@ class AutoencoderOutlierDetector(OutlierMixin, DocLinkMixin, NestedParameters):
             errors[where] = squares / self.feature_scale_**2
         return errors
 
-    def set_threshold(self, contamination=None, *, offset=None):
+    def set_threshold(self, contamination=None, *, offset=None) -> Self:
         """Change the threshold without a new fit.
 
         The parameter `contamination`, which the next fit uses, does not change.

@@ -6,7 +6,7 @@ copies the documentation into the estimators.
 
 from dataclasses import dataclass, field
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from sklearn.base import BaseEstimator
 
@@ -231,7 +231,7 @@ class ObjectiveParameters:
 class NestedParameters(BaseEstimator):
     """Estimators whose `set_params` explains why a nested parameter cannot be set."""
 
-    def set_params(self, **params: Any) -> Any:
+    def set_params(self, **params: Any) -> Self:
         """Set the parameters of this estimator.
 
         Parameters

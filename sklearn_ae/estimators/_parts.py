@@ -342,18 +342,23 @@ _FOR_ANY_VALUE = {"bernoulli": "gaussian"}
 _ROUNDING = 1e-6
 
 
-def check_unit_interval(data: TrainingData, loss: Any) -> None:
-    """Raise a ValueError if targets are not in [0, 1], as a loss needs them."""
+def check_unit_interval(data: TrainingData, loss: Any, of: str = "") -> None:
+    """Raise a ValueError if targets are not in [0, 1], as a loss needs them.
+
+    `of` says which data they are.
+    """
     target = data.X if data.target is None else data.target
     values = target if isinstance(target, np.ndarray) else target.data
     low, high = values.min(initial=0), values.max(initial=0)
     if low < -_ROUNDING or high > 1 + _ROUNDING:
         instead = _FOR_ANY_VALUE.get(loss, "mse") if isinstance(loss, str) else "mse"
         raise ValueError(
-            f"loss={loss!r} needs values in [0, 1], but they span [{low:.7g}, "
+            f"loss={loss!r} needs values in [0, 1], but they span{of} [{low:.7g}, "
             f"{high:.7g}]. Scale them, for instance with MinMaxScaler, or choose "
             f"loss={instead!r}."
         )
+    if data.unseen is not None:
+        check_unit_interval(data.unseen, loss, " in the validation data")
 
 
 # Columns of the history that are not penalties.

@@ -36,7 +36,7 @@ class ReconstructionMixin(TrainedNetMixin):
     `_n_outputs`, and the root mean square of the targets of `fit`, `_target_rms`.
     """
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X) -> np.ndarray:
         """Decode codes.
 
         Parameters
@@ -60,7 +60,7 @@ class ReconstructionMixin(TrainedNetMixin):
             )
         return self._infer(X, _decode, self._n_outputs)
 
-    def reconstruct(self, X):
+    def reconstruct(self, X) -> np.ndarray:
         """Encode and decode `X`.
 
         Parameters
@@ -76,7 +76,7 @@ class ReconstructionMixin(TrainedNetMixin):
         X = self._validate_inference_data(X)
         return self._infer(X, call, self._n_outputs)
 
-    def reconstruction_error(self, X, per_feature=False):
+    def reconstruction_error(self, X, per_feature=False) -> np.ndarray:
         """Compute the squared difference between `X` and its reconstruction.
 
         Parameters
@@ -101,7 +101,7 @@ class ReconstructionMixin(TrainedNetMixin):
             error[where] = squares if per_feature else squares.mean(axis=1)
         return error
 
-    def score_samples(self, X):
+    def score_samples(self, X) -> np.ndarray:
         """Compute minus the reconstruction error: the higher, the more usual a row is.
 
         Parameters
@@ -116,7 +116,7 @@ class ReconstructionMixin(TrainedNetMixin):
         """
         return -self.reconstruction_error(X)
 
-    def score(self, X, y=None, *, X_target=None, sample_weight=None):
+    def score(self, X, y=None, *, X_target=None, sample_weight=None) -> float:
         """Compute the share of the variance of `X` that its reconstruction explains.
 
         It is comparable to ``PCA(...).fit(X).explained_variance_ratio_.sum()``. Model

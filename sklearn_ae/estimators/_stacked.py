@@ -1,6 +1,7 @@
 """The stacked autoencoder: layers trained one by one, then all of them jointly."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import Any, ClassVar
@@ -14,6 +15,7 @@ from sklearn_ae.estimators._autoencoder import Autoencoder
 from sklearn_ae.estimators._base import BaseAutoencoder
 from sklearn_ae.estimators._contractive import ContractiveAutoencoder
 from sklearn_ae.estimators._denoising import DenoisingAutoencoder
+from sklearn_ae.estimators._events import FitEvents
 from sklearn_ae.estimators._parameters import CodeActivation, HiddenLayers
 from sklearn_ae.estimators._parts import Parts, ResolvedParts, resolve_parts
 from sklearn_ae.estimators._sparse import SparseAutoencoder
@@ -32,21 +34,25 @@ _LAYERS = (
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
-    """Stacked autoencoder: pretrained layer by layer, then fine-tuned as a whole.
+    r"""Stacked autoencoder: pretrained layer by layer, then fine-tuned as a whole.
 
-    Encoder and decoder are ``h = h_L o ... o h_1`` and ``g = g_1 o ... o g_L``, where
-    layer ``l`` is a linear map and an activation in each direction. The fit has L + 1
-    stages [1]_ [2]_:
+    Encoder and decoder are :math:`h = h_L \circ \dots \circ h_1` and :math:`g = g_1
+    \circ \dots \circ g_L`, where layer :math:`l` is a linear map and an activation in
+    each direction. The fit has :math:`L + 1` stages [1]_ [2]_:
 
-    - stage ``l - 1``, for ``l = 1, ..., L``: ``h_l`` and ``g_l`` are trained as a
-      separate autoencoder on the codes below, ``h_{l-1}(... h_1(x))``, with
-      the objective of `layer`;
+    - stage :math:`l - 1`, for :math:`l = 1, \dots, L`: :math:`h_l` and :math:`g_l` are
+      trained as a separate autoencoder on the codes below, :math:`h_{l-1}(\dots
+      h_1(x))`, with the objective of `layer`;
     - the decoders are unfolded on top of the encoders, which gives a network with the
       codes and reconstructions of the composed layers;
-    - stage ``L``: the whole network is trained and minimises
+    - stage :math:`L`: the whole network is trained and minimises
 
-    ``J = mean_i 1/2 ||x_i - g(h(x_i))||^2 + l1_penalty sum |W| + l2_penalty/2 sum W^2``
+    .. math::
 
+       J = \frac1n \sum_i \frac12 \lVert x_i - g(h(x_i)) \rVert^2
+           + \alpha_1 \sum |W| + \frac{\alpha_2}{2} \sum W^2
+
+    The weights :math:`\alpha_1` and :math:`\alpha_2` are `l1_penalty` and `l2_penalty`.
     If no epoch of the last stage has a lower loss on the held-out rows than its start,
     the weights of the start are kept.
 
@@ -112,12 +118,11 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
         Largest learning rate of the schedule. "auto" is a rate that suits the
         optimizer and the scale of the data inside the network.
 
-    learning_rate_schedule : {"one_cycle", "constant", "cosine", \
-"reduce_on_plateau"}, default="one_cycle"
+    learning_rate_schedule : str, default="one_cycle"
         How the learning rate changes during a fit. "one_cycle" raises it in the first
         tenth of the steps and then lowers it to zero, "cosine" lowers it along a
-        cosine, and "reduce_on_plateau" divides it by 10 after 5 epochs without an
-        improvement. `partial_fit` always keeps it constant.
+        cosine, "reduce_on_plateau" divides it by 10 after 5 epochs without an
+        improvement, and "constant" keeps it. `partial_fit` always keeps it constant.
 
     batch_size : "auto" or int, default="auto"
         Largest number of rows in a step. "auto" is 64 for less than 5,000 rows, 128 for
@@ -133,13 +138,20 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
         autoencoders train for 3,000 divided by the root of the number of rows if that
         is more, and with "lbfgs" it is 400. 0 keeps the initial network.
 
-    validation : "auto", int, float or None, default="auto"
+    validation : "auto", int, float, splitter, list of pairs or None, default="auto"
         How the loss on unseen rows is estimated. A float in (0, 1) is the share of the
         rows that is held out, at least 30 rows or a third of a small table; the weights
         with the lowest loss on them are kept. An int of at least 2 is a number of
         folds: candidates are compared by cross-validation, and the final network is
         trained on all rows. None trains on all rows and keeps the last weights, unless
         the loss was lower before training. "auto" is 0.1.
+
+        A splitter of scikit-learn, such as ``TimeSeriesSplit()`` or ``GroupKFold()``
+        with `groups` in `fit`, chooses rows that are not random; so does a list of
+        pairs of arrays, the indices of training and of unseen rows. Several splits are
+        folds where candidates are compared; otherwise the last split is held out.
+        Validation data can also be passed to `fit`, as `X_val`; this parameter must
+        then be "auto".
 
         `Autoencoder` and `DenoisingAutoencoder` compare candidates, unless parameters
         prevent it; only then are folds possible. For them "auto" is 5 folds for less
@@ -278,7 +290,9 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
     For data in [0, 1] use ``layer=DenoisingAutoencoder(corruption="masking")``.
 
     Rows that are held out in fine-tuning are not used in pretraining. Each layer holds
-    out some of the other rows.
+    out some of the other rows at random. If `validation` is a splitter or a list of
+    pairs, or if `X_val` is given to `fit`, these validation rows, or their codes, are
+    the validation data of each layer, too, unless `layer` has its own `validation`.
 
     An interrupt during pretraining leaves the estimator unchanged. `partial_fit`
     pretrains on the rows of its first call, and fine-tunes in all calls. A warm start
@@ -320,8 +334,8 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
     The gain from fine-tuning:
 
     >>> unfolded = clone(stacked).set_params(max_epochs=0).fit(X)
-    >>> bool(stacked.score(X) > unfolded.score(X) + 0.1)
-    True
+    >>> print(f"{unfolded.score(X):.2f} {stacked.score(X):.2f}")
+    0.3... 0.8...
     """
 
     hidden_layer_sizes: str | int | tuple[int, ...] = (256, 128)
@@ -418,6 +432,7 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
         parts: ResolvedParts,
         data: TrainingData,
         kept: np.ndarray,
+        events: FitEvents | None = None,
     ) -> None:
         # A single row has no variance to learn from.
         rows = kept if len(kept) >= 2 else data.rows
@@ -432,18 +447,42 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
         weight = np.zeros(data.X.shape[0])
         weight[rows] = 1.0 if data.weight is None else data.weight[rows]
         X, target = data.X, data.target
+        unseen = self._unseen(data)
         self.layers_ = []
         for level, seed in enumerate(seeds.generate_state(len(widths) - 1)):
             layer = self._make_layer(level, widths, output_activation, int(seed))
             try:
-                layer.fit(X, X_target=target, sample_weight=weight)
+                validation = unseen if layer.validation == "auto" else {}
+                stage = (
+                    nullcontext() if events is None else events.fit_of(layer, "layer")
+                )
+                with stage:
+                    layer.fit(X, X_target=target, sample_weight=weight, **validation)
             except ValueError as error:
                 error.add_note(f"The error occurred in pretraining layers_[{level}].")
                 raise
             self.layers_.append(layer)
             if level < len(hidden):
                 X, target = layer.transform(X), None
+                if unseen:
+                    codes = layer.transform(unseen["X_val"])
+                    unseen |= {"X_val": codes, "X_target_val": None}
         self._unfold(net.module_)
+
+    def _unseen(self, data: TrainingData) -> dict[str, Any]:
+        """Validation data of the first layer, if the user has chosen the rows."""
+        unseen = data.unseen
+        if unseen is not None:
+            rows, of = unseen.rows, unseen
+        elif data.splits is not None:
+            rows, of = data.splits[-1][1], data
+        else:
+            return {}
+        return {
+            "X_val": of.X[rows],
+            "X_target_val": None if of.target is None else of.target[rows],
+            "sample_weight_val": None if of.weight is None else of.weight[rows],
+        }
 
     @torch.no_grad()
     def _unfold(self, network: DenseNetwork) -> None:
@@ -477,6 +516,9 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
             for part, (weight, bias) in zip(linear, folded, strict=True):
                 part.weight.copy_(weight)
                 part.bias.copy_(bias)
+
+    def _n_stages(self, parts: ResolvedParts) -> int:
+        return len(parts.design["module_params"]["hidden_layer_sizes"]) + 2
 
     def _describe_codes(self, mean: np.ndarray, variances: np.ndarray) -> None:
         stages = [*(layer.history_ for layer in self.layers_), self.history_]

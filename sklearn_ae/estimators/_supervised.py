@@ -1,7 +1,7 @@
 """Classifier and regressor on the codes of an autoencoder."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from scipy import sparse
@@ -9,7 +9,7 @@ from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import accuracy_score
 from sklearn.preprocessing import LabelEncoder
-from sklearn.utils import check_consistent_length
+from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
@@ -28,20 +28,23 @@ _CODES = 256
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
-    """Classifier on an autoencoder: pretrain, train the head, fine-tune.
+    r"""Classifier on an autoencoder: pretrain, train the head, fine-tune.
 
     `fit` has three steps [1]_ [2]_:
 
     1. The autoencoder is fitted to all rows, including those without a label
-       (``y == -1``). Its encoder ``h`` is used in the next steps.
-    2. `LogisticRegression` finds the head, ``W`` and ``b``, for the standardised codes
-       ``u(x) = (h(x) - m) / s``, where ``m`` is the mean of the codes of the labelled
-       rows and ``s^2`` the mean of their variances.
+       (``y == -1``). Its encoder :math:`h` is used in the next steps.
+    2. `LogisticRegression` finds the head, :math:`W` and :math:`b`, for the
+       standardised codes :math:`u(x) = (h(x) - m) / s`, where :math:`m` is the mean of
+       the codes of the labelled rows and :math:`s^2` the mean of their variances.
     3. Encoder and head are trained together, as one network, to minimise
 
-       ``J = mean_i -log p(y_i | x_i) + l2_penalty/2 sum W^2``
+       .. math::
 
-       over the labelled rows, with ``p(. | x) = softmax(W u(x) + b)``.
+          J = \frac1n \sum_i -\log p(y_i \mid x_i) + \frac{\alpha}{2} \sum W^2
+
+       over the labelled rows, with :math:`p(\cdot \mid x) = \mathrm{softmax}(W u(x) +
+       b)`; :math:`\alpha` is `l2_penalty`.
 
     Pretraining helps if only few of many rows have a label [3]_.
 
@@ -92,12 +95,11 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
         Largest learning rate of the schedule. "auto" is a rate that suits the
         optimizer for a network that is trained from scratch.
 
-    learning_rate_schedule : {"one_cycle", "constant", "cosine", \
-"reduce_on_plateau"}, default="one_cycle"
+    learning_rate_schedule : str, default="one_cycle"
         How the learning rate changes during fine-tuning. "one_cycle" raises it in the
         first tenth of the steps and then lowers it to zero, "cosine" lowers it along a
-        cosine, and "reduce_on_plateau" divides it by 10 after 5 epochs without an
-        improvement.
+        cosine, "reduce_on_plateau" divides it by 10 after 5 epochs without an
+        improvement, and "constant" keeps it.
 
     batch_size : "auto" or int, default="auto"
         Largest number of rows in a step. "auto" is 64 for less than 5,000 labelled
@@ -108,13 +110,19 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
         divided by their number, but at least 10 and at most 300. 0 is the same as
         ``freeze=True``.
 
-    validation : float or None, default="auto"
-        Share of the labelled rows that is held out in fine-tuning, in (0, 1). The
-        weights with the lowest loss on these rows are kept. If no epoch improves on
-        the start, in the regressor by more than chance, the encoder is not changed and
-        the head is trained again on all labelled rows. Small tables hold out 30 rows,
-        but at most a third. None trains on all rows, which is advisable if there are
-        few labels.
+    validation : "auto", float, splitter, list of pairs or None, default="auto"
+        Which of the labelled rows are held out in fine-tuning. A float is their share,
+        in (0, 1); "auto" is 0.1. The weights with the lowest loss on these rows are
+        kept. If no epoch improves on the start, in the regressor by more than chance,
+        the encoder is not changed and the head is trained again on all labelled rows.
+        Small tables hold out 30 rows, but at most a third. None trains on all rows,
+        which is advisable if there are few labels.
+
+        Of a splitter, such as ``TimeSeriesSplit()`` or ``GroupKFold()`` with `groups`
+        in `fit`, or of a list of pairs of arrays with indices of training and of
+        held-out rows, the last split is used. Validation data can also be passed to
+        `fit`, as `X_val` and `y_val`; this parameter must then be "auto". Pretraining
+        holds out rows by the `validation` of the autoencoder.
 
     n_iter_no_change : int or None, default=None
         Number of epochs without an improvement after which training stops: of the loss
@@ -229,6 +237,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
     --------
     Only 50 of 1,347 digits have a label:
 
+    >>> import numpy as np
     >>> from sklearn.datasets import load_digits
     >>> from sklearn.linear_model import LogisticRegression
     >>> from sklearn.model_selection import train_test_split
@@ -240,17 +249,19 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
     >>> classifier = AutoencoderClassifier(
     ...     validation=None, max_epochs=50, random_state=0
     ... )
-    >>> accuracy = classifier.fit(X_train, y_few).score(X_test, y_test)
+    >>> classifier = classifier.fit(X_train, y_few)
+    >>> print(f"{classifier.score(X_test, y_test):.1f}")
+    0.9
     >>> linear = LogisticRegression().fit(X_train[:50], y_train[:50])
-    >>> bool(accuracy > linear.score(X_test, y_test))
-    True
+    >>> print(f"{linear.score(X_test, y_test):.1f}")
+    0.8
 
     A fitted autoencoder is used as is:
 
     >>> from sklearn_ae import Autoencoder
     >>> autoencoder = Autoencoder(8, max_epochs=10, random_state=0).fit(X_train)
     >>> frozen = AutoencoderClassifier(autoencoder, freeze=True).fit(X_train, y_train)
-    >>> bool((frozen.transform(X_test) == autoencoder.transform(X_test)).all())
+    >>> np.array_equal(frozen.transform(X_test), autoencoder.transform(X_test))
     True
     """
 
@@ -264,7 +275,17 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
     _y_checks: ClassVar[dict] = {}
 
     @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y, sample_weight=None):
+    def fit(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        *,
+        groups=None,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+    ) -> Self:
         """Pretrain, train the head, and fine-tune.
 
         Parameters
@@ -279,6 +300,19 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights of the rows, in all three steps; None means equal
             weights.
+
+        groups : array-like of shape (n_samples,), default=None
+            Groups of the rows, for a splitter in `validation` such as `GroupKFold`.
+
+        X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
+            Validation data for fine-tuning and, unless the autoencoder has its own
+            `validation`, for pretraining. The network is trained on all rows of `X`.
+
+        y_val : array-like of shape (n_val,), default=None
+            Classes of the rows of `X_val`; given if and only if `X_val` is.
+
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Non-negative weights of the rows of `X_val`; None means equal weights.
 
         Returns
         -------
@@ -296,7 +330,15 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
             with the best weights so far; before that, it is left unchanged.
         """
         _check_no_gaps(y)
-        return self._fit(X, y, sample_weight)
+        return self._fit(
+            X,
+            y,
+            sample_weight,
+            groups=groups,
+            X_val=X_val,
+            y_val=y_val,
+            sample_weight_val=sample_weight_val,
+        )
 
     def _labelled(self, X, y, weight, rows) -> Labelled:
         has_label = _has_label(y)
@@ -307,9 +349,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
                 "label is missing"
                 + ("." if weight is None else ", or have a sample_weight of zero.")
             )
-        labels = y[rows]
-        if labels.dtype == object and not any(isinstance(v, str) for v in labels):
-            labels = np.array(labels.tolist())
+        labels = _plain(y[rows])
         check_classification_targets(labels)
         encoder = LabelEncoder()
         codes = encoder.fit_transform(labels)
@@ -325,23 +365,47 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
                 f"The labelled rows have 1 class only, {self.classes_[0]!r}; a "
                 f"classifier needs at least 2 classes.{unlabelled}"
             )
+        of_class = self._weight_of_classes(weight, rows, codes)
+        return self._encoded(X, codes, weight, rows, of_class)
+
+    def _labelled_like(self, labelled: Labelled, X, y, weight, rows) -> Labelled:
+        _check_no_gaps(y, "y_val")
+        y = column_or_1d(y)
+        if not any(label == -1 for label in self.classes_):
+            rows = rows[_is_labelled(y)[rows]]
+        if len(rows) == 0:
+            raise ValueError("y_val has no labelled rows: all of them are -1.")
+        labels = _plain(y[rows])
+        classes = self.classes_.tolist()
+        for label in np.unique(labels).tolist():
+            if label not in classes:
+                raise ValueError(
+                    f"y_val has the class {label!r}, but the classes of y are "
+                    f"{classes}."
+                )
+        codes = np.searchsorted(self.classes_, labels)
+        return self._encoded(X, codes, weight, rows, labelled.class_weight)
+
+    def _encoded(self, X, codes, weight, rows, of_class) -> Labelled:
+        """Rows whose classes are known by their positions among all classes."""
+        n_rows = X.shape[0]
         target = sparse.csr_array(
             (np.ones(len(rows), np.float32), (rows, codes)),
-            shape=(len(y), len(self.classes_)),
+            shape=(n_rows, len(self.classes_)),
         )
-        strata = np.full(len(y), -1)
+        strata = np.full(n_rows, -1)
         strata[rows] = codes
-        return Labelled(
-            X, target, self._weight(weight, rows, codes, len(y)), rows, strata
-        )
+        if of_class is not None:
+            weight = np.ones(n_rows) if weight is None else weight.copy()
+            weight[rows] *= of_class[codes]
+        return Labelled(X, target, weight, rows, strata, of_class)
 
-    def _weight(self, weight, rows, codes, n_rows):
-        """Weights of rows times weights of classes."""
+    def _weight_of_classes(self, weight, rows, codes) -> np.ndarray | None:
+        """What the weights of rows are multiplied by."""
         if self.class_weight is None:
-            return weight
-        weight = np.ones(n_rows) if weight is None else weight.copy()
+            return None
         if self.class_weight == "balanced":
-            totals = np.bincount(codes, weights=weight[rows])
+            totals = np.bincount(codes, None if weight is None else weight[rows])
             of_class = totals.sum() / (len(totals) * totals)
         else:
             try:
@@ -358,8 +422,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
                 f"class_weight={self.class_weight!r} must contain numbers of at least "
                 "0 that are not all zero."
             )
-        weight[rows] *= of_class[codes]
-        return weight
+        return of_class
 
     def _default_autoencoder(self, labelled: Labelled) -> BaseAutoencoder:
         return DenoisingAutoencoder(
@@ -395,7 +458,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
             return sides[:, None] * coef, sides * intercept
         return coef, intercept
 
-    def predict(self, X):
+    def predict(self, X) -> np.ndarray:
         """Predict the class of each row.
 
         Parameters
@@ -411,7 +474,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
         logits = self._outputs(X)
         return self.classes_[logits.argmax(axis=1)]
 
-    def predict_proba(self, X):
+    def predict_proba(self, X) -> np.ndarray:
         """Predict the probability of each class.
 
         Parameters
@@ -430,7 +493,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
         logits /= logits.sum(axis=1, keepdims=True)
         return logits
 
-    def decision_function(self, X):
+    def decision_function(self, X) -> np.ndarray:
         """Compute the logits of the classes.
 
         Parameters
@@ -449,7 +512,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
             return logits[:, 1] - logits[:, 0]
         return logits
 
-    def score(self, X, y, sample_weight=None):
+    def score(self, X, y, sample_weight=None) -> float:
         """Compute the accuracy on the rows that have a label.
 
         Parameters
@@ -486,18 +549,23 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class AutoencoderRegressor(RegressorMixin, BaseSupervised):
-    """Regressor on an autoencoder: pretrain, train the head, fine-tune.
+    r"""Regressor on an autoencoder: pretrain, train the head, fine-tune.
 
     `fit` has three steps [1]_ [2]_:
 
-    1. The autoencoder is fitted to all rows. Its encoder ``h`` is used in the next
+    1. The autoencoder is fitted to all rows. Its encoder :math:`h` is used in the next
        steps. To pretrain on further rows, pass an autoencoder that is fitted to them.
-    2. `Ridge` finds the head, ``W`` and ``b``, for the standardised codes
-       ``u(x) = (h(x) - m) / s``, where ``m`` is the mean of the codes and ``s^2`` the
-       mean of their variances.
+    2. `Ridge` finds the head, :math:`W` and :math:`b`, for the standardised codes
+       :math:`u(x) = (h(x) - m) / s`, where :math:`m` is the mean of the codes and
+       :math:`s^2` the mean of their variances.
     3. Encoder and head are trained together, as one network, to minimise
 
-       ``J = mean_i 1/2 ||y_i - W u(x_i) - b||^2 + l2_penalty/2 sum W^2``.
+       .. math::
+
+          J = \frac1n \sum_i \frac12 \lVert y_i - W u(x_i) - b \rVert^2
+              + \frac{\alpha}{2} \sum W^2
+
+       where :math:`\alpha` is `l2_penalty`.
 
     Parameters
     ----------
@@ -546,12 +614,11 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
         Largest learning rate of the schedule. "auto" is a rate that suits the
         optimizer for a network that is trained from scratch.
 
-    learning_rate_schedule : {"one_cycle", "constant", "cosine", \
-"reduce_on_plateau"}, default="one_cycle"
+    learning_rate_schedule : str, default="one_cycle"
         How the learning rate changes during fine-tuning. "one_cycle" raises it in the
         first tenth of the steps and then lowers it to zero, "cosine" lowers it along a
-        cosine, and "reduce_on_plateau" divides it by 10 after 5 epochs without an
-        improvement.
+        cosine, "reduce_on_plateau" divides it by 10 after 5 epochs without an
+        improvement, and "constant" keeps it.
 
     batch_size : "auto" or int, default="auto"
         Largest number of rows in a step. "auto" is 64 for less than 5,000 labelled
@@ -562,13 +629,19 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
         divided by their number, but at least 10 and at most 300. 0 is the same as
         ``freeze=True``.
 
-    validation : float or None, default="auto"
-        Share of the labelled rows that is held out in fine-tuning, in (0, 1). The
-        weights with the lowest loss on these rows are kept. If no epoch improves on
-        the start, in the regressor by more than chance, the encoder is not changed and
-        the head is trained again on all labelled rows. Small tables hold out 30 rows,
-        but at most a third. None trains on all rows, which is advisable if there are
-        few labels.
+    validation : "auto", float, splitter, list of pairs or None, default="auto"
+        Which of the labelled rows are held out in fine-tuning. A float is their share,
+        in (0, 1); "auto" is 0.1. The weights with the lowest loss on these rows are
+        kept. If no epoch improves on the start, in the regressor by more than chance,
+        the encoder is not changed and the head is trained again on all labelled rows.
+        Small tables hold out 30 rows, but at most a third. None trains on all rows,
+        which is advisable if there are few labels.
+
+        Of a splitter, such as ``TimeSeriesSplit()`` or ``GroupKFold()`` with `groups`
+        in `fit`, or of a list of pairs of arrays with indices of training and of
+        held-out rows, the last split is used. Validation data can also be passed to
+        `fit`, as `X_val` and `y_val`; this parameter must then be "auto". Pretraining
+        holds out rows by the `validation` of the autoencoder.
 
     n_iter_no_change : int or None, default=None
         Number of epochs without an improvement after which training stops: of the loss
@@ -672,8 +745,10 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
     >>> X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
     >>> regressor = AutoencoderRegressor(random_state=0).fit(X_train, y_train)
     >>> linear = Ridge().fit(X_train, y_train)
-    >>> bool(regressor.score(X_test, y_test) > linear.score(X_test, y_test) + 0.1)
-    True
+    >>> print(f"{linear.score(X_test, y_test):.2f}")
+    0.67
+    >>> print(f"{regressor.score(X_test, y_test):.2f}")
+    0.8...
     """
 
     _loss: ClassVar[Loss] = SquaredError()
@@ -682,7 +757,17 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
     _y_checks: ClassVar[dict] = {"multi_output": True, "y_numeric": True}
 
     @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y, sample_weight=None):
+    def fit(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        *,
+        groups=None,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+    ) -> Self:
         """Pretrain, train the head, and fine-tune.
 
         Parameters
@@ -696,6 +781,19 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights of the rows, in all three steps; None means equal
             weights.
+
+        groups : array-like of shape (n_samples,), default=None
+            Groups of the rows, for a splitter in `validation` such as `GroupKFold`.
+
+        X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
+            Validation data for fine-tuning and, unless the autoencoder has its own
+            `validation`, for pretraining. The network is trained on all rows of `X`.
+
+        y_val : array-like of shape (n_val,) or (n_val, n_targets), default=None
+            Target values of the rows of `X_val`; given if and only if `X_val` is.
+
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Non-negative weights of the rows of `X_val`; None means equal weights.
 
         Returns
         -------
@@ -712,13 +810,31 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
             If the fit is interrupted. During fine-tuning, the estimator is then fitted,
             with the best weights so far; before that, it is left unchanged.
         """
-        return self._fit(X, y, sample_weight)
+        return self._fit(
+            X,
+            y,
+            sample_weight,
+            groups=groups,
+            X_val=X_val,
+            y_val=y_val,
+            sample_weight_val=sample_weight_val,
+        )
 
     def _labelled(self, X, y, weight, rows) -> Labelled:
         self._one_column = y.ndim == 1
         target = y.reshape(len(y), -1).astype(np.float64, copy=False)
         self._n_outputs = target.shape[1]
         check_range(target, rows, "y")
+        return Labelled(X, target, weight, rows, None)
+
+    def _labelled_like(self, labelled: Labelled, X, y, weight, rows) -> Labelled:
+        target = check_array(y, ensure_2d=False, dtype="numeric", input_name="y_val")
+        target = target.reshape(len(target), -1).astype(np.float64, copy=False)
+        if target.shape[1] != self._n_outputs:
+            raise ValueError(
+                f"y_val has {target.shape[1]} columns, but y has {self._n_outputs}."
+            )
+        check_range(target, rows, "y_val")
         return Labelled(X, target, weight, rows, None)
 
     def _default_autoencoder(self, labelled: Labelled) -> BaseAutoencoder:
@@ -739,7 +855,7 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
         head = Ridge(alpha=self.head_penalty).fit(codes, target, sample_weight=weight)
         return np.atleast_2d(head.coef_), np.atleast_1d(head.intercept_)
 
-    def predict(self, X):
+    def predict(self, X) -> np.ndarray:
         """Predict the target of each row.
 
         Parameters
@@ -761,7 +877,7 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
         return tags
 
 
-def _check_no_gaps(y: Any) -> None:
+def _check_no_gaps(y: Any, name: str = "y") -> None:
     """Raise a ValueError that says how to mark missing labels."""
     if y is None:
         return
@@ -774,9 +890,9 @@ def _check_no_gaps(y: Any) -> None:
         return
     if gaps.any():
         raise ValueError(
-            f"Input y contains NaN: {gaps.sum()} labels are missing. Replace them by "
-            "-1, which marks rows without a label; among strings, in an array of dtype "
-            "object."
+            f"Input {name} contains NaN: {gaps.sum()} labels are missing. Replace them "
+            "by -1, which marks rows without a label; among strings, in an array of "
+            "dtype object."
         )
 
 
@@ -784,9 +900,21 @@ def _has_label(y: np.ndarray) -> np.ndarray:
     """Where `y` is not -1, or everywhere if -1 is a class."""
     if y.dtype.kind not in "ifO":
         return np.ones(len(y), dtype=bool)
-    has_label = np.asarray(y != -1, dtype=bool)
+    has_label = _is_labelled(y)
     # The usual labels of two classes.
     others = y[has_label]
     if 0 < len(others) < len(y) and all(label == 1 for label in others):
         return np.ones(len(y), dtype=bool)
     return has_label
+
+
+def _is_labelled(y: np.ndarray) -> np.ndarray:
+    """Where `y` is not -1."""
+    return np.broadcast_to(np.asarray(y != -1, dtype=bool), len(y))
+
+
+def _plain(labels: np.ndarray) -> np.ndarray:
+    """Labels in an array of their own type, if they are not strings."""
+    if labels.dtype == object and not any(isinstance(v, str) for v in labels):
+        return np.array(labels.tolist())
+    return labels

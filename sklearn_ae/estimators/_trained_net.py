@@ -11,8 +11,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ae._ambient import default_modes
 from sklearn_ae._failures import network_failures_named
+from sklearn_ae._sklearn_compat import CallbackSupportMixin
 from sklearn_ae.data.batches import ArrayDataset
 from sklearn_ae.data.inference import module_outputs
+from sklearn_ae.estimators._events import callback_state
 from sklearn_ae.estimators._validation import validate_table
 from sklearn_ae.networks.contract import offers
 from sklearn_ae.objectives.objective import MEMORY
@@ -33,7 +35,9 @@ def _hidden(module, x):
     return torch.cat(module.hidden_activations(x), dim=1)
 
 
-class TrainedNetMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
+class TrainedNetMixin(
+    CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+):
     """An estimator with a `net_`, built from `_recipe`, and its module as `module_`.
 
     It needs `device_`, `n_components_`, `_n_outputs` and the training parameters as
@@ -51,6 +55,7 @@ class TrainedNetMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             with network_failures_named():
                 yield
         except BaseException:
+            before |= callback_state(self)
             vars(self).clear()
             vars(self).update(before)
             if net is not None:
@@ -125,7 +130,7 @@ class TrainedNetMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
     # -- codes -----------------------------------------------------------------------
 
-    def transform(self, X):
+    def transform(self, X) -> np.ndarray:
         """Encode `X`.
 
         Parameters
@@ -141,7 +146,7 @@ class TrainedNetMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         X = self._validate_inference_data(X)
         return self._infer(X, _encode, self.n_components_)
 
-    def hidden_activations(self, X):
+    def hidden_activations(self, X) -> list[np.ndarray]:
         """Compute the activations of the hidden layers.
 
         Parameters
@@ -207,6 +212,15 @@ class TrainedNetMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         return tags
 
     # -- pickles ---------------------------------------------------------------------
+
+    def __copy__(self) -> Any:
+        copied = type(self).__new__(type(self))
+        if hasattr(self, "_callback_fit_ctx"):
+            # In the middle of a fit, for a callback that wants a fitted estimator.
+            vars(copied).update(vars(self))
+        else:
+            copied.__setstate__(self.__getstate__())
+        return copied
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__().copy()

@@ -2,7 +2,8 @@
 
 import reprlib
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from numbers import Integral
@@ -11,12 +12,12 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.frozen import FrozenEstimator
-from sklearn.model_selection import check_cv
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ae.batched import run_together
 from sklearn_ae.data.tables import dense_rows, rows_per_block
 from sklearn_ae.estimators._base import BaseAutoencoder
+from sklearn_ae.estimators._validation import is_splitter, split_rows
 from sklearn_ae.training.loop import current_trainer
 
 # Rows per block, and rows from which the first scale is estimated.
@@ -85,18 +86,26 @@ class Reconstructors:
 class PrototypeFits:
     """Fits clones of a prototype to rows of `X`; a frozen one is used as is."""
 
-    def __init__(self, prototype, X, weight, rng):
-        self.X, self.weight, self.rng = X, weight, rng
+    def __init__(self, prototype, X, weight, rng, groups, validation):
+        self.X, self.weight, self.rng, self.groups = X, weight, rng, groups
         self.is_frozen = isinstance(prototype, FrozenEstimator)
         self.is_own = isinstance(prototype, BaseAutoencoder)
         self.prototype = clone(prototype)
+        # Further arguments of `fit`.
+        self.validation = validation
+        if self.is_own and is_splitter(prototype.validation):
+            self.validation = {**validation, "groups": groups}
         if self.is_frozen:
             check_is_fitted(self.prototype)
         else:
             _set_random_states(self.prototype, rng)
 
-    def fit(self, keep: np.ndarray) -> Any:
-        """An estimator that is fitted to the rows to keep."""
+    def fit(
+        self,
+        keep: np.ndarray,
+        stage: Callable[[Any], AbstractContextManager[None]] = nullcontext,
+    ) -> Any:
+        """An estimator that is fitted to the rows to keep, within a stage."""
         if self.is_frozen:
             return self.prototype
         X, weight = self.X, self.weight
@@ -107,8 +116,11 @@ class PrototypeFits:
             X = X[np.flatnonzero(keep)]
             weight = None if weight is None else weight[keep]
         params = {} if weight is None else {"sample_weight": weight}
+        params |= self.validation
+        estimator = clone(self.prototype)
         try:
-            return clone(self.prototype).fit(X, **params)
+            with stage(estimator):
+                return estimator.fit(X, **params)
         except ValueError as error:
             error.add_note(
                 f"The error occurred in fitting the autoencoder to {keep.sum()} of "
@@ -120,10 +132,16 @@ class PrototypeFits:
         """An estimator per part of the rows, fitted to rows to keep outside of it."""
         if self.is_frozen:
             return [(self.prototype, np.arange(len(keep)))]
+        is_used = is_splitter(cv) or "groups" in self.validation
+        if self.groups is not None and not is_used:
+            raise ValueError(
+                f"groups are given, but cv={reprlib.repr(cv)} does not use them; set "
+                "it to a splitter such as GroupKFold(5)."
+            )
         if isinstance(cv, Integral):
             splits = _random_splits(keep, int(cv), self.rng)
         else:
-            splits = _checked_splits(cv, self.X)
+            splits = _checked_splits(cv, self.X, self.groups)
         fits = []
         for train, _ in splits:
             chosen = np.zeros(len(keep), dtype=bool)
@@ -162,19 +180,12 @@ def _random_splits(
     ]
 
 
-def _checked_splits(cv: Any, X: Any) -> list[tuple[np.ndarray, np.ndarray]]:
+def _checked_splits(
+    cv: Any, X: Any, groups: Any
+) -> list[tuple[np.ndarray, np.ndarray]]:
     """Pairs of rows to train on and rows that are held out, by their indices."""
     rows, shown = np.arange(X.shape[0]), reprlib.repr(cv)
-    try:
-        splits = [(rows[train], rows[held]) for train, held in check_cv(cv).split(X)]
-        if any(np.ndim(part) != 1 for pair in splits for part in pair):
-            raise TypeError("a part is not an array of one dimension")
-    except (TypeError, ValueError, IndexError) as error:
-        raise ValueError(
-            f"cv={shown} cannot split {len(rows)} rows: {error}. It must be a number "
-            "of parts, a splitter that needs no labels, such as KFold, or a list of "
-            "pairs of arrays: indices of training and of held-out rows."
-        ) from error
+    splits = split_rows("cv", cv, X, groups=groups)
     held_out = [held for _, held in splits]
     if not splits or not np.array_equal(np.sort(np.concatenate(held_out)), rows):
         raise ValueError(f"cv={shown} must hold out every row once, as KFold does.")

@@ -1,14 +1,16 @@
 """Validation of the arguments of `fit`."""
 
+import reprlib
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from numbers import Integral
 from typing import Any
 
 import numpy as np
+from sklearn.model_selection import PredefinedSplit, check_cv
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
@@ -68,6 +70,10 @@ class TrainingData:
         The rows with positive weight.
     n_features, n_outputs : int
         Numbers of columns of `X` and of the target.
+    unseen : TrainingData or None
+        Validation data, if the user has passed some.
+    splits : list of (ndarray of int, ndarray of int) or None
+        Rows to train on and unseen rows, if the user has chosen them.
     """
 
     X: Any
@@ -76,6 +82,15 @@ class TrainingData:
     rows: np.ndarray
     n_features: int
     n_outputs: int
+    unseen: "TrainingData | None" = None
+    splits: list[tuple[np.ndarray, np.ndarray]] | None = None
+
+    @property
+    def n_splits(self) -> int | None:
+        """Number of splits of the rows; 0 with validation data, None without both."""
+        if self.unseen is not None:
+            return 0
+        return None if self.splits is None else len(self.splits)
 
 
 def validate_training_data(
@@ -86,16 +101,196 @@ def validate_training_data(
     X = validate_table(estimator, X, reset=reset, ensure_min_samples=least)
     target = None if X_target is None else validate_target(X_target, X)
     weight, rows = validate_weight(sample_weight, X, min_rows=least)
+    return _training_data(estimator, X, target, weight, rows)
+
+
+def _training_data(
+    estimator: Any,
+    X: Any,
+    target: Any,
+    weight: np.ndarray | None,
+    rows: np.ndarray,
+    suffix: str = "",
+) -> TrainingData:
     if weight is not None:
         if np.ptp(weight[rows]) == 0:
             weight = None
         else:
             weight = weight * (len(rows) / weight.sum())
-    check_range(X, rows, "X", getattr(estimator, "feature_names_in_", None))
+    names = getattr(estimator, "feature_names_in_", None)
+    check_range(X, rows, f"X{suffix}", names)
     if target is not None:
-        check_range(target, rows, "X_target")
+        check_range(target, rows, f"X_target{suffix}")
     n_outputs = X.shape[1] if target is None else target.shape[1]
     return TrainingData(X, target, weight, rows, X.shape[1], n_outputs)
+
+
+def with_validation(
+    estimator: Any,
+    data: TrainingData,
+    *,
+    groups: Any,
+    X_val: Any,
+    X_target_val: Any,
+    sample_weight_val: Any,
+) -> TrainingData:
+    """The data with the validation data or the splits that the user has chosen."""
+    check_one_validation(
+        estimator.validation, X_val, groups, sample_weight_val=sample_weight_val
+    )
+    if X_val is None:
+        if X_target_val is not None:
+            raise ValueError("X_target_val needs X_val, the rows that it belongs to.")
+        splits = chosen_splits(estimator.validation, data.X, data.rows, groups=groups)
+        return replace(data, splits=splits)
+    X = validate_table_like(estimator, X_val, "X_val")
+    if (X_target_val is None) != (data.target is None):
+        given, missing = "X_target", "X_target_val"
+        if data.target is None:
+            given, missing = missing, given
+        raise ValueError(
+            f"{given} needs {missing}: validation rows have the same kind of target as "
+            "the rows of X."
+        )
+    target = None
+    if X_target_val is not None:
+        target = validate_target(X_target_val, X, "_val")
+        if target.shape[1] != data.n_outputs:
+            raise ValueError(
+                f"X_target_val has {target.shape[1]} columns, but X_target has "
+                f"{data.n_outputs}."
+            )
+    weight, rows = validate_weight(
+        sample_weight_val, X, min_rows=1, name="sample_weight_val"
+    )
+    unseen = _training_data(estimator, X, target, weight, rows, "_val")
+    return replace(data, unseen=unseen)
+
+
+def check_one_validation(validation: Any, X_val: Any, groups: Any, **of_X_val) -> None:
+    """Raise a ValueError unless validation rows are chosen in one way only."""
+    if X_val is not None and not (isinstance(validation, str) and validation == "auto"):
+        raise ValueError(
+            f"X_val is given, and validation={reprlib.repr(validation)}: all rows of X "
+            "are trained on, so that validation must be 'auto'."
+        )
+    for name, value in of_X_val.items():
+        if value is not None and X_val is None:
+            raise ValueError(f"{name} needs X_val, the rows that it belongs to.")
+    if groups is not None and not is_splitter(validation):
+        raise ValueError(
+            f"groups are given, but validation={reprlib.repr(validation)} does not use "
+            "them; set it to a splitter such as GroupKFold(5) or GroupShuffleSplit(1)."
+        )
+
+
+def is_splitter(validation: Any) -> bool:
+    """Whether it is a splitter of scikit-learn; strings have a method `split`, too."""
+    return hasattr(validation, "get_n_splits")
+
+
+def chosen_splits(
+    validation: Any, X: Any, rows: np.ndarray, *, y: Any = None, groups: Any = None
+) -> list[tuple[np.ndarray, np.ndarray]] | None:
+    """Rows to train on and unseen rows, if the user has chosen them; else None.
+
+    Parameters
+    ----------
+    validation : object
+        The parameter of this name.
+    X : ndarray or CSR
+    rows : ndarray of int
+        The rows to split. A splitter sees no others.
+    y, groups : array-like or None
+        For the splitter, one entry for each row of `X`.
+    """
+    is_list = isinstance(validation, list | tuple | PredefinedSplit)
+    if not (is_list or is_splitter(validation)):
+        return None
+    if is_list:
+        # Positions in X.
+        table, positions = X, np.arange(X.shape[0])
+    else:
+        positions = rows
+        table = X if len(rows) == X.shape[0] else X[rows]
+    y, groups = (
+        None if one is None else np.asarray(as_array(one))[positions]
+        for one in (y, check_groups(groups, X))
+    )
+    splits = []
+    for i, split in enumerate(
+        split_rows("validation", validation, table, y=y, groups=groups)
+    ):
+        train, unseen = (np.intersect1d(positions[part], rows) for part in split)
+        if len(np.intersect1d(train, unseen)) > 0:
+            raise ValueError(
+                f"validation={reprlib.repr(validation)} must not train on unseen rows, "
+                f"as split {i} does."
+            )
+        if len(train) < 2 or len(unseen) == 0:
+            raise ValueError(
+                f"validation={reprlib.repr(validation)} has {len(train)} rows to train "
+                f"on and {len(unseen)} unseen rows in split {i}, among those of "
+                "positive weight; at least 2 and 1 are needed."
+            )
+        splits.append((train, unseen))
+    if not splits:
+        raise ValueError(f"validation={validation!r} has no pairs of rows.")
+    return splits
+
+
+def check_groups(groups: Any, X: Any) -> Any:
+    """Raise a ValueError unless there is a group for each row."""
+    if groups is not None and np.shape(groups) != (X.shape[0],):
+        raise ValueError(
+            f"groups has the shape {np.shape(groups)}, but must have one entry for "
+            f"each of the {X.shape[0]} rows of X."
+        )
+    return groups
+
+
+def split_rows(
+    name: str, cv: Any, X: Any, *, y: Any = None, groups: Any = None
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The pairs of rows of a splitter or of a list of pairs, by their positions.
+
+    `name` is the parameter that holds `cv`.
+    """
+    rows = np.arange(X.shape[0])
+    kind = "a splitter that needs no labels" if y is None else "a splitter"
+    try:
+        splits = [
+            (rows[train], rows[held])
+            for train, held in check_cv(cv).split(X, y, groups)
+        ]
+        if any(np.ndim(part) != 1 for pair in splits for part in pair):
+            raise TypeError("a part is not an array of one dimension")
+    except (TypeError, ValueError, IndexError) as error:
+        raise ValueError(
+            f"{name}={reprlib.repr(cv)} cannot split {len(rows)} rows: "
+            f"{str(error).rstrip('.')}. It must be {kind}, such as KFold, or a list of "
+            "pairs of arrays: indices of training and of held-out rows."
+        ) from error
+    return splits
+
+
+def validate_table_like(estimator: Any, X: Any, name: str) -> Any:
+    """Check a further table with the columns of `X`, on which `fit` has been called."""
+    try:
+        with _advice(X, name):
+            table = check_array(as_array(X), input_name=name, **TABLE_CHECKS)
+        if table.shape[1] != estimator.n_features_in_:
+            raise ValueError(
+                f"{name} has {table.shape[1]} features, but X has "
+                f"{estimator.n_features_in_}."
+            )
+        # The names of the columns.
+        validate_data(estimator, X, reset=False, skip_check_array=True)
+    except ValueError as error:
+        # Not all messages of scikit-learn name the table.
+        error.add_note(f"The error occurred in the validation of {name}.")
+        raise
+    return table
 
 
 def validate_table(estimator: Any, X: Any, *args: Any, **kwargs: Any) -> Any:
@@ -104,13 +299,14 @@ def validate_table(estimator: Any, X: Any, *args: Any, **kwargs: Any) -> Any:
         return validate_data(estimator, as_array(X), *args, **(TABLE_CHECKS | kwargs))
 
 
-def validate_target(X_target: Any, X: Any) -> Any:
-    """The targets of the rows of `X`."""
-    with _advice(X_target, "X_target"):
-        target = check_array(as_array(X_target), input_name="X_target", **TABLE_CHECKS)
+def validate_target(X_target: Any, X: Any, suffix: str = "") -> Any:
+    """The targets of the rows of `X`, whose name ends in `suffix`."""
+    name = f"X_target{suffix}"
+    with _advice(X_target, name):
+        target = check_array(as_array(X_target), input_name=name, **TABLE_CHECKS)
     if target.shape[0] != X.shape[0]:
         raise ValueError(
-            f"X_target has {target.shape[0]} rows, but X has {X.shape[0]}; both "
+            f"{name} has {target.shape[0]} rows, but X{suffix} has {X.shape[0]}; both "
             "must have the same number."
         )
     return target
@@ -146,23 +342,24 @@ def root_mean_square(mean: np.ndarray, scale: float) -> float:
 
 
 def warn_of_other_units(
-    target: float, other: float, name: str, *, stacklevel: int
+    target: float, other: float, name: str, *, table: str = "X_target", stacklevel: int
 ) -> None:
     """Warn if root mean squares differ as those of different units.
 
     Parameters
     ----------
     target : float
-        Root mean square of `X_target`.
+        Root mean square of `table`.
     other : float
         That of what it should be similar to, which `name` says.
+    table : str
     """
     low, high = sorted([target, other])
     if low > 0 and high > _OTHER_UNITS * low:
         warnings.warn(
-            f"X_target has a root mean square of {target:.3g}, and {name} one of "
+            f"{table} has a root mean square of {target:.3g}, and {name} one of "
             f"{other:.3g}: are the units different? A pipeline scales X but not "
-            "X_target. transform_input=['X_target'] makes it scale X_target, too, but "
+            f"{table}. transform_input=['{table}'] makes it scale {table}, too, but "
             "in fit only.",
             UserWarning,
             stacklevel=stacklevel + 1,
@@ -170,36 +367,40 @@ def warn_of_other_units(
 
 
 def validate_weight(
-    sample_weight: Any, X: Any, *, min_rows: int
+    sample_weight: Any, X: Any, *, min_rows: int, name: str = "sample_weight"
 ) -> tuple[np.ndarray | None, np.ndarray]:
     """The weights in double precision, if any, and the rows with positive weight."""
     if sample_weight is None:
         return None, np.arange(X.shape[0])
-    weight = check_sample_weight(
-        as_array(sample_weight), X, dtype=np.float64, ensure_non_negative=True
-    )
+    try:
+        weight = check_sample_weight(
+            as_array(sample_weight), X, dtype=np.float64, ensure_non_negative=True
+        )
+    except ValueError as error:
+        if name == "sample_weight":
+            raise
+        raise ValueError(f"{name}: {error}") from error
     rows = np.flatnonzero(weight)
     if len(rows) == 0:
         raise ValueError(
-            "All entries of sample_weight are zero; at least one weight must be "
-            "positive."
+            f"All entries of {name} are zero; at least one weight must be positive."
         )
-    check_sum_of_weights(weight)
+    check_sum_of_weights(weight, name)
     if len(rows) < min_rows:
         raise ValueError(
-            f"sample_weight is positive for only {len(rows)} row; a first fit needs "
+            f"{name} is positive for only {len(rows)} row; a first fit needs "
             f"at least {min_rows} rows."
         )
     return weight, rows
 
 
-def check_sum_of_weights(weight: np.ndarray) -> None:
+def check_sum_of_weights(weight: np.ndarray, name: str = "sample_weight") -> None:
     """Raise a ValueError unless weights can be divided by their sum."""
     with np.errstate(over="ignore"):
         total = weight.sum()
     if not np.finfo(np.float64).tiny <= total < np.inf:
         raise ValueError(
-            f"The sum of sample_weight is {total}, which is not a number of full "
+            f"The sum of {name} is {total}, which is not a number of full "
             f"precision: the largest weight is {weight.max()}. Scale the weights, for "
             "instance by their largest."
         )

@@ -1,5 +1,7 @@
 """Mean activations of the units of a code."""
 
+from typing import Self
+
 import numpy as np
 
 from sklearn_ae.inspection._checks import check_has, find_part, last_step
@@ -73,7 +75,9 @@ class ActivationDisplay:
         self.rho = rho
 
     @classmethod
-    def from_estimator(cls, estimator, X=None, *, bins=30, ax=None, bar_kw=None):
+    def from_estimator(
+        cls, estimator, X=None, *, bins=30, ax=None, bar_kw=None
+    ) -> Self:
         """Draw the mean activations of a fitted autoencoder.
 
         Parameters
@@ -132,7 +136,7 @@ class ActivationDisplay:
         )
         return display.plot(ax, bins=bins, bar_kw=bar_kw)
 
-    def plot(self, ax=None, *, bins=30, bar_kw=None):
+    def plot(self, ax=None, *, bins=30, bar_kw=None) -> Self:
         """Draw the histogram.
 
         Parameters

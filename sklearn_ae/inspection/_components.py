@@ -1,5 +1,7 @@
 """Reconstruction error against the number of components."""
 
+from typing import Self
+
 import numpy as np
 from sklearn.base import clone
 from sklearn.decomposition import PCA
@@ -61,9 +63,10 @@ class ComponentsDisplay:
     ...     n_components=[2, 8],
     ...     cv=2,
     ... )
-    >>> means = {name: errors.mean(axis=1) for name, errors in display.errors.items()}
-    >>> bool((means["Autoencoder"] < means["PCA"]).all())
-    True
+    >>> for name, errors in display.errors.items():
+    ...     print(name, errors.mean(axis=1).round(2))
+    PCA [0.05 0.03]
+    Autoencoder [0.04 0.02]
     >>> plt.show()
     """
 
@@ -83,7 +86,7 @@ class ComponentsDisplay:
         n_jobs=None,
         ax=None,
         line_kw=None,
-    ):
+    ) -> Self:
         """Fit an estimator and PCA for several numbers of components.
 
         Parameters
@@ -164,7 +167,7 @@ class ComponentsDisplay:
             errors[name] = -scores
         return cls(n_components=n_components, errors=errors).plot(ax, line_kw=line_kw)
 
-    def plot(self, ax=None, *, line_kw=None):
+    def plot(self, ax=None, *, line_kw=None) -> Self:
         """Draw the curves.
 
         Parameters

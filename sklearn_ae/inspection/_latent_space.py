@@ -1,5 +1,7 @@
 """Codes in the plane, and the decoded points of that plane."""
 
+from typing import Self
+
 import numpy as np
 from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import type_of_target
@@ -115,7 +117,7 @@ class LatentSpaceDisplay:
         ax=None,
         scatter_kw=None,
         im_kw=None,
-    ):
+    ) -> Self:
         """Encode rows, and draw their codes or decoded points of a grid.
 
         Parameters
@@ -201,7 +203,7 @@ class LatentSpaceDisplay:
         limits = {"vmin": rows.min(), "vmax": rows.max()}
         return display.plot(ax, im_kw=limits | (im_kw or {}))
 
-    def plot(self, ax=None, *, scatter_kw=None, im_kw=None):
+    def plot(self, ax=None, *, scatter_kw=None, im_kw=None) -> Self:
         """Draw the scatter plot or the grid.
 
         Parameters

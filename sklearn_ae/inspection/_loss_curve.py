@@ -1,5 +1,7 @@
 """Loss against epoch."""
 
+from typing import Self
+
 import numpy as np
 
 from sklearn_ae.inspection._checks import check_option, fitted_part
@@ -71,7 +73,7 @@ class LossCurveDisplay:
     @classmethod
     def from_estimator(
         cls, estimator, *, ax=None, name=None, terms=True, yscale="auto", line_kw=None
-    ):
+    ) -> Self:
         """Draw the loss curves of a fitted estimator.
 
         Parameters
@@ -113,7 +115,7 @@ class LossCurveDisplay:
         display = cls(history=history, name=name)
         return display.plot(ax, terms=terms, yscale=yscale, line_kw=line_kw)
 
-    def plot(self, ax=None, *, terms=True, yscale="auto", line_kw=None):
+    def plot(self, ax=None, *, terms=True, yscale="auto", line_kw=None) -> Self:
         """Draw the loss curves.
 
         Parameters

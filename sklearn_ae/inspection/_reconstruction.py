@@ -1,5 +1,7 @@
 """Images and their reconstructions."""
 
+from typing import Self
+
 import numpy as np
 
 from sklearn_ae.inspection._checks import check_count, reconstruct
@@ -97,7 +99,7 @@ class ReconstructionDisplay:
         names=None,
         ax=None,
         im_kw=None,
-    ):
+    ) -> Self:
         """Reconstruct images and draw them.
 
         Parameters
@@ -177,7 +179,7 @@ class ReconstructionDisplay:
         )
         return display.plot(ax, n_items=n_items, difference=difference, im_kw=im_kw)
 
-    def plot(self, ax=None, *, n_items=10, difference=True, im_kw=None):
+    def plot(self, ax=None, *, n_items=10, difference=True, im_kw=None) -> Self:
         """Draw the images, one column per image.
 
         Parameters

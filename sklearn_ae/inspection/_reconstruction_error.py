@@ -1,5 +1,7 @@
 """Reconstruction errors of rows and features."""
 
+from typing import Self
+
 import numpy as np
 from sklearn.utils import check_consistent_length, column_or_1d
 
@@ -82,8 +84,8 @@ class ReconstructionErrorDisplay:
     >>> detector = AutoencoderOutlierDetector(autoencoder, random_state=0).fit(X)
     >>> display = ReconstructionErrorDisplay.from_estimator(detector, X)
     >>> beyond = display.errors_ > display.threshold
-    >>> bool((beyond == (detector.predict(X) == -1)).all())
-    True
+    >>> float((beyond == (detector.predict(X) == -1)).mean())
+    1.0
     >>> heatmap = ReconstructionErrorDisplay.from_estimator(
     ...     detector, X, kind="heatmap", feature_names=load_wine().feature_names
     ... )
@@ -120,7 +122,7 @@ class ReconstructionErrorDisplay:
         ax=None,
         hist_kw=None,
         im_kw=None,
-    ):
+    ) -> Self:
         """Reconstruct rows and draw the errors.
 
         Parameters
@@ -210,7 +212,7 @@ class ReconstructionErrorDisplay:
         n_rows=20,
         hist_kw=None,
         im_kw=None,
-    ):
+    ) -> Self:
         """Draw the histogram or the heat map.
 
         Parameters

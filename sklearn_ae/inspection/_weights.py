@@ -1,6 +1,7 @@
 """Weights of the units of an encoder or decoder, as images."""
 
 import math
+from typing import Self
 
 import numpy as np
 import torch
@@ -86,7 +87,7 @@ class WeightsDisplay:
         image_shape=None,
         ax=None,
         im_kw=None,
-    ):
+    ) -> Self:
         """Draw the weights of a fitted autoencoder.
 
         Parameters
@@ -153,7 +154,7 @@ class WeightsDisplay:
             weights = weights[_positions(units, len(weights))]
         return cls(weights=weights, image_shape=image_shape).plot(ax, im_kw=im_kw)
 
-    def plot(self, ax=None, *, im_kw=None):
+    def plot(self, ax=None, *, im_kw=None) -> Self:
         """Draw the weights as a grid of images.
 
         Parameters

@@ -449,6 +449,6 @@ class BatchedHalvingRandomSearchCV(_BatchedHalvingMixin, HalvingRandomSearchCV):
     ... ).fit(X)
     >>> search.n_candidates_, search.n_resources_
     ([9, 3, 1], [2, 6, 18])
-    >>> bool(search.best_score_ > 0.9)
-    True
+    >>> print(f"{search.best_score_:.2f}")
+    0.9...
     """

@@ -72,14 +72,25 @@ class Standardized(nn.Module):
 
     def in_double_precision(self) -> "Standardized":
         """A copy in double precision, kept until a weight changes."""
-        tensors = (*self.parameters(), *self.buffers())
-        # Where a tensor is and how often it has been written to. Fused optimizers do
-        # not count as writing, but they change the sum.
-        state = [
-            (t.data_ptr(), t._version, t.sum().item())
-            for t in map(torch.Tensor.detach, tensors)
-        ]
-        if self._copy is None or self._copy[0] != state:
+        # Where tensors are and how often they have been written to. Neither fused
+        # optimizers nor changes of `weight.data` count as writing, but the sums change.
+        own, network = self.buffers(recurse=False), _tensors(self.network)
+        state = [(t.data_ptr(), t._version) for t in (*own, *network)]
+        with torch.no_grad():
+            sums = [t.sum().item() for t in network]
+        if self._copy is None or self._copy[0] != (state, sums):
             self._copy = None  # not copied along
-            self._copy = state, copy.deepcopy(self).double()
+            self._copy = (state, sums), copy.deepcopy(self).double()
         return self._copy[1]
+
+
+def _tensors(module: nn.Module) -> list[Tensor]:
+    """Parameters and buffers; torch's methods spend most of their time on names."""
+    tensors: list[Tensor | None] = []
+    modules: list[nn.Module | None] = [module]
+    while modules:
+        if (part := modules.pop()) is not None:
+            tensors += part._parameters.values()
+            tensors += part._buffers.values()
+            modules += part._modules.values()
+    return [tensor for tensor in tensors if tensor is not None]

@@ -291,7 +291,7 @@ class Loss(Part):
 
 
 class SquaredError(Loss):
-    """Half the squared Euclidean distance, ``1/2 ||x - xhat||^2``.
+    r"""Half the squared distance, :math:`\frac12 \lVert x - \hat x \rVert^2`.
 
     See Also
     --------
@@ -305,7 +305,7 @@ class SquaredError(Loss):
 
 
 class AbsoluteError(Loss):
-    """Sum of absolute errors, ``sum_j |x_j - xhat_j|``.
+    r"""Sum of absolute errors, :math:`\sum_j |x_j - \hat x_j|`.
 
     See Also
     --------
@@ -320,10 +320,10 @@ class AbsoluteError(Loss):
 
 @dataclass(eq=False)
 class Huber(Loss):
-    """Huber loss: quadratic for small errors and linear for large ones.
+    r"""Huber loss: quadratic for small errors and linear for large ones.
 
-    It is ``sum_j r_j^2 / 2`` where ``|r_j| <= delta``, else
-    ``delta (|r_j| - delta / 2)``, with ``r = x - xhat`` [1]_.
+    It is the sum over the features of :math:`r_j^2 / 2` where :math:`|r_j| \le \delta`,
+    else of :math:`\delta (|r_j| - \delta / 2)`, with :math:`r = x - \hat x` [1]_.
 
     Parameters
     ----------
@@ -380,9 +380,9 @@ class Huber(Loss):
 
 
 class BinaryCrossEntropy(Loss):
-    """Binary cross-entropy, for data and outputs in [0, 1].
+    r"""Binary cross-entropy, for data and outputs in [0, 1].
 
-    It is ``-sum_j x_j log xhat_j + (1 - x_j) log(1 - xhat_j)``, in nats.
+    It is :math:`-\sum_j x_j \log \hat x_j + (1 - x_j) \log(1 - \hat x_j)`, in nats.
 
     See Also
     --------

@@ -237,7 +237,7 @@ class L1Penalty(Penalty):
 
 @dataclass(eq=False)
 class L2Penalty(Penalty):
-    """Penalty ``1/2 sum W^2`` over all weight matrices, without biases.
+    r"""Penalty :math:`\frac12 \sum W^2` over all weight matrices, without biases.
 
     Parameters
     ----------
@@ -261,7 +261,7 @@ class L2Penalty(Penalty):
 
 @dataclass(eq=False)
 class ActivationL1(Penalty):
-    """Penalty ``mean_i sum_j |h_j(x_i)|`` on the codes.
+    r"""Penalty :math:`\frac1n \sum_i \sum_j |h_j(x_i)|` on the codes.
 
     Parameters
     ----------
@@ -284,7 +284,7 @@ class ActivationL1(Penalty):
 
 @dataclass(eq=False)
 class ActivationL2(Penalty):
-    """Penalty ``mean_i sum_j h_j(x_i)^2`` on the codes.
+    r"""Penalty :math:`\frac1n \sum_i \sum_j h_j(x_i)^2` on the codes.
 
     Parameters
     ----------
@@ -308,10 +308,11 @@ class ActivationL2(Penalty):
 
 @dataclass(eq=False)
 class KLSparsity(Penalty):
-    """Penalty ``sum_j KL(rho || r_j)`` on the mean activations ``r_j`` of the codes.
+    r"""Kullback-Leibler penalty on the mean activations of the codes.
 
-    The means are over the training set, and the divergence is that of Bernoulli
-    variables [1]_. Codes must be in (0, 1).
+    It is :math:`\sum_j \rho \log \frac{\rho}{r_j} + (1 - \rho) \log \frac{1 - \rho}{1 -
+    r_j}` for the mean activations :math:`r_j`. The means are over the training set, and
+    the divergence is that of Bernoulli variables [1]_. Codes must be in (0, 1).
 
     Parameters
     ----------
@@ -350,7 +351,9 @@ class KLSparsity(Penalty):
 
 @dataclass(eq=False)
 class JacobianPenalty(Penalty):
-    """Penalty ``mean_i ||dh/dx (x_i)||_F^2`` on the Jacobian of the encoder [1]_.
+    r"""Penalty on the Jacobian of the encoder [1]_.
+
+    It is :math:`\frac1n \sum_i \lVert \partial h / \partial x (x_i) \rVert_F^2`.
 
     Parameters
     ----------

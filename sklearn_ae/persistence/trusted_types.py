@@ -1,13 +1,19 @@
 """The types that a skops file of this package may contain."""
 
 # A literal, so that it can be reviewed; tests/test_files.py keeps it complete. None of
-# the types does harm, whatever it is called with. Those of scikit-learn belong to every
-# search with the default cv and scoring, the requests in some versions only; skops does
-# not trust them by itself.
+# the types does harm, whatever it is called with. Those of scikit-learn are splitters
+# for `validation`, or belong to every search with the default cv and scoring, the
+# requests in some versions only; skops does not trust them by itself.
 TRUSTED_TYPES: list[str] = [
     "sklearn.metrics._scorer._PassthroughScorer",
+    "sklearn.model_selection._split.GroupKFold",
+    "sklearn.model_selection._split.GroupShuffleSplit",
     "sklearn.model_selection._split.KFold",
+    "sklearn.model_selection._split.LeaveOneGroupOut",
+    "sklearn.model_selection._split.PredefinedSplit",
+    "sklearn.model_selection._split.ShuffleSplit",
     "sklearn.model_selection._split.StratifiedKFold",
+    "sklearn.model_selection._split.TimeSeriesSplit",
     "sklearn.utils._metadata_requests.MetadataRequest",
     "sklearn.utils._metadata_requests.MethodMetadataRequest",
     "sklearn_ae.estimators._autoencoder.Autoencoder",

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -143,6 +143,16 @@ class TrainingResult(NamedTuple):
     interrupt: BaseException | None
 
 
+class EpochObserver(Protocol):
+    """Told of the epochs of a training."""
+
+    def begin_epoch(self) -> None:
+        """An epoch begins."""
+
+    def end_epoch(self) -> bool:
+        """An epoch has ended; whether training is to end."""
+
+
 class Training:
     """A net with the data and the settings of its training, and its progress.
 
@@ -160,6 +170,8 @@ class Training:
     needs_certain_gain : bool
         Keep the initial weights unless the gain on the held-out rows is certain. False
         accepts every gain.
+    observer : EpochObserver or None
+        Told of every epoch.
 
     Attributes
     ----------
@@ -176,7 +188,9 @@ class Training:
         *,
         keeps_best: bool = True,
         needs_certain_gain: bool = False,
+        observer: EpochObserver | None = None,
     ) -> None:
+        self.observer = observer
         self.net, self.train, self.valid, self.settings = net, train, valid, settings
         self.n_epochs = settings.max_epochs
         self.keeps_best, self.needs_certain_gain = keeps_best, needs_certain_gain
@@ -221,6 +235,8 @@ class Training:
         """Notify callbacks."""
         self.n_epochs_begun += 1
         self.net.notify("on_epoch_begin", **self.datasets)
+        if self.observer is not None:
+            self.observer.begin_epoch()
 
     def end_epoch(self) -> bool:
         """Take the losses from the history; whether training continues."""
@@ -237,6 +253,8 @@ class Training:
             self.epoch_scheduler.step(loss)
         self._n_rows_done = len(self.net.history)
         self.net.notify("on_epoch_end", **self.datasets)
+        if self.observer is not None and self.observer.end_epoch():
+            return False
         if settings.is_full_batch and self._has_converged():
             return False
         if settings.patience is not None and self._n_idle_epochs >= settings.patience:

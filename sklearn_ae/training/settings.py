@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch.optim import Optimizer
 
-from sklearn_ae._sklearn_compat import Interval, StrOptions
+from sklearn_ae._sklearn_compat import HasMethods, Interval, StrOptions
 from sklearn_ae.training import eager_optimizers, sizes
 from sklearn_ae.training.hardware import resolve_device
 from sklearn_ae.training.recording import Checkpoint, resolve_checkpoint
@@ -74,7 +74,7 @@ class TrainingSettings:
     batch_size, max_epochs : int
         Rows in a step, and passes over the rows, at most.
     n_held_out : int
-        How many rows are held out.
+        How many random rows are held out.
     n_folds : int
         Number of folds of a cross-validation, or 0.
     patience : int or None
@@ -113,7 +113,7 @@ class TrainingSettings:
         return rows[_stratified(strata, self.n_held_out, rng)]
 
     def splits(self, rows: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Pairs of rows to train on and of unseen rows: one per fold, or one in all.
+        """Random pairs of rows to train on and of unseen rows: one per fold, or one.
 
         All parts to train on are of one size, so that they can be trained on at once.
         """
@@ -160,12 +160,11 @@ class TrainingParameters:
         Largest learning rate of the schedule. "auto" is a rate that suits the
         optimizer and the scale of the data inside the network.
 
-    learning_rate_schedule : {"one_cycle", "constant", "cosine", \
-"reduce_on_plateau"}, default="one_cycle"
+    learning_rate_schedule : str, default="one_cycle"
         How the learning rate changes during a fit. "one_cycle" raises it in the first
         tenth of the steps and then lowers it to zero, "cosine" lowers it along a
-        cosine, and "reduce_on_plateau" divides it by 10 after 5 epochs without an
-        improvement. `partial_fit` always keeps it constant.
+        cosine, "reduce_on_plateau" divides it by 10 after 5 epochs without an
+        improvement, and "constant" keeps it. `partial_fit` always keeps it constant.
 
     batch_size : "auto" or int, default="auto"
         Largest number of rows in a step. "auto" is 64 for less than 5,000 rows, 128 for
@@ -181,13 +180,20 @@ class TrainingParameters:
         autoencoders train for 3,000 divided by the root of the number of rows if that
         is more, and with "lbfgs" it is 400. 0 keeps the initial network.
 
-    validation : "auto", int, float or None, default="auto"
+    validation : "auto", int, float, splitter, list of pairs or None, default="auto"
         How the loss on unseen rows is estimated. A float in (0, 1) is the share of the
         rows that is held out, at least 30 rows or a third of a small table; the weights
         with the lowest loss on them are kept. An int of at least 2 is a number of
         folds: candidates are compared by cross-validation, and the final network is
         trained on all rows. None trains on all rows and keeps the last weights, unless
         the loss was lower before training. "auto" is 0.1.
+
+        A splitter of scikit-learn, such as ``TimeSeriesSplit()`` or ``GroupKFold()``
+        with `groups` in `fit`, chooses rows that are not random; so does a list of
+        pairs of arrays, the indices of training and of unseen rows. Several splits are
+        folds where candidates are compared; otherwise the last split is held out.
+        Validation data can also be passed to `fit`, as `X_val`; this parameter must
+        then be "auto".
 
         `Autoencoder` and `DenoisingAutoencoder` compare candidates, unless parameters
         prevent it; only then are folds possible. For them "auto" is 5 folds for less
@@ -264,6 +270,9 @@ class TrainingParameters:
             StrOptions({"auto"}),
             Interval(Integral, 2, None, closed="left"),
             Interval(Real, 0, 1, closed="neither"),
+            HasMethods(["split", "get_n_splits"]),
+            list,
+            tuple,
             None,
         ],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), None],
@@ -289,12 +298,18 @@ class TrainingParameters:
         return params, rate
 
     def _resolve_training(
-        self, n_rows: int, *, n_folds: int | None = None, is_penalised: bool = False
+        self,
+        n_rows: int,
+        *,
+        n_folds: int | None = None,
+        is_penalised: bool = False,
+        n_splits: int | None = None,
     ) -> TrainingSettings:
         """The settings of a fit to so many rows; sets `device_`, too.
 
         `n_folds` is the number of folds, or 0, that "auto" stands for, and None where
-        cross-validation is not possible. `is_penalised` is as in `Parts`.
+        cross-validation is not possible. `is_penalised` is as in `Parts`. `n_splits` is
+        the number of splits by the user, 0 for validation data, and None without both.
 
         Raises a ValueError if parameters contradict each other.
         """
@@ -325,6 +340,10 @@ class TrainingParameters:
         if max_epochs == "auto":
             max_epochs = sizes.max_epochs(n_rows, is_conditioned, is_penalised)
         validation = self.validation
+        _check_pairs(validation)
+        if n_splits is not None or not isinstance(validation, str | Real | None):
+            # Chosen rows are unseen, or none at all in `partial_fit`.
+            validation = None
         if validation == "auto":
             validation = n_folds or 0.1
         n_held_out = 0
@@ -337,6 +356,8 @@ class TrainingParameters:
                     "None."
                 )
             n_folds = min(int(validation), n_rows)
+        elif is_conditioned and n_splits is not None and n_splits > 1:
+            n_folds = n_splits
         else:
             n_folds = 0
         if n_folds == 0 and validation is not None:
@@ -389,6 +410,16 @@ def _check_callbacks(callbacks: list[Any] | None) -> None:
         raise ValueError(
             f"callbacks={callbacks!r} must have different strings as names, not "
             f"{names!r}."
+        )
+
+
+def _check_pairs(validation: Any) -> None:
+    if isinstance(validation, list | tuple) and not all(
+        hasattr(pair, "__len__") and len(pair) == 2 for pair in validation
+    ):
+        raise ValueError(
+            f"validation={validation!r} must be a list of pairs of arrays: indices of "
+            "training and of unseen rows."
         )
 
 

@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# Sets up an environment with the lowest supported versions of the dependencies, and runs
+# the tests that meet them most.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+export CONSTRAINTS=constraints-lowest.txt
+exec scripts/test.sh sklearn_ae \
+  tests/test_{common,conventions,architecture,callbacks,files,optimizers}.py \
+  tests/test_{model_selection,supervised,outlier,inspection,training}.py
