@@ -417,7 +417,7 @@ def test_other_validation_data_are_named(data, path, written):
     estimator.set_params(validation=ShuffleSplit(1, random_state=0))
     clone(estimator).fit(X)
     path.write_bytes(written[-2][1])
-    with pytest.raises(ValueError, match="validation was .*the splits of validation"):
+    with pytest.raises(ValueError, match=r"validation was .*the splits of validation"):
         estimator.set_params(validation=ShuffleSplit(1, random_state=1)).fit(X)
 
 
