@@ -3,6 +3,7 @@
 import tempfile
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -44,6 +45,7 @@ from sklearn_ae.objectives import (
     L2Penalty,
     SquaredError,
 )
+from sklearn_ae.persistence import Checkpoint
 
 AUTOENCODERS = (
     Autoencoder,
@@ -213,6 +215,8 @@ LAYERS = [
     DenoisingAutoencoder(max_epochs=1, corruption="masking"),
     ContractiveAutoencoder(max_epochs=1),
 ]
+# Each fit has a file of its own; all are short, so that nothing is written.
+CHECKPOINT = Checkpoint(Path(tempfile.gettempdir(), "sklearn_ae"), per_fit=True)
 # Values that suit some tables and some other values.
 RIGHT = {
     "activation": ACTIVATIONS,
@@ -220,6 +224,7 @@ RIGHT = {
     "beta": [0, 0.1, 1, np.float32(0.5), 100],
     "callbacks": [None, [], [Callback()], [("a", EpochTimer)], [LRScheduler()]],
     "channels": [(2,), [2, 3], (np.int64(1),)],
+    "checkpoint": [None, CHECKPOINT],
     "code_activation": ACTIVATIONS,
     "corruption": ["gaussian", "masking", "salt_and_pepper", GaussianNoise(0.1)]
     + [OwnCorruption(0.1)],

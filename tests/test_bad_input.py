@@ -17,6 +17,7 @@ from torch import nn
 import sklearn_ae
 from sklearn_ae import Autoencoder, VariationalAutoencoder
 from sklearn_ae.objectives import L1Penalty
+from sklearn_ae.persistence import Checkpoint
 
 INF, NAN = math.inf, math.nan
 # Estimators of tables: those with a `fit`.
@@ -84,6 +85,7 @@ WRONG_TYPE = {
     "penalties": ["l1", 0.1, [0.1], ["l1"], [L1Penalty]],
     "random_state": ["zero", 1.5, [1]],
     "verbose": ["loud", None, 0.5],
+    "checkpoint": [1, True, ["fit.npz"], b"fit.npz", Checkpoint],
     "init": [None, 1, True],
     "tied_weights": ["yes", 2, None],
 }
@@ -110,6 +112,7 @@ WRONG_RANGE = {
     "device": ["gpu", "cuda:99", "", "cpu0", "meta"],
     "random_state": [-1, 2**32],
     "verbose": [-1],
+    "checkpoint": [Checkpoint("fit.npz", every_seconds=-1), Checkpoint(0)],
     "init": ["svd", "PCA", ""],
 }
 # Values that are valid alone but not together, or not for a table of shape (60, 7),

@@ -23,6 +23,7 @@ from sklearn_ae import (
     networks,
     objectives,
     onnx,
+    persistence,
 )
 from sklearn_ae._doc_link import documentation_url
 from sklearn_ae.objectives import corruptions, losses, penalties
@@ -53,7 +54,7 @@ def public_modules(package):
 
 def public_names():
     modules = callbacks, inspection, model_selection, networks, objectives, onnx
-    for package in (sklearn_ae, *modules):
+    for package in (sklearn_ae, *modules, persistence):
         for name in package.__all__:
             if callable(getattr(package, name)):
                 yield f"{package.__name__}.{name}"

@@ -61,6 +61,20 @@ class SharedBatches:
         assert generator is not None
         return generator.get_state()
 
+    def states(self) -> list[Tensor]:
+        """States of the generators, each of which may serve several trainings."""
+        return [
+            batches.generator.get_state()
+            for batches in self._distinct
+            if batches.generator is not None
+        ]
+
+    def set_states(self, states: Sequence[Tensor]) -> None:
+        """Restore what `states` has returned."""
+        for batches, state in zip(self._distinct, states, strict=True):
+            if batches.generator is not None:
+                batches.generator.set_state(state)
+
     def keep(self, staying: Sequence[int]) -> None:
         """Go on with these trainings alone."""
         of = [self._of[i] for i in staying]

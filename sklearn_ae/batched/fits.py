@@ -22,6 +22,7 @@ from sklearn_ae.batched.cancellation import Cancellation
 from sklearn_ae.batched.groups import TimedOutcome, train_all
 from sklearn_ae.training.hardware import limited_threads
 from sklearn_ae.training.loop import Outcome, Training, trained_by
+from sklearn_ae.training.recording import current_recorder, recorded_by
 
 # Bytes that the data and the networks of waiting fits may take.
 MEMORY_BUDGET = 2**30
@@ -66,6 +67,8 @@ class _FitThread(threading.Thread):
         super().__init__(name="sklearn_ae-fit", daemon=True)
         self._function, self._cancellation = function, cancellation
         self._stopped = stopped
+        # That of the caller, if the functions are parts of one fit.
+        self._recorder = current_recorder()
         self._may_go_on = threading.Semaphore(0)
         self._outcomes: list[Outcome] = []
         self.trainings: Sequence[Training] = ()
@@ -78,7 +81,7 @@ class _FitThread(threading.Thread):
     def run(self) -> None:
         _of_this_thread.fit = self
         try:
-            with trained_by(self._wait_for):
+            with trained_by(self._wait_for), recorded_by(self._recorder):
                 self.result = self._function()
         except BaseException as error:
             self.error = error

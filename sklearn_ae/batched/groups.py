@@ -104,6 +104,8 @@ def train_all(
     outcomes : list of TimedOutcome
         In the order of the trainings.
     """
+    if any(training.recorder.is_ordered for training in trainings):
+        n_threads = 1
     groups = grouped(trainings, n_threads)
     bar = tqdm(
         total=sum(training.n_epochs for training in trainings),
@@ -283,6 +285,8 @@ def what_must_agree(training: Training) -> dict[str, Any]:
             if data is not None
         ],
         "device": net.device,
+        # A file belongs to one fit.
+        "recorder": training.recorder,
     }
 
 

@@ -188,6 +188,21 @@ class StackedNetworks:
         for optimizer in self.optimizers:
             optimizer.step(named)
 
+    # -- going on after a crash ----------------------------------------------------
+
+    def state(self) -> dict[str, Any]:
+        """What has changed since the start, besides the nets and their progress."""
+        return {
+            "optimizers": [optimizer.state() for optimizer in self.optimizers],
+            "order": self._train_batches.states(),
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Restore the state of an equal stack with the same networks left."""
+        for optimizer, own in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state(own)
+        self._train_batches.set_states(state["order"])
+
     # -- who is in the stack -------------------------------------------------------
 
     def update_nets(self) -> None:

@@ -1,6 +1,7 @@
 """Optimizers of networks whose parameters are stacked."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from torch import Tensor
 
@@ -107,6 +108,24 @@ class SharedOptimizer:
                 for key, value in self.optimizer.state.pop(old, {}).items()
                 if isinstance(value, Tensor)
             }
+
+    def state(self) -> dict[str, Any]:
+        """Moments, settings that change, and schedules."""
+        return {
+            "optimizer": self.optimizer.state_dict(),
+            "schedules": [
+                None if scheduler is None else scheduler.state_dict()
+                for scheduler in (self._step_scheduler, self.epoch_scheduler)
+            ],
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Restore what `state` has returned for the same networks."""
+        self.optimizer.load_state_dict(state["optimizer"])
+        schedulers = self._step_scheduler, self.epoch_scheduler
+        for scheduler, own in zip(schedulers, state["schedules"], strict=True):
+            if own is not None:
+                scheduler.load_state_dict(own)
 
     @property
     def learning_rates(self) -> list[float]:

@@ -27,13 +27,32 @@ def train_stacked(
 
     After a cancellation the networks must be discarded.
     """
-    outcomes: dict[Training, Outcome] = {}
+    members = [training for slot in slots for training in slot]
+    record = members[0].recorder.begin(members)
+    outcomes = {
+        training: outcome
+        for training, outcome in zip(members, record.outcomes, strict=False)
+        if outcome is not None
+    }
+    if record.has_ended:
+        return outcomes
     stack = StackedNetworks(slots, cancellation)
     for training in stack.trainings:
         training.begin()
+    if outcomes:
+        # As when they ended; the places of the others, and so their bits, are the same.
+        stack.release(outcomes)
+        for training in outcomes:
+            training.close()
     _end(stack, {t: t.finish for t in stack.trainings if t.n_epochs == 0}, outcomes)
+    record.restore()
+    if record.stack is not None:
+        stack.load_state(record.stack)
     while stack.trainings:
         _end(stack, _train_epoch(stack, outcomes), outcomes)
+        if stack.trainings:
+            record.save([outcomes.get(t) for t in members], stack.state)
+    record.end([outcomes[t] for t in members])
     return outcomes
 
 

@@ -196,6 +196,13 @@ class Autoencoder(BaseAutoencoder, ChosenStart):
         line per epoch. A `PrintLog` or a `ProgressBar` in `callbacks` replaces both; a
         `PrintLog` prints even at 0.
 
+    checkpoint : path, Checkpoint or None, default=None
+        File in which `fit` saves its state once a minute. After a crash or an
+        interrupt, the same `fit` on the same data goes on from there and ends with
+        exactly the same result; the file is then removed. A file of other data,
+        parameters or versions is an error. Set it on the outermost estimator only. See
+        `sklearn_ae.persistence.Checkpoint` for other intervals, and for searches.
+
     warm_start : bool, default=False
         Continue with the network of the previous fit. Mean, scale and the state of
         the random generators are kept as well.

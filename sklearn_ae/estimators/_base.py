@@ -49,6 +49,7 @@ from sklearn_ae.estimators._validation import (
 from sklearn_ae.networks.contract import check_network, offers
 from sklearn_ae.objectives.losses import NAMED_LOSSES, Loss
 from sklearn_ae.objectives.terms import L1Penalty, L2Penalty, Penalty
+from sklearn_ae.persistence.checkpoint import resumable
 from sklearn_ae.persistence.recipe import Recipe
 from sklearn_ae.persistence.state import dump_state, load_state
 from sklearn_ae.training import sizes
@@ -304,7 +305,11 @@ default=None
             If the fit is interrupted. The estimator is then fitted, with the best
             weights so far or, while candidates are compared, as PCA.
         """
-        with default_modes(), self._unchanged_on_error():
+        with (
+            default_modes(),
+            self._unchanged_on_error(),
+            resumable(self) as session,
+        ):
             continues = self.warm_start and hasattr(self, "net_")
             data = validate_training_data(
                 self, X, X_target, sample_weight, reset=not continues
@@ -318,6 +323,19 @@ default=None
                 sample_weight_val=sample_weight_val,
             )
             warn_of_target_as_y(self, X, y, X_target, stacklevel=3)
+            used = {"X": data.X, "X_target": data.target}
+            used["sample_weight"] = (data.weight, data.rows)
+            if (unseen := data.unseen) is not None:
+                used["X_val, X_target_val, sample_weight_val"] = (
+                    unseen.X,
+                    unseen.target,
+                    unseen.weight,
+                    unseen.rows,
+                )
+            used["the splits of validation"] = data.splits
+            if continues and self.checkpoint is not None:
+                used["the network of the warm start"] = dump_state(self.net_)
+            session.begin(used)
             parts = self._resolve(data, continues, len(data.rows))
             net = self._continue(parts, data) if continues else self._build(parts, data)
             events = FitEvents(
@@ -342,6 +360,7 @@ default=None
             self._warn_of_mean(data, moments)
         if result.interrupt is not None:
             raise result.interrupt
+        session.complete()
         return self
 
     def _train(

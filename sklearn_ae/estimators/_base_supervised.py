@@ -39,6 +39,7 @@ from sklearn_ae.networks.headed import HeadedNetwork
 from sklearn_ae.objectives.losses import Loss
 from sklearn_ae.objectives.objective import Objective
 from sklearn_ae.objectives.terms import L2Penalty
+from sklearn_ae.persistence.checkpoint import resumable
 from sklearn_ae.training.loop import Training, TrainingResult, train
 from sklearn_ae.training.net import AutoencoderNet
 from sklearn_ae.training.settings import (
@@ -278,7 +279,11 @@ class BaseSupervised(
     # -- fitting -------------------------------------------------------------------
 
     def _fit(self, X, y, sample_weight, *, groups, X_val, y_val, sample_weight_val):
-        with default_modes(), self._unchanged_on_error():
+        with (
+            default_modes(),
+            self._unchanged_on_error(),
+            resumable(self) as session,
+        ):
             check_one_validation(self.validation, X_val, groups)
             check_needs_X_val(X_val, y_val=y_val, sample_weight_val=sample_weight_val)
             X, y = as_array(X), as_array(y)
@@ -295,6 +300,15 @@ class BaseSupervised(
                 )
                 labelled = replace(labelled, splits=splits)
                 n_splits = None if splits is None else len(splits)
+            used = {"X": table, "y": y, "sample_weight": weight}
+            used["the splits of validation"] = labelled.splits
+            if X_val is not None:
+                used["X_val, y_val, sample_weight_val"] = (
+                    labelled.unseen.X,
+                    labelled.unseen.target,
+                    labelled.unseen.given_weight,
+                )
+            session.begin(used)
             settings = self._resolve_training(len(labelled.rows), n_splits=n_splits)
             of_sample_weight = {"sample_weight": sample_weight}
             of_pretraining = of_sample_weight
@@ -320,6 +334,7 @@ class BaseSupervised(
             events.end(net)
         if result.interrupt is not None:
             raise result.interrupt
+        session.complete()
         return self
 
     def _unseen(self, labelled: Labelled, X_val, y_val, weight) -> Labelled:

@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.base import OutlierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils import check_random_state, get_tags
+from sklearn.utils import get_tags
 from sklearn.utils.validation import (
     check_is_fitted,
     has_fit_parameter,
@@ -50,7 +50,10 @@ from sklearn_ae.estimators._validation import (
     validate_table_like,
 )
 from sklearn_ae.objectives.losses import Huber
+from sklearn_ae.persistence.checkpoint import Session, resumable
 from sklearn_ae.persistence.checks import check_shape, loading, versions
+from sklearn_ae.training.seeding import drawn_seed
+from sklearn_ae.training.settings import CHECKPOINT_CONSTRAINT
 
 # With one row held out, two are left to fit to.
 _MIN_ROWS = 3
@@ -120,6 +123,13 @@ class AutoencoderOutlierDetector(
     random_state : int, RandomState instance or None, default=None
         Controls the splits and, if its own ``random_state`` is None, the autoencoder.
         Pass an int for reproducible results. Global generators do not change.
+
+    checkpoint : path, Checkpoint or None, default=None
+        File in which `fit` saves its state once a minute. After a crash or an
+        interrupt, the same `fit` on the same data goes on from there and ends with
+        exactly the same result; the file is then removed. A file of other data,
+        parameters or versions is an error. Set it here, not for the autoencoder. See
+        `sklearn_ae.persistence.Checkpoint` for other intervals, and for searches.
 
     Attributes
     ----------
@@ -216,6 +226,7 @@ class AutoencoderOutlierDetector(
     trimming: float = 0.25
     cv: Any = 5
     random_state: Any = None
+    checkpoint: Any = None
 
     _parameter_constraints: ClassVar[dict] = {
         "autoencoder": [HasMethods(["fit", "transform", "inverse_transform"]), None],
@@ -231,6 +242,7 @@ class AutoencoderOutlierDetector(
             tuple,
         ],
         "random_state": ["random_state"],
+        "checkpoint": CHECKPOINT_CONSTRAINT,
     }
 
     # Groups that a search passes to its splitter are not meant for `fit`.
@@ -298,15 +310,19 @@ class AutoencoderOutlierDetector(
         """
         before = dict(vars(self))
         try:
-            self._fit(X, sample_weight, groups, X_val, sample_weight_val)
+            with resumable(self) as session:
+                self._fit(X, sample_weight, groups, X_val, sample_weight_val, session)
         except BaseException:
             before |= callback_state(self)
             vars(self).clear()
             vars(self).update(before)
             raise
+        session.complete()
         return self
 
-    def _fit(self, X, sample_weight, groups, X_val, sample_weight_val) -> None:
+    def _fit(
+        self, X, sample_weight, groups, X_val, sample_weight_val, session: Session
+    ) -> None:
         if isinstance(self.autoencoder, type):
             name = self.autoencoder.__name__
             raise ValueError(
@@ -317,9 +333,18 @@ class AutoencoderOutlierDetector(
         weight = self._check_weight(sample_weight, X)
         check_groups(groups, X)
         validation = self._check_validation(X_val, sample_weight_val)
-        rng = self.random_state
-        # Not numpy's global generator, which must not change.
-        rng = check_random_state(np.random.RandomState() if rng is None else rng)
+        session.begin(
+            {
+                "X": X,
+                "sample_weight": weight,
+                "groups": None if groups is None else np.asarray(groups),
+                "X_val, sample_weight_val": list(validation.values()),
+            }
+        )
+        seed = self.random_state
+        if not isinstance(seed, Integral):
+            seed = drawn_seed(seed)
+        rng = np.random.RandomState(seed)
         present = np.ones(X.shape[0]) if weight is None else weight
         keep = present > 0
         features = Features.of(X, np.flatnonzero(keep))

@@ -149,6 +149,13 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
         line per epoch. A `PrintLog` or a `ProgressBar` in `callbacks` replaces both; a
         `PrintLog` prints even at 0.
 
+    checkpoint : path, Checkpoint or None, default=None
+        File in which `fit` saves its state once a minute. After a crash or an
+        interrupt, the same `fit` on the same data goes on from there and ends with
+        exactly the same result; the file is then removed. A file of other data,
+        parameters or versions is an error. Set it on the outermost estimator only. See
+        `sklearn_ae.persistence.Checkpoint` for other intervals, and for searches.
+
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes in steps 2 and 3, by class. "balanced" gives all
         classes the same total weight. None means weights of one.
@@ -660,6 +667,13 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
         1 shows a progress bar with the losses, 2 or more prints them as a table, one
         line per epoch. A `PrintLog` or a `ProgressBar` in `callbacks` replaces both; a
         `PrintLog` prints even at 0.
+
+    checkpoint : path, Checkpoint or None, default=None
+        File in which `fit` saves its state once a minute. After a crash or an
+        interrupt, the same `fit` on the same data goes on from there and ends with
+        exactly the same result; the file is then removed. A file of other data,
+        parameters or versions is an error. Set it on the outermost estimator only. See
+        `sklearn_ae.persistence.Checkpoint` for other intervals, and for searches.
 
     Attributes
     ----------

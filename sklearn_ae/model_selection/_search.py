@@ -303,6 +303,7 @@ class BatchedGridSearchCV(BatchedSearchMixin, GridSearchCV):
     with callbacks or progress bars, with Jacobians by random projections, with
     user-defined losses, corruptions or optimizers, with user-defined penalties unless
     these declare `batchable_fields`, and large networks, which would gain nothing.
+    Networks of a fit with a `checkpoint` do not train with those of other fits.
 
     In a pipeline without a `memory`, the steps before the autoencoder are fitted once
     per fold and setting; each candidate gets a copy of the result.

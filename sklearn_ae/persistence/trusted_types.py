@@ -53,4 +53,5 @@ TRUSTED_TYPES: list[str] = [
     "sklearn_ae.objectives.terms.KLSparsity",
     "sklearn_ae.objectives.terms.L1Penalty",
     "sklearn_ae.objectives.terms.L2Penalty",
+    "sklearn_ae.training.recording.Checkpoint",
 ]

@@ -16,6 +16,7 @@ from sklearn_ae.data.batches import ArrayDataset
 from sklearn_ae.training.hardware import suitable_threads
 from sklearn_ae.training.interrupts import watched_interrupts
 from sklearn_ae.training.net import AutoencoderNet
+from sklearn_ae.training.recording import current_recorder
 from sklearn_ae.training.seeding import isolated_global_generator
 from sklearn_ae.training.settings import TrainingSettings
 
@@ -171,6 +172,11 @@ class Training:
         accepts every gain.
     observer : EpochObserver or None
         Told of every epoch.
+
+    Attributes
+    ----------
+    recorder : Recorder
+        That of the fit which the training is part of.
     """
 
     def __init__(
@@ -198,6 +204,7 @@ class Training:
         self._n_rows_done = len(net.history)
         self._max_epochs = net.max_epochs
         self._is_closed = False
+        self.recorder = current_recorder()
 
     def begin(self) -> None:
         """Notify callbacks, and save the initial weights."""
@@ -253,6 +260,38 @@ class Training:
         if settings.patience is not None and self._n_idle_epochs >= settings.patience:
             return False
         return self.n_epochs_begun < self.n_epochs
+
+    def progress(self) -> dict[str, Any]:
+        """What has changed since it began, besides the net, after an epoch."""
+        best, kept = self.best, None
+        if best is not None and best.weights is not best.initial:
+            kept = (best.loss, best.weights)
+        return {
+            "n_epochs_begun": self.n_epochs_begun,
+            "n_idle_epochs": self._n_idle_epochs,
+            "lowest_loss": self._lowest_loss,
+            "best": kept,
+            "schedules": [
+                None if scheduler is None else scheduler.state_dict()
+                for scheduler in (self.step_scheduler, self.epoch_scheduler)
+            ],
+        }
+
+    def go_on_from(self, progress: dict[str, Any]) -> None:
+        """Take over the progress of an equal training; the net has its state already.
+
+        This one must have begun.
+        """
+        self.n_epochs_begun = progress["n_epochs_begun"]
+        self._n_idle_epochs = progress["n_idle_epochs"]
+        self._lowest_loss = progress["lowest_loss"]
+        if progress["best"] is not None and self.best is not None:
+            self.best.loss, self.best.weights = progress["best"]
+        schedulers = self.step_scheduler, self.epoch_scheduler
+        for scheduler, state in zip(schedulers, progress["schedules"], strict=True):
+            if state is not None:
+                scheduler.load_state_dict(state)
+        self._n_rows_done = len(self.net.history)
 
     def _has_converged(self) -> bool:
         """Whether the last steps on all rows have gained next to nothing."""
@@ -322,10 +361,10 @@ def train(training: Training, *, alone: bool = False) -> TrainingResult:
     """
     trainer = current_trainer()
     if trainer is not None and not alone:
-        (outcome,) = trainer([training])
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
+        return _result(*trainer([training]))
+    record = training.recorder.begin([training])
+    if record.has_ended:
+        return _result(record.outcomes[0])
     net, interrupt = training.net, None
     isolation: AbstractContextManager[None] = nullcontext()
     if net.needs_isolation_:
@@ -335,6 +374,7 @@ def train(training: Training, *, alone: bool = False) -> TrainingResult:
     with watched_interrupts() as interrupts, isolation, threads:
         try:
             training.begin()
+            record.restore()
             goes_on = training.n_epochs > 0
             while goes_on:
                 training.begin_epoch()
@@ -344,6 +384,8 @@ def train(training: Training, *, alone: bool = False) -> TrainingResult:
                     batches = net.get_iterator(training.valid)
                     net.run_single_epoch(batches, False, "valid", net.validation_step)
                 goes_on = training.end_epoch()
+                if goes_on:
+                    record.save()
         except KeyboardInterrupt as error:
             interrupt = interrupts.of_user(error)
         except BaseException:
@@ -351,7 +393,9 @@ def train(training: Training, *, alone: bool = False) -> TrainingResult:
             raise
         while True:
             try:
-                return training.finish(interrupt)
+                result = training.finish(interrupt)
+                record.end([result])
+                return result
             except KeyboardInterrupt as error:
                 interrupt = interrupts.of_user(error) or interrupt
             except BaseException as error:
@@ -360,6 +404,13 @@ def train(training: Training, *, alone: bool = False) -> TrainingResult:
                     raise interrupt from error
                 training.close()
                 raise
+
+
+def _result(outcome: Outcome | None) -> TrainingResult:
+    if isinstance(outcome, Exception):
+        raise outcome
+    assert outcome is not None
+    return outcome
 
 
 @contextmanager

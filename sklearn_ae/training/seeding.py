@@ -3,9 +3,14 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from numbers import Integral
+from typing import Any
 
 import numpy as np
 import torch
+from sklearn.utils import check_random_state
+
+from sklearn_ae.training.recording import current_recorder
 
 # One stream for each purpose, so that drawing more of one changes no other.
 STREAMS = ("weights", "order", "noise", "global")
@@ -22,6 +27,19 @@ def spawn_generators(seed: int, device: torch.device) -> dict[str, torch.Generat
         generators[name] = torch.Generator(where)
         generators[name].manual_seed(int(stream_seed))
     return generators
+
+
+def drawn_seed(random_state: Any) -> int:
+    """A seed from an int, a RandomState or None; a fit that goes on has its own again.
+
+    None does not touch NumPy's global generator.
+    """
+    if random_state is None:
+        random_state = np.random.RandomState()
+    seed = int(check_random_state(random_state).randint(2**31 - 1))
+    if isinstance(random_state, Integral):
+        return seed
+    return current_recorder().seed(seed)
 
 
 @contextmanager
@@ -44,3 +62,18 @@ def isolated_global_generator(
             yield
         finally:
             torch.set_default_dtype(dtype)
+
+
+def global_states(device: torch.device) -> dict[str, torch.Tensor]:
+    """States of torch's global generators, inside of `isolated_global_generator`."""
+    states = {"cpu": torch.random.get_rng_state()}
+    if device.type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state(device)
+    return states
+
+
+def set_global_states(states: dict[str, torch.Tensor], device: torch.device) -> None:
+    """Restore what `global_states` has returned."""
+    torch.random.set_rng_state(states["cpu"])
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(states["cuda"], device)

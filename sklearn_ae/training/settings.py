@@ -8,16 +8,18 @@ and documented. `TrainingSettings` are the values of one fit, with numbers in pl
 import inspect
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
+from os import PathLike
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn.utils import check_random_state
 from torch.optim import Optimizer
 
 from sklearn_ae._sklearn_compat import HasMethods, Interval, StrOptions
 from sklearn_ae.training import eager_optimizers, sizes
 from sklearn_ae.training.hardware import resolve_device
+from sklearn_ae.training.recording import Checkpoint, resolve_checkpoint
+from sklearn_ae.training.seeding import drawn_seed
 
 # Where a network starts as PCA, some gradients consist of rounding errors, which Adam
 # with its usual eps of 1e-8 turns into full steps that differ from machine to machine.
@@ -51,6 +53,8 @@ _SCALE_FREE = frozenset({"adagrad", "adam", "adamw", "rmsprop"})
 # Networks with penalised codes train on smaller data, which need larger weights. Of 1,
 # 2 and 4, the factor of the rates with the lowest objectives.
 _PENALISED_RATE = 4
+
+CHECKPOINT_CONSTRAINT = [str, PathLike, Checkpoint, None]
 
 SCHEDULES = ("constant", "one_cycle", "cosine", "reduce_on_plateau")
 
@@ -222,6 +226,13 @@ class TrainingParameters:
         1 shows a progress bar with the losses, 2 or more prints them as a table, one
         line per epoch. A `PrintLog` or a `ProgressBar` in `callbacks` replaces both; a
         `PrintLog` prints even at 0.
+
+    checkpoint : path, Checkpoint or None, default=None
+        File in which `fit` saves its state once a minute. After a crash or an
+        interrupt, the same `fit` on the same data goes on from there and ends with
+        exactly the same result; the file is then removed. A file of other data,
+        parameters or versions is an error. Set it on the outermost estimator only. See
+        `sklearn_ae.persistence.Checkpoint` for other intervals, and for searches.
     """
 
     optimizer: str | type = "adamw"
@@ -237,6 +248,7 @@ class TrainingParameters:
     callbacks: list | None = None
     random_state: Any = None
     verbose: int = 0
+    checkpoint: Any = None
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "optimizer": [StrOptions(set(OPTIMIZERS)), type],
@@ -269,14 +281,16 @@ class TrainingParameters:
         "callbacks": [list, None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
+        "checkpoint": CHECKPOINT_CONSTRAINT,
     }
 
     def _check_training(self, device: str) -> tuple[dict[str, Any], float]:
         """Arguments and learning rate of the optimizer.
 
-        Raises a ValueError if the callbacks or the optimizer cannot be used.
+        Raises a ValueError if callbacks, checkpoint or optimizer cannot be used.
         """
         _check_callbacks(self.callbacks)
+        resolve_checkpoint(self.checkpoint)
         given = None if self.learning_rate == "auto" else float(self.learning_rate)
         _, params, rate = resolve_optimizer(
             self.optimizer, self.optimizer_params, given, device
@@ -351,10 +365,6 @@ class TrainingParameters:
             # At least 30 or, for a choice, 100 rows, but not more than a third.
             least = 100 if is_conditioned and self.validation == "auto" else 30
             n_held_out = min(max(1, share, min(least, n_rows // 3)), n_rows - 1)
-        random_state = self.random_state
-        if random_state is None:
-            # Not numpy's global generator, which stays as it is.
-            random_state = np.random.RandomState()
         return TrainingSettings(
             optimizer=self.optimizer,
             optimizer_params=optimizer_params,
@@ -366,7 +376,7 @@ class TrainingParameters:
             n_folds=n_folds,
             patience=self.n_iter_no_change,
             tol=float(self.tol),
-            seed=int(check_random_state(random_state).randint(2**31 - 1)),
+            seed=drawn_seed(self.random_state),
         )
 
 
