@@ -3,7 +3,6 @@
 import tempfile
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -215,8 +214,10 @@ LAYERS = [
     DenoisingAutoencoder(max_epochs=1, corruption="masking"),
     ContractiveAutoencoder(max_epochs=1),
 ]
-# Each fit has a file of its own; all are short, so that nothing is written.
-CHECKPOINT = Checkpoint(Path(tempfile.gettempdir(), "sklearn_ae"), per_fit=True)
+# Each fit has a file of its own; all are short, so that nothing is written. The folder
+# is removed at the end of the process.
+FOLDER = tempfile.TemporaryDirectory()
+CHECKPOINT = Checkpoint(FOLDER.name, per_fit=True)
 # Values that suit some tables and some other values.
 RIGHT = {
     "activation": ACTIVATIONS,
