@@ -61,7 +61,8 @@ def result(estimator):
 def run(name, path):
     """Fit, and write the result beside the checkpoint."""
     print("begins", flush=True)
-    fitted = clone(FITS[name]).set_params(checkpoint=Checkpoint(path, 0)).fit(*data())
+    checkpoint = Checkpoint(path, every_seconds=0)
+    fitted = clone(FITS[name]).set_params(checkpoint=checkpoint).fit(*data())
     np.save(path.with_suffix(".npy"), result(fitted))
 
 
@@ -87,7 +88,8 @@ def killed(name, n_kills, rng, folder):
     """A row of the table."""
     path = Path(folder) / f"{name}.npz"
     began = time.perf_counter()
-    whole = clone(FITS[name]).set_params(checkpoint=Checkpoint(path, 0)).fit(*data())
+    checkpoint = Checkpoint(path, every_seconds=0)
+    whole = clone(FITS[name]).set_params(checkpoint=checkpoint).fit(*data())
     seconds = time.perf_counter() - began
     epochs, n_torn, n_ended, n_same = [], 0, 0, 0
     while len(epochs) < n_kills or n_ended == 0:

@@ -214,14 +214,20 @@ def test_a_warm_start_goes_on(data, path, written):
     X, _ = data
     warm = Autoencoder(2, warm_start=True, **RANDOM).fit(X)
     before = pickle.dumps(warm)
-    whole = pickle.loads(before).set_params(checkpoint=Checkpoint(path, 0)).fit(X)
+    checkpoint = Checkpoint(path, every_seconds=0)
+    whole = pickle.loads(before).set_params(checkpoint=checkpoint).fit(X)
     path.write_bytes(written[0][1])
-    resumed = pickle.loads(before).set_params(checkpoint=Checkpoint(path, 0)).fit(X)
+    resumed = pickle.loads(before).set_params(checkpoint=checkpoint).fit(X)
     assert_same(resumed, whole, X)
     # Another start is another fit.
     path.write_bytes(written[0][1])
     with pytest.raises(ValueError, match="data differ: the network of the warm"):
         whole.fit(X)
+
+
+def test_only_the_path_is_positional():
+    with pytest.raises(TypeError, match="positional"):
+        Checkpoint("fit.npz", 60.0)
 
 
 def test_partial_fit_saves_nothing(data, path, written):

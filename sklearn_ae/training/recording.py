@@ -8,7 +8,7 @@ business of `sklearn_ae.persistence`.
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from numbers import Integral, Real
 from os import PathLike
 from typing import Any, ClassVar
@@ -67,6 +67,7 @@ class Checkpoint(BaseEstimator):
     """
 
     path: str | PathLike[str]
+    _: KW_ONLY
     every_seconds: float | None = 60.0
     every_n_epochs: int | None = None
     keep: bool = False
