@@ -323,19 +323,12 @@ default=None
                 sample_weight_val=sample_weight_val,
             )
             warn_of_target_as_y(self, X, y, X_target, stacklevel=3)
-            used = {"X": data.X, "X_target": data.target}
-            used["sample_weight"] = (data.weight, data.rows)
-            if (unseen := data.unseen) is not None:
-                used["X_val, X_target_val, sample_weight_val"] = (
-                    unseen.X,
-                    unseen.target,
-                    unseen.weight,
-                    unseen.rows,
-                )
-            used["the splits of validation"] = data.splits
+            started_from = None
             if continues and self.checkpoint is not None:
-                used["the network of the warm start"] = dump_state(self.net_)
-            session.begin(used)
+                started_from = dump_state(self.net_)
+            session.begin(
+                data.for_checkpoint() | {"the network of the warm start": started_from}
+            )
             parts = self._resolve(data, continues, len(data.rows))
             net = self._continue(parts, data) if continues else self._build(parts, data)
             events = FitEvents(

@@ -88,6 +88,21 @@ class Labelled:
             return None
         return given * (len(self.rows) / given[self.rows].sum())
 
+    @property
+    def n_splits(self) -> int | None:
+        """Number of splits of the rows; 0 with validation data, None without both."""
+        if self.unseen is not None:
+            return 0
+        return None if self.splits is None else len(self.splits)
+
+    def validation(self) -> dict[str, Any]:
+        """The unseen rows that the user has chosen, by the names of the arguments."""
+        chosen: dict[str, Any] = {"the splits of validation": self.splits}
+        if (one := self.unseen) is not None:
+            parts = one.X, one.target, one.given_weight
+            chosen["X_val, y_val, sample_weight_val"] = parts
+        return chosen
+
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class SupervisedParameters:
@@ -290,37 +305,25 @@ class BaseSupervised(
             table, y = validate_table(self, X, y, **self._y_checks)
             weight, rows = validate_weight(sample_weight, table, min_rows=2)
             labelled = self._labelled(table, y, weight, rows)
-            if X_val is not None:
-                unseen = self._unseen(labelled, X_val, y_val, sample_weight_val)
-                labelled = replace(labelled, unseen=unseen)
-                n_splits = 0
-            else:
+            if X_val is None:
                 splits = chosen_splits(
                     self.validation, table, labelled.rows, y=y, groups=groups
                 )
                 labelled = replace(labelled, splits=splits)
-                n_splits = None if splits is None else len(splits)
-            used = {"X": table, "y": y, "sample_weight": weight}
-            used["the splits of validation"] = labelled.splits
-            if X_val is not None:
-                used["X_val, y_val, sample_weight_val"] = (
-                    labelled.unseen.X,
-                    labelled.unseen.target,
-                    labelled.unseen.given_weight,
-                )
-            session.begin(used)
-            settings = self._resolve_training(len(labelled.rows), n_splits=n_splits)
-            of_sample_weight = {"sample_weight": sample_weight}
-            of_pretraining = of_sample_weight
-            if X_val is not None:
-                of_pretraining = of_sample_weight | {
-                    "X_val": X_val,
-                    "sample_weight_val": sample_weight_val,
-                }
-            metadata = None if sample_weight is None else of_sample_weight
+            else:
+                unseen = self._unseen(labelled, X_val, y_val, sample_weight_val)
+                labelled = replace(labelled, unseen=unseen)
+            given = {"X": table, "y": y, "sample_weight": weight}
+            session.begin(given | labelled.validation())
+            settings = self._resolve_training(
+                len(labelled.rows), n_splits=labelled.n_splits
+            )
+            weights = {"sample_weight": sample_weight}
+            metadata = None if sample_weight is None else weights
             events = FitEvents(self, 2, {"X": X, "y": y, "metadata": metadata})
+            of_X_val = {"X_val": X_val, "sample_weight_val": sample_weight_val}
             self.autoencoder_ = self._pretrained(
-                X, of_pretraining, labelled, settings, events
+                X, weights, of_X_val, labelled, settings, events
             )
             if not _is_fitted(self.autoencoder):
                 # Values that no network can take are an error before that.
@@ -356,7 +359,8 @@ class BaseSupervised(
     def _pretrained(
         self,
         X,
-        fit_params: dict,
+        weights: dict[str, Any],
+        of_X_val: dict[str, Any],
         labelled: Labelled,
         settings: TrainingSettings,
         events: FitEvents,
@@ -384,10 +388,10 @@ class BaseSupervised(
         if not self.pretrain:
             untrained = {"max_epochs", "pretrain_epochs"} & params.keys()
             autoencoder.set_params(**dict.fromkeys(untrained, 0))
-        if autoencoder.validation != "auto":
-            fit_params = {"sample_weight": fit_params["sample_weight"]}
+        # Its own `validation`, if it has one, stays.
+        of_X_val = of_X_val if autoencoder.validation == "auto" else {}
         with events.fit_of(autoencoder, "pretraining"):
-            return autoencoder.fit(X, **fit_params)
+            return autoencoder.fit(X, **weights, **of_X_val)
 
     def _build(self, labelled: Labelled, settings: TrainingSettings) -> AutoencoderNet:
         """A new net, with the encoder of the autoencoder."""

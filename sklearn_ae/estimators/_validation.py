@@ -92,6 +92,19 @@ class TrainingData:
             return 0
         return None if self.splits is None else len(self.splits)
 
+    def for_checkpoint(self) -> dict[str, Any]:
+        """All that a fit depends on, by the names of the arguments."""
+        given = {
+            "X": self.X,
+            "X_target": self.target,
+            "sample_weight": (self.weight, self.rows),
+            "the splits of validation": self.splits,
+        }
+        if (one := self.unseen) is not None:
+            parts = one.X, one.target, one.weight, one.rows
+            given["X_val, X_target_val, sample_weight_val"] = parts
+        return given
+
 
 def validate_training_data(
     estimator: Any, X: Any, X_target: Any, sample_weight: Any, *, reset: bool
