@@ -39,6 +39,21 @@ except ImportError:
         """Older versions of scikit-learn have no callbacks."""
 
 
+def has_callbacks(estimator: Any) -> bool:
+    """Whether `set_callbacks` has given the estimator any."""
+    return bool(getattr(estimator, "_skl_callbacks", None))
+
+
+def tells_callbacks(estimator: Any) -> bool:
+    """Whether it is in the middle of a fit of which callbacks are told."""
+    return hasattr(estimator, "_callback_fit_ctx")
+
+
+def callback_state(estimator: Any) -> dict[str, Any]:
+    """The attributes that scikit-learn needs to tear callbacks down after a fit."""
+    return {name: v for name, v in vars(estimator).items() if "_callback" in name}
+
+
 def is_missing(value: Any) -> bool:
     """Whether a value is None, NaN or pandas.NA."""
     return value is None or is_scalar_nan(value) or is_pandas_na(value)
@@ -56,8 +71,11 @@ __all__ = [
     "HasMethods",
     "Interval",
     "StrOptions",
+    "callback_state",
     "check_sample_weight",
     "fit_context",
+    "has_callbacks",
     "is_missing",
+    "tells_callbacks",
     "validate_params",
 ]

@@ -24,7 +24,7 @@ from sklearn_ae.data.codes import (
 )
 from sklearn_ae.data.tables import mean_and_scale, number_of_axes
 from sklearn_ae.estimators._conditioned import ConditionedFit
-from sklearn_ae.estimators._events import FitEvents
+from sklearn_ae.estimators._events import NO_EVENTS, FitEvents
 from sklearn_ae.estimators._parameters import (
     MergedConstraints,
     NestedParameters,
@@ -197,12 +197,12 @@ class BaseAutoencoder(
         parts: ResolvedParts,
         data: TrainingData,
         kept: np.ndarray,
-        events: FitEvents | None = None,
+        events: FitEvents = NO_EVENTS,
     ) -> np.ndarray | None:
         """Set a new net to its starting point, before it is trained on `kept` rows.
 
         Returns the rows whose PCA it is, or None. Fits of other estimators are stages
-        of the events, if there are any.
+        of the events.
         """
         set_code_bias = offers(net.module_).set_code_bias
         if parts.code_bias is not None and set_code_bias is not None:

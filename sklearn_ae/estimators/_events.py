@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from sklearn_ae._sklearn_compat import has_callbacks
 from sklearn_ae.training.net import AutoencoderNet
 
 # New nets use torch's global generator, and networks of a search train in threads.
@@ -20,7 +21,8 @@ class FitEvents:
 
     Parameters
     ----------
-    estimator : estimator
+    estimator : estimator or None
+        None tells nobody.
     n_stages : int or None
         Number of stages at most; None if it is not known.
     data : dict
@@ -33,7 +35,7 @@ class FitEvents:
         self._estimator, self._data = estimator, data
         self._fit: Any = None
         self._stage: Any = None
-        self.has_listeners = bool(getattr(estimator, "_skl_callbacks", None))
+        self.has_listeners = has_callbacks(estimator)
         if hasattr(estimator, "_init_callback_context"):
             self._fit = estimator._init_callback_context(max_subtasks=n_stages)
             self._fit.call_on_fit_task_begin(estimator=estimator, **data)
@@ -88,6 +90,9 @@ class FitEvents:
             )
 
 
+NO_EVENTS = FitEvents(None, None, {})
+
+
 class EpochEvents:
     """Tells the callbacks of an estimator of the epochs of a training."""
 
@@ -125,8 +130,3 @@ def _fitted_with(estimator: Any, net: AutoencoderNet) -> dict[str, Any]:
         own = estimator._make_net(listens=False)
     own.module_.load_state_dict(net.module_.state_dict())
     return {"net_": own}
-
-
-def callback_state(estimator: Any) -> dict[str, Any]:
-    """The attributes that scikit-learn needs to tear callbacks down after a fit."""
-    return {name: v for name, v in vars(estimator).items() if "_callback" in name}

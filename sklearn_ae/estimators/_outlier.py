@@ -22,6 +22,7 @@ from sklearn_ae._sklearn_compat import (
     HasMethods,
     Interval,
     StrOptions,
+    callback_state,
     check_sample_weight,
     fit_context,
 )
@@ -32,7 +33,7 @@ from sklearn_ae.data.tables import (
     number_of_axes,
 )
 from sklearn_ae.estimators._autoencoder import Autoencoder
-from sklearn_ae.estimators._events import FitEvents, callback_state
+from sklearn_ae.estimators._events import FitEvents
 from sklearn_ae.estimators._features import Features
 from sklearn_ae.estimators._parameters import NestedParameters
 from sklearn_ae.estimators._unseen_errors import (

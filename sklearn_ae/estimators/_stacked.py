@@ -1,7 +1,6 @@
 """The stacked autoencoder: layers trained one by one, then all of them jointly."""
 
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import Any, ClassVar
@@ -15,7 +14,7 @@ from sklearn_ae.estimators._autoencoder import Autoencoder
 from sklearn_ae.estimators._base import BaseAutoencoder
 from sklearn_ae.estimators._contractive import ContractiveAutoencoder
 from sklearn_ae.estimators._denoising import DenoisingAutoencoder
-from sklearn_ae.estimators._events import FitEvents
+from sklearn_ae.estimators._events import NO_EVENTS, FitEvents
 from sklearn_ae.estimators._parameters import CodeActivation, HiddenLayers
 from sklearn_ae.estimators._parts import Parts, ResolvedParts, resolve_parts
 from sklearn_ae.estimators._sparse import SparseAutoencoder
@@ -432,7 +431,7 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
         parts: ResolvedParts,
         data: TrainingData,
         kept: np.ndarray,
-        events: FitEvents | None = None,
+        events: FitEvents = NO_EVENTS,
     ) -> None:
         # A single row has no variance to learn from.
         rows = kept if len(kept) >= 2 else data.rows
@@ -453,10 +452,7 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
             layer = self._make_layer(level, widths, output_activation, int(seed))
             try:
                 validation = unseen if layer.validation == "auto" else {}
-                stage = (
-                    nullcontext() if events is None else events.fit_of(layer, "layer")
-                )
-                with stage:
+                with events.fit_of(layer, "layer"):
                     layer.fit(X, X_target=target, sample_weight=weight, **validation)
             except ValueError as error:
                 error.add_note(f"The error occurred in pretraining layers_[{level}].")

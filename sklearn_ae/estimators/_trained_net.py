@@ -11,10 +11,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ae._ambient import default_modes
 from sklearn_ae._failures import network_failures_named
-from sklearn_ae._sklearn_compat import CallbackSupportMixin
+from sklearn_ae._sklearn_compat import (
+    CallbackSupportMixin,
+    callback_state,
+    tells_callbacks,
+)
 from sklearn_ae.data.batches import ArrayDataset
 from sklearn_ae.data.inference import module_outputs
-from sklearn_ae.estimators._events import callback_state
 from sklearn_ae.estimators._validation import validate_table
 from sklearn_ae.networks.contract import offers
 from sklearn_ae.objectives.objective import MEMORY
@@ -215,7 +218,7 @@ class TrainedNetMixin(
 
     def __copy__(self) -> Any:
         copied = type(self).__new__(type(self))
-        if hasattr(self, "_callback_fit_ctx"):
+        if tells_callbacks(self):
             # In the middle of a fit, for a callback that wants a fitted estimator.
             vars(copied).update(vars(self))
         else:
