@@ -1,14 +1,11 @@
 """The scikit-learn shell that all autoencoders share."""
 
 import reprlib
-import warnings
 from dataclasses import dataclass, fields, replace
-from functools import partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
-from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_ae._ambient import default_modes
 from sklearn_ae._doc_link import DocLinkMixin
@@ -25,6 +22,11 @@ from sklearn_ae.data.codes import (
 from sklearn_ae.data.tables import mean_and_scale, number_of_axes
 from sklearn_ae.estimators._conditioned import ConditionedFit
 from sklearn_ae.estimators._events import NO_EVENTS, FitEvents
+from sklearn_ae.estimators._fit_warnings import (
+    warn_of_ignored_parameters,
+    warn_of_mean,
+    warn_of_no_progress,
+)
 from sklearn_ae.estimators._parameters import (
     MergedConstraints,
     NestedParameters,
@@ -63,13 +65,6 @@ from sklearn_ae.training.loop import Training, TrainingResult, train
 from sklearn_ae.training.net import AutoencoderNet
 from sklearn_ae.training.pca_start import start_as_pca
 from sklearn_ae.training.settings import TrainingParameters
-from sklearn_ae.training.usefulness import usefulness
-
-# A unit is dead if its standard deviation is at most this share of a typical one.
-DEAD = 1e-3
-
-# Ratio of standard deviations of columns that is worth mentioning.
-LARGE_SPREAD = 100
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -348,9 +343,9 @@ default=None
             self._set_code_moments(moments)
             events.end(net)
         if not (result.has_changed or continues or is_pca or result.interrupt):
-            self._warn_of_no_progress()
+            warn_of_no_progress(self)
         elif result.interrupt is None and self._recipe.settings.max_epochs > 0:
-            self._warn_of_mean(data, moments)
+            warn_of_mean(self, self._dataset(data, data.rows), moments)
         if result.interrupt is not None:
             raise result.interrupt
         session.complete()
@@ -634,35 +629,8 @@ default=None
                 f"{data.n_features} and n_components={self.n_components_}: {kind}"
                 f"{error}"
             ) from error
-        self._warn_of_ignored_parameters(parts.network)
+        warn_of_ignored_parameters(self, parts.network)
         return net
-
-    def _warn_of_ignored_parameters(self, network) -> None:
-        """Warn of parameters of the dense network that another one does not get."""
-        ignored = {"hidden_layer_sizes"}
-        if isinstance(network, type | partial):
-            ignored |= {
-                "activation",
-                "code_activation",
-                "output_activation",
-                "dropout",
-                # "random" is what a class does.
-                *({"init"} if getattr(self, "init", None) == "pca" else ()),
-            }
-        changed = [
-            f"{one.name}={value!r}"
-            for one in fields(self)
-            if one.name in ignored
-            and (value := getattr(self, one.name)) is not one.default
-            and value != one.default
-        ]
-        if changed:
-            warnings.warn(
-                f"{', '.join(changed)}: ignored, since network={network!r} does not "
-                "take it. Pass arguments of a class with functools.partial.",
-                UserWarning,
-                stacklevel=5,
-            )
 
     def _continue(self, parts: ResolvedParts, data: TrainingData) -> AutoencoderNet:
         """The net of the previous fit, with a new optimizer."""
@@ -705,51 +673,6 @@ default=None
         moved = self._make_net()
         load_state(moved, dump_state(net))
         return moved
-
-    def _warn_of_no_progress(self) -> None:
-        if self._recipe.settings.max_epochs > 0:
-            warnings.warn(
-                "Training did not lower the loss, so that the random weights at the "
-                f"start are kept. Change learning_rate={self.learning_rate!r} or "
-                f"max_epochs={self.max_epochs!r}.",
-                ConvergenceWarning,
-                stacklevel=4,
-            )
-
-    def _warn_of_mean(self, data: TrainingData, moments: CodeMoments) -> None:
-        """Warn if the reconstructions are little more than the mean of the data."""
-        with default_modes():
-            dataset = self._dataset(data, data.rows)
-            found = usefulness(self.net_.module_, dataset, self.n_components_)
-        if found is None or not found.is_mean:
-            return
-        deviations = np.sqrt(np.maximum(np.diag(moments.covariance), 0.0))
-        # Codes that tell rows apart are of order one in the units of the network.
-        dead = np.mean(deviations <= DEAD)
-        silent = (
-            f", and {dead:.0%} of the units of the code hardly vary" if dead else ""
-        )
-        large = [
-            f"{name}={getattr(self, name)!r}"
-            for name in self._regularizers()
-            if getattr(self, name, 0)
-        ]
-        tries = [f"lower {' and '.join(large)}"] if large else []
-        tries += [f"raise max_epochs={self.max_epochs!r}", "use another learning_rate"]
-        if found.spread > LARGE_SPREAD:
-            tries.insert(
-                0,
-                f"scale the columns, whose standard deviations are up to "
-                f"{found.spread:.0e} times their median, with StandardScaler",
-            )
-        warnings.warn(
-            "The reconstructions are little more than the mean of the data: they "
-            f"explain {max(found.explained, 0.0):.1%} of its variance"
-            f"{silent}. Try to {', or to '.join(tries)}. Data without structure may "
-            "give this result with any setting.",
-            ConvergenceWarning,
-            stacklevel=4,
-        )
 
     def _order_codes(
         self, net: AutoencoderNet, data: TrainingData, rotates: bool

@@ -8,7 +8,8 @@ import numpy as np
 from scipy.special import logit
 
 from sklearn_ae._sklearn_compat import Interval, StrOptions
-from sklearn_ae.estimators._base import DEAD, BaseAutoencoder
+from sklearn_ae.estimators._base import BaseAutoencoder
+from sklearn_ae.estimators._fit_warnings import DEAD
 from sklearn_ae.estimators._parameters import CodeActivation, NetworkParameters
 from sklearn_ae.estimators._parts import DATA_RMS_OF_PENALISED, Parts
 from sklearn_ae.estimators._validation import TrainingData

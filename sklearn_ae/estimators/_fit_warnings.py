@@ -1,0 +1,93 @@
+"""Warnings of fits: parameters without effect, no progress, nothing but the mean."""
+
+import warnings
+from dataclasses import fields
+from functools import partial
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from sklearn_ae._ambient import default_modes
+from sklearn_ae.data.batches import ArrayDataset
+from sklearn_ae.data.codes import CodeMoments
+from sklearn_ae.training.usefulness import usefulness
+
+# A unit is dead if its standard deviation is at most this share of a typical one.
+DEAD = 1e-3
+
+# Ratio of standard deviations of columns that is worth mentioning.
+LARGE_SPREAD = 100
+
+
+def warn_of_ignored_parameters(estimator: Any, network: Any) -> None:
+    """Warn of parameters of the dense network that another one does not get."""
+    ignored = {"hidden_layer_sizes"}
+    if isinstance(network, type | partial):
+        ignored |= {
+            "activation",
+            "code_activation",
+            "output_activation",
+            "dropout",
+            # "random" is what a class does.
+            *({"init"} if getattr(estimator, "init", None) == "pca" else ()),
+        }
+    changed = [
+        f"{one.name}={value!r}"
+        for one in fields(estimator)
+        if one.name in ignored
+        and (value := getattr(estimator, one.name)) is not one.default
+        and value != one.default
+    ]
+    if changed:
+        warnings.warn(
+            f"{', '.join(changed)}: ignored, since network={network!r} does not "
+            "take it. Pass arguments of a class with functools.partial.",
+            UserWarning,
+            stacklevel=5,
+        )
+
+
+def warn_of_no_progress(estimator: Any) -> None:
+    """Warn if training has kept the random weights that it started from."""
+    if estimator._recipe.settings.max_epochs > 0:
+        warnings.warn(
+            "Training did not lower the loss, so that the random weights at the "
+            f"start are kept. Change learning_rate={estimator.learning_rate!r} or "
+            f"max_epochs={estimator.max_epochs!r}.",
+            ConvergenceWarning,
+            stacklevel=4,
+        )
+
+
+def warn_of_mean(estimator: Any, dataset: ArrayDataset, moments: CodeMoments) -> None:
+    """Warn if the reconstructions are little more than the mean of the data."""
+    with default_modes():
+        found = usefulness(estimator.net_.module_, dataset, estimator.n_components_)
+    if found is None or not found.is_mean:
+        return
+    deviations = np.sqrt(np.maximum(np.diag(moments.covariance), 0.0))
+    # Codes that tell rows apart are of order one in the units of the network.
+    dead = np.mean(deviations <= DEAD)
+    silent = f", and {dead:.0%} of the units of the code hardly vary" if dead else ""
+    large = [
+        f"{name}={getattr(estimator, name)!r}"
+        for name in estimator._regularizers()
+        if getattr(estimator, name, 0)
+    ]
+    tries = [f"lower {' and '.join(large)}"] if large else []
+    tries += [f"raise max_epochs={estimator.max_epochs!r}", "use another learning_rate"]
+    if found.spread > LARGE_SPREAD:
+        tries.insert(
+            0,
+            f"scale the columns, whose standard deviations are up to "
+            f"{found.spread:.0e} times their median, with StandardScaler",
+        )
+    warnings.warn(
+        "The reconstructions are little more than the mean of the data: they "
+        f"explain {max(found.explained, 0.0):.1%} of its variance"
+        f"{silent}. Try to {', or to '.join(tries)}. Data without structure may "
+        "give this result with any setting.",
+        ConvergenceWarning,
+        stacklevel=4,
+    )
