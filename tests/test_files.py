@@ -183,6 +183,7 @@ NOT_HELD = {
     "LayeredNetwork",
     "Loss",
     "NestedParameters",
+    "NestedPenalties",
     "Network",
     "Part",
     "Penalty",

@@ -2,7 +2,7 @@
 
 import reprlib
 from dataclasses import dataclass, fields, replace
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from sklearn_ae.data.codes import (
 )
 from sklearn_ae.data.tables import mean_and_scale, number_of_axes
 from sklearn_ae.estimators._conditioned import ConditionedFit
-from sklearn_ae.estimators._events import NO_EVENTS, FitEvents
+from sklearn_ae.estimators._events import NO_EVENTS, FitEvents, callback_data
 from sklearn_ae.estimators._fit_warnings import (
     warn_of_ignored_parameters,
     warn_of_mean,
@@ -29,7 +29,7 @@ from sklearn_ae.estimators._fit_warnings import (
 )
 from sklearn_ae.estimators._parameters import (
     MergedConstraints,
-    NestedParameters,
+    NestedPenalties,
     ObjectiveParameters,
 )
 from sklearn_ae.estimators._parts import (
@@ -74,7 +74,7 @@ class BaseAutoencoder(
     DocLinkMixin,
     TrainingParameters,
     ObjectiveParameters,
-    NestedParameters,
+    NestedPenalties,
 ):
     """Base class of all autoencoders: parameters, training and persistence.
 
@@ -329,7 +329,7 @@ default=None
             events = FitEvents(
                 self,
                 1 if continues else self._n_stages(parts),
-                _of_callbacks(X, y, X_target, sample_weight),
+                callback_data(X, y, X_target, sample_weight),
             )
             if parts.is_conditioned and not continues:
                 net, result = self._train_conditioned(net, parts, data, events)
@@ -707,67 +707,6 @@ default=None
         _, mean, covariance, _ = self._code_moments
         yield "_code_moments[1]", mean, (n_components,)
         yield "_code_moments[2]", covariance, (n_components, n_components)
-
-    # -- nested parameters ---------------------------------------------------------
-
-    def get_params(self, deep=True) -> dict[str, Any]:
-        """Get the parameters of this estimator.
-
-        Parameters
-        ----------
-        deep : bool, default=True
-            Include the parameters of nested objects. The weight of the first penalty
-            is ``penalties__0__weight``.
-
-        Returns
-        -------
-        params : dict
-            Parameter values by name.
-        """
-        params = super().get_params(deep)
-        if deep and isinstance(self.penalties, list | tuple):
-            for i, penalty in enumerate(self.penalties):
-                if isinstance(penalty, Penalty):
-                    for name, value in penalty.get_params().items():
-                        params[f"penalties__{i}__{name}"] = value
-        return params
-
-    def set_params(self, **params) -> Self:
-        """Set the parameters of this estimator.
-
-        Parameters
-        ----------
-        **params : dict
-            Parameter values by name. ``penalties__0__weight`` is the weight of the
-            first penalty.
-
-        Returns
-        -------
-        self : object
-            The estimator.
-        """
-        prefix = "penalties__"
-        own = {k: v for k, v in params.items() if not k.startswith(prefix)}
-        super().set_params(**own)
-        penalties = self.penalties if isinstance(self.penalties, list | tuple) else ()
-        for key in params.keys() - own.keys():
-            index, _, name = key.removeprefix(prefix).partition("__")
-            if not (index.isdigit() and int(index) < len(penalties)):
-                raise ValueError(
-                    f"Invalid parameter {key!r}: there are {len(penalties)} penalties "
-                    f"in {self}."
-                )
-            penalties[int(index)].set_params(**{name: params[key]})
-        return self
-
-
-def _of_callbacks(X, y, X_target, sample_weight) -> dict:
-    """What callbacks of scikit-learn get; the targets of a reconstruction as `y`."""
-    given = {"sample_weight": sample_weight, "X_target": X_target}
-    metadata = {name: value for name, value in given.items() if value is not None}
-    if y is None:
-        y = X if X_target is None else X_target
-    return {"X": X, "y": y, "metadata": metadata or None}
 
 
 def _units(

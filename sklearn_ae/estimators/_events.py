@@ -124,6 +124,15 @@ class EpochEvents:
         return _fitted_with(self._estimator, self._net)
 
 
+def callback_data(X: Any, y: Any, X_target: Any, sample_weight: Any) -> dict[str, Any]:
+    """The data of an autoencoder's fit, as callbacks get them; `y` are its targets."""
+    given = {"sample_weight": sample_weight, "X_target": X_target}
+    metadata = {name: value for name, value in given.items() if value is not None}
+    if y is None:
+        y = X if X_target is None else X_target
+    return {"X": X, "y": y, "metadata": metadata or None}
+
+
 def _fitted_with(estimator: Any, net: AutoencoderNet) -> dict[str, Any]:
     """What makes a copy of the estimator a fitted one, with the net as it is now."""
     with _one_at_a_time:

@@ -259,6 +259,62 @@ class NestedParameters(BaseEstimator):
         return super().set_params(**params)
 
 
+class NestedPenalties(NestedParameters):
+    """Estimators whose `penalties` have nested parameters, by their positions."""
+
+    penalties: list[Penalty] | None
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Get the parameters of this estimator.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Include the parameters of nested objects. The weight of the first penalty
+            is ``penalties__0__weight``.
+
+        Returns
+        -------
+        params : dict
+            Parameter values by name.
+        """
+        params = super().get_params(deep)
+        if deep and isinstance(self.penalties, list | tuple):
+            for i, penalty in enumerate(self.penalties):
+                if isinstance(penalty, Penalty):
+                    for name, value in penalty.get_params().items():
+                        params[f"penalties__{i}__{name}"] = value
+        return params
+
+    def set_params(self, **params: Any) -> Self:
+        """Set the parameters of this estimator.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameter values by name. ``penalties__0__weight`` is the weight of the
+            first penalty.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+        """
+        prefix = "penalties__"
+        own = {k: v for k, v in params.items() if not k.startswith(prefix)}
+        super().set_params(**own)
+        penalties = self.penalties if isinstance(self.penalties, list | tuple) else ()
+        for key in params.keys() - own.keys():
+            index, _, name = key.removeprefix(prefix).partition("__")
+            if not (index.isdigit() and int(index) < len(penalties)):
+                raise ValueError(
+                    f"Invalid parameter {key!r}: there are {len(penalties)} penalties "
+                    f"in {self}."
+                )
+            penalties[int(index)].set_params(**{name: params[key]})
+        return self
+
+
 class MergedConstraints:
     """Merges the constraints of a class with those of all its bases."""
 
