@@ -25,11 +25,13 @@ from sklearn_ae.estimators._base import BaseAutoencoder
 from sklearn_ae.estimators._events import FitEvents
 from sklearn_ae.estimators._features import Features
 from sklearn_ae.estimators._parameters import MergedConstraints, NestedParameters
-from sklearn_ae.estimators._trained_net import TrainedNetMixin
-from sklearn_ae.estimators._validation import (
+from sklearn_ae.estimators._splits import (
     check_needs_X_val,
     check_one_validation,
     chosen_splits,
+)
+from sklearn_ae.estimators._trained_net import TrainedNetMixin
+from sklearn_ae.estimators._validation import (
     validate_table,
     validate_table_like,
     validate_weight,

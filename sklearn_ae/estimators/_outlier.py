@@ -36,6 +36,7 @@ from sklearn_ae.estimators._autoencoder import Autoencoder
 from sklearn_ae.estimators._events import FitEvents
 from sklearn_ae.estimators._features import Features
 from sklearn_ae.estimators._parameters import NestedParameters
+from sklearn_ae.estimators._splits import check_groups, check_needs_X_val
 from sklearn_ae.estimators._unseen_errors import (
     ROWS,
     MedianReconstructor,
@@ -44,8 +45,6 @@ from sklearn_ae.estimators._unseen_errors import (
     weighted_quantile,
 )
 from sklearn_ae.estimators._validation import (
-    check_groups,
-    check_needs_X_val,
     check_sum_of_weights,
     validate_table,
     validate_table_like,

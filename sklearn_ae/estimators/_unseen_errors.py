@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_ae.batched import run_together
 from sklearn_ae.data.tables import dense_rows, rows_per_block
 from sklearn_ae.estimators._base import BaseAutoencoder
-from sklearn_ae.estimators._validation import is_splitter, split_rows
+from sklearn_ae.estimators._splits import is_splitter, split_rows
 from sklearn_ae.training.loop import current_trainer
 
 # Rows per block, and rows from which the first scale is estimated.
