@@ -40,6 +40,7 @@ from sklearn_ae.estimators._parts import (
     resolve_parts,
 )
 from sklearn_ae.estimators._reconstruction import ReconstructionMixin
+from sklearn_ae.estimators._splits import held_out_split, n_splits
 from sklearn_ae.estimators._validation import (
     TrainingData,
     root_mean_square,
@@ -392,8 +393,7 @@ default=None
         if pairs is None:
             pairs = settings.splits(data.rows)
         elif settings.n_folds == 0:
-            # Of a `TimeSeriesSplit` the one with the most rows to train on.
-            pairs = pairs[-1:]
+            pairs = [held_out_split(pairs)]
         return [
             (kept, self._dataset(data, unseen) if len(unseen) else None)
             for kept, unseen in pairs
@@ -603,7 +603,7 @@ default=None
                 len(data.rows),
                 n_folds=_n_folds(parts, data),
                 is_penalised=parts.is_penalised,
-                n_splits=data.n_splits,
+                n_splits=n_splits(data),
             ),
         )
         net = self._make_net()
@@ -639,7 +639,7 @@ default=None
             len(data.rows),
             n_folds=_n_folds(parts, data),
             is_penalised=parts.is_penalised,
-            n_splits=data.n_splits,
+            n_splits=n_splits(data),
         )
         if settings.n_folds > 0:
             # There is nothing to choose.

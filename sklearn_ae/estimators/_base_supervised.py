@@ -29,6 +29,8 @@ from sklearn_ae.estimators._splits import (
     check_needs_X_val,
     check_one_validation,
     chosen_splits,
+    held_out_split,
+    n_splits,
 )
 from sklearn_ae.estimators._trained_net import TrainedNetMixin
 from sklearn_ae.estimators._validation import (
@@ -89,13 +91,6 @@ class Labelled:
         if given is None:
             return None
         return given * (len(self.rows) / given[self.rows].sum())
-
-    @property
-    def n_splits(self) -> int | None:
-        """Number of splits of the rows; 0 with validation data, None without both."""
-        if self.unseen is not None:
-            return 0
-        return None if self.splits is None else len(self.splits)
 
     def validation(self) -> dict[str, Any]:
         """The unseen rows that the user has chosen, by the names of the arguments."""
@@ -318,7 +313,7 @@ class BaseSupervised(
             given = {"X": table, "y": y, "sample_weight": weight}
             session.begin(given | labelled.validation())
             settings = self._resolve_training(
-                len(labelled.rows), n_splits=labelled.n_splits
+                len(labelled.rows), n_splits=n_splits(labelled)
             )
             weights = {"sample_weight": sample_weight}
             metadata = None if sample_weight is None else weights
@@ -452,8 +447,7 @@ class BaseSupervised(
             return rows, self._dataset(unseen, unseen.rows)
         strata = None if labelled.strata is None else labelled.strata[rows]
         if labelled.splits is not None:
-            # Of a `TimeSeriesSplit` the one with the most rows to train on.
-            kept, held_out = labelled.splits[-1]
+            kept, held_out = held_out_split(labelled.splits)
             if strata is not None and len(
                 missing := np.setdiff1d(strata, labelled.strata[kept])
             ):

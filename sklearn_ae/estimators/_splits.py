@@ -85,6 +85,24 @@ def chosen_splits(
     return splits
 
 
+def n_splits(data: Any) -> int | None:
+    """Number of splits of the rows; 0 with validation data, None without both.
+
+    `data` has the attributes `splits` and `unseen`.
+    """
+    if data.unseen is not None:
+        return 0
+    return None if data.splits is None else len(data.splits)
+
+
+def held_out_split(
+    splits: list[tuple[np.ndarray, np.ndarray]],
+) -> tuple[np.ndarray, np.ndarray]:
+    """The split that is used where only one can be."""
+    # Of a `TimeSeriesSplit` the one with the most rows to train on.
+    return splits[-1]
+
+
 def check_groups(groups: Any, X: Any) -> Any:
     """Raise a ValueError unless there is a group for each row."""
     if groups is not None and np.shape(groups) != (X.shape[0],):

@@ -18,6 +18,7 @@ from sklearn_ae.estimators._events import NO_EVENTS, FitEvents
 from sklearn_ae.estimators._parameters import CodeActivation, HiddenLayers
 from sklearn_ae.estimators._parts import Parts, ResolvedParts, resolve_parts
 from sklearn_ae.estimators._sparse import SparseAutoencoder
+from sklearn_ae.estimators._splits import held_out_split
 from sklearn_ae.estimators._validation import TrainingData
 from sklearn_ae.networks.dense import DenseNetwork
 from sklearn_ae.training.net import AutoencoderNet
@@ -471,7 +472,7 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
         if unseen is not None:
             rows, of = unseen.rows, unseen
         elif data.splits is not None:
-            rows, of = data.splits[-1][1], data
+            rows, of = held_out_split(data.splits)[1], data
         else:
             return {}
         return {

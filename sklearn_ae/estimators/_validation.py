@@ -88,13 +88,6 @@ class TrainingData:
     unseen: "TrainingData | None" = None
     splits: list[tuple[np.ndarray, np.ndarray]] | None = None
 
-    @property
-    def n_splits(self) -> int | None:
-        """Number of splits of the rows; 0 with validation data, None without both."""
-        if self.unseen is not None:
-            return 0
-        return None if self.splits is None else len(self.splits)
-
     def for_checkpoint(self) -> dict[str, Any]:
         """All that a fit depends on, by the names of the arguments."""
         given = {
