@@ -804,6 +804,7 @@ WRONG = {
     "callbacks": [3, [3]],
     "random_state": [-1, "seed"],
     "verbose": [-1],
+    "checkpoint": [3],
     "class_weight": ["even", {0: -1.0, 1: 1.0, 2: 1.0}, {0: 0.0, 1: 0.0, 2: 0.0}, 3],
 }
 

@@ -531,6 +531,18 @@ def test_splitters_of_supervised_estimators(kind, X):
     assert len(kept) + len(unseen) == (y >= 0).sum()
 
 
+def test_groups_are_for_pretraining_too(X):
+    groups, y = np.repeat(np.arange(6), 10), np.arange(60) % 2
+    by_groups = Single(2, validation=GroupShuffleSplit(1, random_state=0))
+    alone = clone(by_groups).fit(X, groups=groups)
+    for validation in ("auto", GroupKFold(3)):
+        model = AutoencoderClassifier(by_groups, validation=validation, **SHORT)
+        fitted = model.fit(X, y, groups=groups).autoencoder_
+        assert fitted.best_loss_ == alone.best_loss_
+    with pytest.raises(ValueError, match="groups are given, but validation='auto'"):
+        AutoencoderClassifier(alone, **SHORT).fit(X, y, groups=groups)
+
+
 SUPERVISED_ERRORS = {
     "no y_val": ({"X_val": np.ones((5, 4))}, "X_val needs y_val"),
     "no X_val": ({"y_val": np.ones(5)}, "y_val needs X_val"),

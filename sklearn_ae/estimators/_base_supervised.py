@@ -30,6 +30,7 @@ from sklearn_ae.estimators._splits import (
     check_one_validation,
     chosen_splits,
     held_out_split,
+    is_splitter,
     n_splits,
 )
 from sklearn_ae.estimators._trained_net import TrainedNetMixin
@@ -296,7 +297,12 @@ class BaseSupervised(
             self._unchanged_on_error(),
             resumable(self) as session,
         ):
-            check_one_validation(self.validation, X_val, groups)
+            splits_in_pretraining = not _is_fitted(self.autoencoder) and is_splitter(
+                getattr(self.autoencoder, "validation", None)
+            )
+            check_one_validation(
+                self.validation, X_val, None if splits_in_pretraining else groups
+            )
             check_needs_X_val(X_val, y_val=y_val, sample_weight_val=sample_weight_val)
             X, y = as_array(X), as_array(y)
             table, y = validate_table(self, X, y, **self._y_checks)
@@ -318,9 +324,12 @@ class BaseSupervised(
             weights = {"sample_weight": sample_weight}
             metadata = None if sample_weight is None else weights
             events = FitEvents(self, 2, {"X": X, "y": y, "metadata": metadata})
-            of_X_val = {"X_val": X_val, "sample_weight_val": sample_weight_val}
+            if splits_in_pretraining:
+                of_validation = {"groups": groups}
+            else:
+                of_validation = {"X_val": X_val, "sample_weight_val": sample_weight_val}
             self.autoencoder_ = self._pretrained(
-                X, weights, of_X_val, labelled, settings, events
+                X, weights, of_validation, labelled, settings, events
             )
             if not _is_fitted(self.autoencoder):
                 # Values that no network can take are an error before that.
@@ -357,7 +366,7 @@ class BaseSupervised(
         self,
         X,
         weights: dict[str, Any],
-        of_X_val: dict[str, Any],
+        of_validation: dict[str, Any],
         labelled: Labelled,
         settings: TrainingSettings,
         events: FitEvents,
@@ -385,10 +394,11 @@ class BaseSupervised(
         if not self.pretrain:
             untrained = {"max_epochs", "pretrain_epochs"} & params.keys()
             autoencoder.set_params(**dict.fromkeys(untrained, 0))
-        # Its own `validation`, if it has one, stays.
-        of_X_val = of_X_val if autoencoder.validation == "auto" else {}
+        if autoencoder.validation != "auto" and not is_splitter(autoencoder.validation):
+            # It holds out rows by itself, or none.
+            of_validation = {}
         with events.fit_of(autoencoder, "pretraining"):
-            return autoencoder.fit(X, **weights, **of_X_val)
+            return autoencoder.fit(X, **weights, **of_validation)
 
     def _build(self, labelled: Labelled, settings: TrainingSettings) -> AutoencoderNet:
         """A new net, with the encoder of the autoencoder."""

@@ -302,7 +302,8 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
             weights.
 
         groups : array-like of shape (n_samples,), default=None
-            Groups of the rows, for a splitter in `validation` such as `GroupKFold`.
+            Groups of the rows, for a splitter such as `GroupKFold` in `validation` or
+            in the `validation` of the autoencoder.
 
         X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
             Validation data for fine-tuning and, unless the autoencoder has its own
@@ -783,7 +784,8 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
             weights.
 
         groups : array-like of shape (n_samples,), default=None
-            Groups of the rows, for a splitter in `validation` such as `GroupKFold`.
+            Groups of the rows, for a splitter such as `GroupKFold` in `validation` or
+            in the `validation` of the autoencoder.
 
         X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
             Validation data for fine-tuning and, unless the autoencoder has its own
