@@ -10,15 +10,21 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import accuracy_score
 from sklearn.preprocessing import LabelEncoder
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
-from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
-from sklearn_ae._sklearn_compat import StrOptions, fit_context, is_missing
+from sklearn_ae._sklearn_compat import StrOptions, fit_context
 from sklearn_ae._units import Affine
 from sklearn_ae.data.tables import mean_and_scale
 from sklearn_ae.estimators._base import BaseAutoencoder
 from sklearn_ae.estimators._base_supervised import BaseSupervised, Labelled
 from sklearn_ae.estimators._denoising import DenoisingAutoencoder
+from sklearn_ae.estimators._labels import (
+    check_no_gaps,
+    has_label,
+    is_labelled,
+    plain_labels,
+    weight_of_classes,
+)
 from sklearn_ae.estimators._validation import check_range
 from sklearn_ae.objectives.losses import CrossEntropy, Loss, SquaredError
 
@@ -330,7 +336,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
             If the fit is interrupted. During fine-tuning, the estimator is then fitted,
             with the best weights so far; before that, it is left unchanged.
         """
-        _check_no_gaps(y)
+        check_no_gaps(y)
         return self._fit(
             X,
             y,
@@ -342,15 +348,15 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
         )
 
     def _labelled(self, X, y, weight, rows) -> Labelled:
-        has_label = _has_label(y)
-        rows = rows[has_label[rows]]
+        labelled = has_label(y)
+        rows = rows[labelled[rows]]
         if len(rows) == 0:
             raise ValueError(
                 "y has no labelled rows: all of them are -1, which means that the "
                 "label is missing"
                 + ("." if weight is None else ", or have a sample_weight of zero.")
             )
-        labels = _plain(y[rows])
+        labels = plain_labels(y[rows])
         check_classification_targets(labels)
         encoder = LabelEncoder()
         codes = encoder.fit_transform(labels)
@@ -358,7 +364,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
         if len(self.classes_) < 2:
             unlabelled = (
                 ""
-                if has_label.all()
+                if labelled.all()
                 else " Rows with y == -1 count as unlabelled; a class needs another "
                 "label."
             )
@@ -366,17 +372,18 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
                 f"The labelled rows have 1 class only, {self.classes_[0]!r}; a "
                 f"classifier needs at least 2 classes.{unlabelled}"
             )
-        of_class = self._weight_of_classes(weight, rows, codes)
+        own = None if weight is None else weight[rows]
+        of_class = weight_of_classes(self.class_weight, self.classes_, codes, own)
         return self._encoded(X, codes, weight, rows, of_class)
 
     def _labelled_like(self, labelled: Labelled, X, y, weight, rows) -> Labelled:
-        _check_no_gaps(y, "y_val")
+        check_no_gaps(y, "y_val")
         y = column_or_1d(y)
         if not any(label == -1 for label in self.classes_):
-            rows = rows[_is_labelled(y)[rows]]
+            rows = rows[is_labelled(y)[rows]]
         if len(rows) == 0:
             raise ValueError("y_val has no labelled rows: all of them are -1.")
-        labels = _plain(y[rows])
+        labels = plain_labels(y[rows])
         classes = self.classes_.tolist()
         for label in np.unique(labels).tolist():
             if label not in classes:
@@ -400,30 +407,6 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
             weight = np.ones(n_rows) if weight is None else weight.copy()
             weight[rows] *= of_class[codes]
         return Labelled(X, target, weight, rows, strata, of_class)
-
-    def _weight_of_classes(self, weight, rows, codes) -> np.ndarray | None:
-        """What the weights of rows are multiplied by."""
-        if self.class_weight is None:
-            return None
-        if self.class_weight == "balanced":
-            totals = np.bincount(codes, None if weight is None else weight[rows])
-            of_class = totals.sum() / (len(totals) * totals)
-        else:
-            try:
-                of_class = compute_class_weight(
-                    self.class_weight, classes=self.classes_, y=self.classes_[codes]
-                )
-            except (TypeError, ValueError) as error:
-                raise ValueError(
-                    f"class_weight={self.class_weight!r} does not suit the classes "
-                    f"{self.classes_.tolist()}: {error}"
-                ) from error
-        if not (np.all(np.isfinite(of_class)) and of_class.min() >= 0 < of_class.max()):
-            raise ValueError(
-                f"class_weight={self.class_weight!r} must contain numbers of at least "
-                "0 that are not all zero."
-            )
-        return of_class
 
     def _default_autoencoder(self, labelled: Labelled) -> BaseAutoencoder:
         return DenoisingAutoencoder(
@@ -877,46 +860,3 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
-
-
-def _check_no_gaps(y: Any, name: str = "y") -> None:
-    """Raise a ValueError that says how to mark missing labels."""
-    if y is None:
-        return
-    labels = np.asarray(y)
-    if labels.dtype.kind == "f":
-        gaps = np.isnan(labels)
-    elif labels.dtype == object:
-        gaps = np.array([is_missing(label) for label in labels.ravel()], dtype=bool)
-    else:
-        return
-    if gaps.any():
-        raise ValueError(
-            f"Input {name} contains NaN: {gaps.sum()} labels are missing. Replace them "
-            "by -1, which marks rows without a label; among strings, in an array of "
-            "dtype object."
-        )
-
-
-def _has_label(y: np.ndarray) -> np.ndarray:
-    """Where `y` is not -1, or everywhere if -1 is a class."""
-    if y.dtype.kind not in "ifO":
-        return np.ones(len(y), dtype=bool)
-    has_label = _is_labelled(y)
-    # The usual labels of two classes.
-    others = y[has_label]
-    if 0 < len(others) < len(y) and all(label == 1 for label in others):
-        return np.ones(len(y), dtype=bool)
-    return has_label
-
-
-def _is_labelled(y: np.ndarray) -> np.ndarray:
-    """Where `y` is not -1."""
-    return np.broadcast_to(np.asarray(y != -1, dtype=bool), len(y))
-
-
-def _plain(labels: np.ndarray) -> np.ndarray:
-    """Labels in an array of their own type, if they are not strings."""
-    if labels.dtype == object and not any(isinstance(v, str) for v in labels):
-        return np.array(labels.tolist())
-    return labels
