@@ -212,22 +212,6 @@ class BaseAutoencoder(
         self._start_as_pca(net, parts, data, pca_set)
         return pca_set.rows
 
-    def _start_as_pca(
-        self,
-        net: AutoencoderNet,
-        parts: ResolvedParts,
-        data: TrainingData,
-        pca_set: ArrayDataset,
-    ) -> np.ndarray:
-        """Make a net PCA of a dataset; the standard deviations of its codes."""
-        mean = self._feature_mean
-        if data.splits is not None:
-            # Rows that are not random may have another mean than all rows.
-            mean, _ = mean_and_scale(pca_set.X, pca_set.rows, pca_set.weight)
-        return start_as_pca(
-            net.module_, pca_set, mean, self.n_components_, parts.output_activation
-        )
-
     def _n_stages(self, parts: ResolvedParts) -> int:
         """How many stages a first fit has, for callbacks of scikit-learn."""
         return 2 if parts.is_conditioned else 1
@@ -398,6 +382,22 @@ default=None
             (kept, self._dataset(data, unseen) if len(unseen) else None)
             for kept, unseen in pairs
         ]
+
+    def _start_as_pca(
+        self,
+        net: AutoencoderNet,
+        parts: ResolvedParts,
+        data: TrainingData,
+        pca_set: ArrayDataset,
+    ) -> np.ndarray:
+        """Make a net PCA of a dataset; the standard deviations of its codes."""
+        mean = self._feature_mean
+        if data.splits is not None:
+            # Rows that are not random may have another mean than all rows.
+            mean, _ = mean_and_scale(pca_set.X, pca_set.rows, pca_set.weight)
+        return start_as_pca(
+            net.module_, pca_set, mean, self.n_components_, parts.output_activation
+        )
 
     def _train_conditioned(
         self,
