@@ -130,9 +130,11 @@ def split_rows(
         if any(np.ndim(part) != 1 for pair in splits for part in pair):
             raise TypeError("a part is not an array of one dimension")
     except (TypeError, ValueError, IndexError) as error:
+        lacks_groups = groups is None and "groups" in str(error)
+        advice = "Pass groups to fit. " if lacks_groups else ""
         raise ValueError(
             f"{name}={reprlib.repr(cv)} cannot split {len(rows)} rows: "
-            f"{str(error).rstrip('.')}. It must be {kind}, such as KFold, or a list of "
-            "pairs of arrays: indices of training and of held-out rows."
+            f"{str(error).rstrip('.')}. {advice}It must be {kind}, such as KFold, or a "
+            "list of pairs of arrays: indices of training and of held-out rows."
         ) from error
     return splits

@@ -404,7 +404,8 @@ def _check_callbacks(callbacks: list[Any] | None) -> None:
         if not hasattr(named, "on_train_begin"):
             raise ValueError(
                 f"callbacks={callbacks!r} must hold skorch callbacks or pairs of a "
-                f"name and a callback, but {callback!r} is neither."
+                f"name and a callback, but {callback!r} is neither. Callbacks of "
+                "sklearn.callback are set by set_callbacks."
             )
     if not all(isinstance(name, str) for name in names) or len({*names}) < len(names):
         raise ValueError(
