@@ -634,6 +634,9 @@ def test_a_search_with_one_file_says_what_is_needed(data, path, written):
         (Checkpoint("a", every_seconds=None), "every_n_epochs=None never save"),
         (os.curdir, "is a folder. Give the name of a file"),
         (os.path.join(__file__, "a"), "cannot be written: "),
+        # No file can have such a name.
+        ("a\0", "checkpoint='a.*' cannot be "),
+        ("a" * 300, "checkpoint='a.*' cannot be "),
     ],
 )
 @pytest.mark.parametrize("estimator", [PLAIN, AutoencoderOutlierDetector(PCA(1))])

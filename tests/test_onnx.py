@@ -357,9 +357,9 @@ def test_networks_that_torch_cannot_export():
 @pytest.mark.parametrize(
     ("name", "output", "message"),
     [
-        ("plain", "predict", "'predict' of Autoencoder.*no such method"),
+        ("plain", "predict", "'predict' of Autoencoder.*choose from"),
         ("plain", "hidden_activations", "cannot be exported; choose from.*transform"),
-        ("classifier", "score_samples", "no such method"),
+        ("classifier", "score_samples", "choose from.*predict_proba"),
     ],
 )
 def test_unknown_outputs(name, output, message):
@@ -367,8 +367,23 @@ def test_unknown_outputs(name, output, message):
         to_onnx(fitted(name), X, output)
 
 
+@pytest.mark.parametrize("output", ["fit", "partial_fit", "fit_transform"])
+def test_no_other_method_is_called(output):
+    estimator = Autoencoder(2, **QUICK).fit(X)
+    before = estimator.transform(X)
+    for one in (estimator, make_pipeline(estimator)):
+        with pytest.raises(ValueError, match=f"{output}.*cannot be exported; choose"):
+            to_onnx(one, X, output)
+    np.testing.assert_array_equal(estimator.transform(X), before)
+
+
 def test_wrong_arguments():
     estimator = fitted("plain")
+    with pytest.raises(ValueError, match=r"target_opset=18\.0 must be an integer"):
+        to_onnx(estimator, X, target_opset=18.0)
+    for output in (None, ["transform", 1]):
+        with pytest.raises(ValueError, match=r"output=.* must be the name of a method"):
+            to_onnx(estimator, X, output)
     with pytest.raises(ValueError, match=r"target_opset=16 must be.* from 17 to 22"):
         to_onnx(estimator, X, target_opset=16)
     with pytest.raises(ValueError, match=r"output=\[\] must have the name"):

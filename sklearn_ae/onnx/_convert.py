@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Sequence
 from importlib.util import find_spec
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,12 @@ from scipy.sparse import issparse
 from sklearn.base import is_classifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ae.data.tables import as_array
 from sklearn_ae.onnx._converters import OUTPUT, register
 from sklearn_ae.onnx._graph import restore_absent_inputs
-from sklearn_ae.onnx._methods import ROOTS
+from sklearn_ae.onnx._methods import ROOTS, check_method
 
 REQUIRED = ("onnx", "onnxscript", "skl2onnx")
 OPSETS = range(17, 23)
@@ -96,12 +98,17 @@ def to_onnx(
     _check_installed()
     from skl2onnx import to_onnx as convert
 
-    if target_opset not in OPSETS:
+    if not (isinstance(target_opset, Integral) and target_opset in OPSETS):
         raise ValueError(
             f"target_opset={target_opset!r} must be an integer from {OPSETS[0]} to "
             f"{OPSETS[-1]}."
         )
-    names = (output,) if isinstance(output, str) else tuple(dict.fromkeys(output))
+    names = (output,) if isinstance(output, str) else output
+    if not (isinstance(names, Sequence) and all(isinstance(n, str) for n in names)):
+        raise ValueError(
+            f"output={output!r} must be the name of a method, or a list of names."
+        )
+    names = tuple(dict.fromkeys(names))
     if not names:
         raise ValueError(f"output={output!r} must have the name of a method.")
     estimator = getattr(estimator, "best_estimator_", estimator)
@@ -113,7 +120,7 @@ def to_onnx(
     model = convert(
         estimator,
         initial_types=types,
-        target_opset=target_opset,
+        target_opset=int(target_opset),
         options={id(last): {OUTPUT: names} if is_own else _options(last, names)},
     )
     return _with_outputs(model, examples, is_own)
@@ -171,7 +178,12 @@ def _result(estimator: Any, name: str, X: Any) -> np.ndarray:
             f"{problem} cannot be exported, since skl2onnx does not convert the "
             "inverse of a transformer. Export that of the autoencoder by itself."
         )
-    if not isinstance(_last_step(estimator), ROOTS) and name not in _RESULTS:
+    last = _last_step(estimator)
+    if isinstance(last, ROOTS):
+        # Before it is called: `fit` would change the estimator.
+        check_is_fitted(last)
+        check_method(last, name)
+    elif name not in _RESULTS:
         raise ValueError(
             f"{problem} cannot be exported; choose from {sorted(_RESULTS)}."
         )

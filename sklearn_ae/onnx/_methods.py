@@ -79,13 +79,9 @@ class Methods(nn.Module):
 
     def __init__(self, estimator: Any, names: Sequence[str], dtype: torch.dtype):
         super().__init__()
-        module, offered = methods_of(estimator)
         for name in names:
-            if name not in offered:
-                raise ValueError(
-                    f"output={name!r} of {type(estimator).__name__} cannot be "
-                    f"exported; choose from {sorted(offered)}."
-                )
+            check_method(estimator, name)
+        module, offered = methods_of(estimator)
         self.methods = [offered[name] for name in names]
         self.dtypes = [torch.float64 if m.in_doubles else dtype for m in self.methods]
         # Copies, one for each precision.
@@ -137,6 +133,16 @@ def methods_of(estimator: Any) -> tuple[Any, dict[str, Method]]:
             "score_samples": score,
         }
     return estimator.module_, methods
+
+
+def check_method(estimator: Any, name: str) -> None:
+    """Raise a ValueError if a method of an estimator cannot be exported."""
+    _, offered = methods_of(estimator)
+    if name not in offered:
+        raise ValueError(
+            f"output={name!r} of {type(estimator).__name__} cannot be exported; choose "
+            f"from {sorted(offered)}."
+        )
 
 
 def row_means(x: Tensor) -> Tensor:

@@ -104,11 +104,20 @@ class FileRecorder(Recorder):
         self._records: dict[int, Encoded] = {}
         self._n_begun = self._n_seeds = self._n_epochs = 0
         self._has_news = False
-        if path.exists():
+        if self._exists():
             self._read()
         else:
             self._try_to_write()
         self._saved_at = time.monotonic()
+
+    def _exists(self) -> bool:
+        try:
+            return self._path.exists()
+        except (OSError, ValueError) as error:
+            # No such name is possible, or its folder is closed to the user.
+            raise ValueError(
+                f"checkpoint={str(self._path)!r} cannot be used: {error}"
+            ) from error
 
     def _read(self) -> None:
         if self._path.is_dir():
@@ -137,7 +146,7 @@ class FileRecorder(Recorder):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             probe.touch()
             probe.unlink(missing_ok=True)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise ValueError(
                 f"checkpoint={str(self._path)!r} cannot be written: {error}"
             ) from error
