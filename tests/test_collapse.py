@@ -318,3 +318,13 @@ def test_penalties_that_drown_small_data_are_told(rows, cls, scale):
         assert -0.1 < model.score(rows * scale) < 0.1
     else:
         assert model.fit(rows * scale).score(rows * scale) > 0.4
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "rate"), [(8, 0.005), (16, 0.005), (32, 0.01), (64, 0.02)]
+)
+def test_penalised_codes_in_small_batches_have_smaller_rates(rows, batch_size, rate):
+    """At 0.02, `lambd=10` in batches of 32 digits ended as little but the mean."""
+    model = SparseAutoencoder(4, batch_size=batch_size, max_epochs=2, random_state=0)
+    model.set_params(learning_rate_schedule="constant").fit(rows)
+    assert_allclose(model.history_["learning_rate"], rate)

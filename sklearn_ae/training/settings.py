@@ -50,10 +50,6 @@ OPTIMIZERS: dict[str, tuple[type[Any], dict[str, Any], float]] = {
 # Their steps do not depend on the size of the gradients.
 _SCALE_FREE = frozenset({"adagrad", "adam", "adamw", "rmsprop"})
 
-# Networks with penalised codes train on smaller data, which need larger weights. Of 1,
-# 2 and 4, the factor of the rates with the lowest objectives.
-_PENALISED_RATE = 4
-
 CHECKPOINT_CONSTRAINT = [str, PathLike, Checkpoint, None]
 
 SCHEDULES = ("constant", "one_cycle", "cosine", "reduce_on_plateau")
@@ -328,15 +324,12 @@ class TrainingParameters:
             batch_size = n_rows
             if max_epochs == "auto":
                 max_epochs = sizes.LBFGS_ITERATIONS
-        elif (
-            is_penalised
-            and self.learning_rate == "auto"
-            and self.optimizer in _SCALE_FREE
-        ):
-            learning_rate *= _PENALISED_RATE
         is_conditioned = n_folds is not None
         if batch_size == "auto":
             batch_size = sizes.batch_size(n_rows, is_conditioned)
+        is_scaled = is_penalised and self.optimizer in _SCALE_FREE
+        if is_scaled and self.learning_rate == "auto":
+            learning_rate *= sizes.rate_of_penalised(batch_size)
         if max_epochs == "auto":
             max_epochs = sizes.max_epochs(n_rows, is_conditioned, is_penalised)
         validation = self.validation
