@@ -8,7 +8,6 @@ and documented. `TrainingSettings` are the values of one fit, with numbers in pl
 import inspect
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
-from os import PathLike
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,7 +17,7 @@ from torch.optim import Optimizer
 from sklearn_ae._sklearn_compat import HasMethods, Interval, StrOptions
 from sklearn_ae.training import eager_optimizers, sizes
 from sklearn_ae.training.hardware import resolve_device
-from sklearn_ae.training.recording import Checkpoint, resolve_checkpoint
+from sklearn_ae.training.recording import resolve_checkpoint
 from sklearn_ae.training.seeding import drawn_seed
 
 # Where a network starts as PCA, some gradients consist of rounding errors, which Adam
@@ -53,8 +52,6 @@ _SCALE_FREE = frozenset({"adagrad", "adam", "adamw", "rmsprop"})
 # Networks with penalised codes train on smaller data, which need larger weights. Of 1,
 # 2 and 4, the factor of the rates with the lowest objectives.
 _PENALISED_RATE = 4
-
-CHECKPOINT_CONSTRAINT = [str, PathLike, Checkpoint, None]
 
 SCHEDULES = ("constant", "one_cycle", "cosine", "reduce_on_plateau")
 
@@ -231,7 +228,8 @@ class TrainingParameters:
         File in which `fit` saves its state once a minute. After a crash or an
         interrupt, the same `fit` on the same data goes on from there and ends with
         exactly the same result; the file is then removed. A file of other data,
-        parameters or versions is an error. Set it on the outermost estimator only. See
+        parameters or versions is an error. It works on a step of a pipeline; inside
+        another estimator of this package with a `checkpoint` it is ignored. See
         `sklearn_ae.persistence.Checkpoint` for other intervals, and for searches.
     """
 
@@ -281,7 +279,8 @@ class TrainingParameters:
         "callbacks": [list, None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
-        "checkpoint": CHECKPOINT_CONSTRAINT,
+        # By `resolve_checkpoint`.
+        "checkpoint": "no_validation",
     }
 
     def _check_training(self, device: str) -> tuple[dict[str, Any], float]:
