@@ -248,7 +248,7 @@ class TrainingParameters:
     verbose: int = 0
     checkpoint: Any = None
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: ClassVar[dict[str, list[Any] | str]] = {
         "optimizer": [StrOptions(set(OPTIMIZERS)), type],
         "optimizer_params": [dict, None],
         "learning_rate": [
