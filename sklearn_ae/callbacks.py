@@ -22,7 +22,7 @@ class EpochLog(Callback):
     Parameters
     ----------
     path : str or Path
-        The file. It is created if necessary; its folder must exist.
+        The file. It and missing folders are made when the first line is written.
 
     See Also
     --------
@@ -92,6 +92,8 @@ class EpochLog(Callback):
                 line[name] = int(value)
             elif isinstance(value, Real):
                 line[name] = float(value)
+        path = Path(self.path)
+        path.parent.mkdir(parents=True, exist_ok=True)
         # One write of a whole line, which other processes do not break up.
-        with Path(self.path).open("a", encoding="utf-8") as file:
+        with path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")

@@ -400,10 +400,27 @@ def test_other_data_are_named(begun, data):
         ((X, 1 - y), "y"),
         ((X[:40], y[:40], np.arange(1, 41)), "X, y, sample_weight"),
         ((X.astype(np.float32), y), "X"),
+        # Not the weights, which nobody has passed.
+        ((X[:40], y[:40]), "X, y"),
     ):
         message = rf"another fit: the data differ: {names}\. Remove"
         with pytest.raises(ValueError, match=message):
             begun.fit(*arguments)
+
+
+def test_only_weights_that_are_passed_are_named(data, path, written):
+    X = data[0]
+    estimator = with_checkpoint(PLAIN, path).fit(X)
+    path.write_bytes(written[0][1])
+    weight = np.ones(len(X))
+    weight[0] = 0
+    for table, given, names in (
+        (X[:40], None, "X"),
+        (X, weight, "sample_weight"),
+        (X[:40], weight[:40], "X, sample_weight"),
+    ):
+        with pytest.raises(ValueError, match=rf"data differ: {names}\. Remove"):
+            estimator.fit(table, sample_weight=given)
 
 
 def test_other_validation_data_are_named(data, path, written):
@@ -416,7 +433,7 @@ def test_other_validation_data_are_named(data, path, written):
         estimator = with_checkpoint(estimator, path)
         whole = clone(estimator).fit(X, y, X_val=X[:20], **labels)
         path.write_bytes(written[-2][1])
-        with pytest.raises(ValueError, match=r"the data differ: X_val, .*weight_val\."):
+        with pytest.raises(ValueError, match=r"the data differ: X_val\. Remove"):
             clone(estimator).fit(X, y, X_val=X[:20] + 1e-3, **labels)
         assert_same(clone(estimator).fit(X, y, X_val=X[:20], **labels), whole, X)
     estimator = with_checkpoint(PLAIN, path)
@@ -430,11 +447,14 @@ def test_other_validation_data_are_named(data, path, written):
 def test_other_versions_threads_and_classes_are_named(begun, data, monkeypatch):
     params = begun.get_params(deep=False)
     del params["class_weight"]
-    estimator = AutoencoderRegressor(**params)
-    with pytest.raises(
-        ValueError, match="class was AutoencoderClassifier and is AutoencoderRegressor"
-    ):
-        estimator.fit(*data)
+    message = "class was AutoencoderClassifier and is AutoencoderRegressor"
+    # Only the classifier has a `class_weight`.
+    with pytest.raises(ValueError, match=rf"another fit: the {message}(; the data|\.)"):
+        AutoencoderRegressor(**params).fit(*data)
+    other = SparseAutoencoder(2, hidden_layer_sizes=4)
+    message = r"fit: autoencoder was Autoencoder\(.* and is SparseAutoencoder\([^;]*$"
+    with pytest.raises(ValueError, match=message):
+        clone(begun).set_params(autoencoder=other).fit(*data)
     with monkeypatch.context() as patch:
         n_threads = torch.get_num_threads()
         patch.setattr(torch, "get_num_threads", lambda: n_threads + 1)
@@ -501,8 +521,10 @@ def structure(text):
 def test_a_file_that_is_no_checkpoint_is_an_error(data, path, content):
     path.write_bytes(content)
     estimator = with_checkpoint(PLAIN, path)
-    with pytest.raises(ValueError, match="is damaged, or no checkpoint of sklearn_ae"):
+    message = "is damaged, or no checkpoint of sklearn_ae"
+    with pytest.raises(ValueError, match=message) as info:
         estimator.fit(data[0])
+    assert "unsafely" not in str(info.value)
     assert path.read_bytes() == content
     assert not hasattr(estimator, "net_")
 
@@ -562,6 +584,31 @@ def test_a_file_that_is_kept_has_the_result(name, data, path, written, monkeypat
     ):
         monkeypatch.setattr(cls, method, fail)
     assert_same(clone(estimator).fit(*data), whole, data[0])
+
+
+@pytest.mark.parametrize("verbose", [0, 1])
+def test_a_fit_that_resumes_says_so(verbose, data, path, written, capsys):
+    estimator = with_checkpoint(PLAIN, path).set_params(verbose=verbose).fit(data[0])
+    assert capsys.readouterr().out == ""
+    path.write_bytes(written[0][1])
+    estimator.fit(data[0])
+    line = f"Resuming from checkpoint={str(path)!r}.\n"
+    assert capsys.readouterr().out == verbose * line
+
+
+def test_a_link_is_followed(data, path, written):
+    target = path.with_name("target")
+    try:
+        path.symlink_to(target)
+    except OSError:
+        pytest.skip("no symbolic links here")
+    estimator = with_checkpoint(PLAIN, path, keep=True).fit(data[0])
+    assert path.is_symlink()
+    assert target.is_file()
+    assert target.read_bytes() == written[-1][1]
+    estimator.set_params(checkpoint=path).fit(data[0])
+    assert path.is_symlink()
+    assert not target.exists()
 
 
 def test_a_short_fit_writes_nothing(data, path, written):
@@ -625,7 +672,7 @@ def test_a_search_with_one_file_says_what_is_needed(data, path, written):
 @pytest.mark.parametrize(
     ("checkpoint", "message"),
     [
-        (1, "'checkpoint' parameter"),
+        (1, r"checkpoint=1 must be a path, a sklearn_ae\.persistence\.Checkpoint or "),
         (Checkpoint(None), "'path' parameter of Checkpoint"),
         (Checkpoint("a", every_seconds=-1), "'every_seconds' parameter of Checkpoint"),
         (Checkpoint("a", every_n_epochs=0), "'every_n_epochs' parameter of Checkpoint"),

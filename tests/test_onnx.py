@@ -17,6 +17,7 @@ from sklearn.compose import make_column_transformer
 from sklearn.decomposition import PCA
 from sklearn.ensemble import VotingClassifier
 from sklearn.frozen import FrozenEstimator
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -410,6 +411,35 @@ def test_what_skl2onnx_cannot_convert():
     outputs = ["predict_proba", "decision_function"]
     with pytest.raises(ValueError, match="either predict_proba or decision_function"):
         to_onnx(pipeline.fit(X, Y), X, outputs)
+
+
+@pytest.mark.parametrize(
+    ("imputer", "dtype", "message"),
+    [
+        (SimpleImputer(), np.float64, r"Imputer.*\. Export with float32 input"),
+        (
+            SimpleImputer(add_indicator=True),
+            np.float32,
+            r"\. skl2onnx ignores some parameters .* add_indicator",
+        ),
+    ],
+)
+def test_what_onnx_runtime_cannot_run(imputer, dtype, message, monkeypatch):
+    table = X.astype(dtype)
+    table[0, 0] = np.nan
+    pipeline = make_pipeline(StandardScaler(), imputer, PCA(2)).fit(table)
+    with pytest.raises(ValueError, match=f"ONNX Runtime cannot run the.*{message}"):
+        to_onnx(pipeline, table)
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    assert to_onnx(pipeline, table).graph.output[0].name == "transform"
+
+
+def test_a_missing_category_is_no_error_of_onnx_runtime():
+    frame = pd.DataFrame({"kind": np.where(Y > 0, "x", None), "a": X[:, 0]})
+    columns = make_column_transformer(
+        (OneHotEncoder(sparse_output=False), ["kind"]), (StandardScaler(), ["a"])
+    ).fit(frame)
+    assert [one.name for one in to_onnx(columns, frame).graph.input] == ["kind", "a"]
 
 
 def test_package_is_imported_without_the_extra():

@@ -272,6 +272,12 @@ def test_log_has_the_history(tmp_path, X):
     assert pd.to_datetime(table["time"]).is_monotonic_increasing
 
 
+def test_log_makes_missing_folders(tmp_path, X):
+    path = tmp_path / "a" / "b" / "losses.jsonl"
+    Autoencoder(2, callbacks=[EpochLog(path)], **SINGLE).fit(X)
+    assert pd.read_json(path, lines=True)["epoch"].tolist() == [1, 2, 3]
+
+
 def test_log_goes_on(tmp_path, X):
     path = tmp_path / "losses.jsonl"
     model = Autoencoder(2, callbacks=[EpochLog(str(path))], warm_start=True, **SINGLE)

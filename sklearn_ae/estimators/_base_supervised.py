@@ -97,8 +97,7 @@ class Labelled:
         """The unseen rows that the user has chosen, by the names of the arguments."""
         chosen: dict[str, Any] = {"the splits of validation": self.splits}
         if (one := self.unseen) is not None:
-            parts = one.X, one.target, one.given_weight
-            chosen["X_val, y_val, sample_weight_val"] = parts
+            chosen |= {"X_val": one.X, "y_val": one.target}
         return chosen
 
 
@@ -317,6 +316,10 @@ class BaseSupervised(
                 unseen = self._unseen(labelled, X_val, y_val, sample_weight_val)
                 labelled = replace(labelled, unseen=unseen)
             given = {"X": table, "y": y, "sample_weight": weight}
+            if sample_weight_val is not None:
+                # Without the weights of classes, which follow from the others.
+                weight_val = np.asarray(as_array(sample_weight_val), np.float64)
+                given["sample_weight_val"] = weight_val
             session.begin(given | labelled.validation())
             settings = self._resolve_training(
                 len(labelled.rows), n_splits=n_splits(labelled)

@@ -53,7 +53,6 @@ from sklearn_ae.objectives.losses import Huber
 from sklearn_ae.persistence.checkpoint import Session, resumable
 from sklearn_ae.persistence.checks import check_shape, loading, versions
 from sklearn_ae.training.seeding import drawn_seed
-from sklearn_ae.training.settings import CHECKPOINT_CONSTRAINT
 
 # With one row held out, two are left to fit to.
 _MIN_ROWS = 3
@@ -242,7 +241,8 @@ class AutoencoderOutlierDetector(
             tuple,
         ],
         "random_state": ["random_state"],
-        "checkpoint": CHECKPOINT_CONSTRAINT,
+        # By `resolve_checkpoint`.
+        "checkpoint": "no_validation",
     }
 
     # Groups that a search passes to its splitter are not meant for `fit`.
@@ -338,7 +338,7 @@ class AutoencoderOutlierDetector(
                 "X": X,
                 "sample_weight": weight,
                 "groups": None if groups is None else np.asarray(groups),
-                "X_val, sample_weight_val": list(validation.values()),
+                **validation,
             }
         )
         seed = self.random_state

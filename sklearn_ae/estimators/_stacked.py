@@ -189,7 +189,8 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
         File in which `fit` saves its state once a minute. After a crash or an
         interrupt, the same `fit` on the same data goes on from there and ends with
         exactly the same result; the file is then removed. A file of other data,
-        parameters or versions is an error. Set it on the outermost estimator only. See
+        parameters or versions is an error. It works on a step of a pipeline; inside
+        another estimator of this package with a `checkpoint` it is ignored. See
         `sklearn_ae.persistence.Checkpoint` for other intervals, and for searches.
 
     warm_start : bool, default=False

@@ -90,16 +90,20 @@ class TrainingData:
 
     def for_checkpoint(self) -> dict[str, Any]:
         """All that a fit depends on, by the names of the arguments."""
-        given = {
+        given = self._given()
+        if self.unseen is not None:
+            unseen = self.unseen._given()
+            given |= {f"{name}_val": value for name, value in unseen.items()}
+        return given | {"the splits of validation": self.splits}
+
+    def _given(self) -> dict[str, Any]:
+        # Weights of 0 and 1 are known by the rows only.
+        is_weighted = self.weight is not None or len(self.rows) < self.X.shape[0]
+        return {
             "X": self.X,
             "X_target": self.target,
-            "sample_weight": (self.weight, self.rows),
-            "the splits of validation": self.splits,
+            "sample_weight": (self.weight, self.rows) if is_weighted else None,
         }
-        if (one := self.unseen) is not None:
-            parts = one.X, one.target, one.weight, one.rows
-            given["X_val, X_target_val, sample_weight_val"] = parts
-        return given
 
 
 def validate_training_data(

@@ -73,7 +73,8 @@ def to_onnx(
 
     ValueError
         If the method cannot be converted, for instance since a user-defined network
-        does what PyTorch cannot export.
+        does what PyTorch cannot export. Where onnxruntime is installed, the model is
+        run with the first rows of `X`, and also what it cannot run is an error.
 
     Notes
     -----
@@ -123,7 +124,9 @@ def to_onnx(
         target_opset=int(target_opset),
         options={id(last): {OUTPUT: names} if is_own else _options(last, names)},
     )
-    return _with_outputs(model, examples, is_own)
+    model = _with_outputs(model, examples, is_own)
+    _check_runs(model, X)
+    return model
 
 
 def _check_installed() -> None:
@@ -249,3 +252,54 @@ def _with_outputs(model: Any, examples: dict[str, np.ndarray], is_own: bool) -> 
         shape = ["n_rows", *example.shape[1:]]
         graph.output.append(helper.make_tensor_value_info(name, kind, shape))
     return model
+
+
+def _check_runs(model: Any, X: Any) -> None:
+    """Raise a ValueError if ONNX Runtime is installed, but cannot run the model."""
+    try:
+        import onnxruntime
+    except ImportError:
+        return
+    from onnx import TensorProto
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    # The error is raised; it need not be printed as well.
+    options.log_severity_level = 4
+    try:
+        session = onnxruntime.InferenceSession(
+            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+        session.run(None, _feeds(model, X))
+    # Its exceptions have no public base class.
+    except Exception as error:
+        kinds = [value.type.tensor_type.elem_type for value in model.graph.input]
+        advice = (
+            "Export with float32 input: it implements some operators, such as that of "
+            "imputers, in single precision only."
+            if TensorProto.DOUBLE in kinds
+            else "skl2onnx ignores some parameters of other steps, such as "
+            "add_indicator of imputers. Apply such steps before the model."
+        )
+        cause = " ".join(str(error).split()).rstrip(".")
+        raise ValueError(
+            f"ONNX Runtime cannot run the model: {cause}. {advice}"
+        ) from error
+
+
+def _feeds(model: Any, X: Any) -> dict[str, np.ndarray]:
+    """The rows of `X` by the inputs of the model, whose types they get."""
+    from onnx import TensorProto, helper
+
+    columns = [X]
+    if hasattr(X, "columns"):
+        columns = [np.asarray(X[name])[:, None] for name in X.columns]
+    feeds = {}
+    for value, column in zip(model.graph.input, columns, strict=True):
+        kind = value.type.tensor_type.elem_type
+        # Not objects: a missing category is no string.
+        is_text = kind == TensorProto.STRING
+        dtype = str if is_text else helper.tensor_dtype_to_np_dtype(kind)
+        dense = column.toarray() if issparse(column) else np.asarray(column)
+        feeds[value.name] = dense.astype(dtype)
+    return feeds

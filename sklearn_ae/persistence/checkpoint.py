@@ -1,5 +1,6 @@
 """Fits that go on after a crash: what is saved of them, and when."""
 
+import os
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -61,6 +62,9 @@ class Session:
             own = digest([manifest["parameters"], manifest["data"]])[:16]
             path /= f"{type(self._estimator).__name__}-{own}.npz"
         self._recorder = FileRecorder(options, path, manifest)
+        if self._recorder.resumes and getattr(self._estimator, "verbose", 0):
+            # The progress bar starts again.
+            print(f"Resuming from checkpoint={str(path)!r}.")
         self._contexts.enter_context(recorded_by(self._recorder))
 
     def complete(self) -> None:
@@ -91,6 +95,11 @@ class FileRecorder(Recorder):
     ------
     ValueError
         If the file belongs to another fit, is damaged, or cannot be written.
+
+    Attributes
+    ----------
+    resumes : bool
+        Whether there was a file.
     """
 
     is_ordered: ClassVar[bool] = True
@@ -104,7 +113,8 @@ class FileRecorder(Recorder):
         self._records: dict[int, Encoded] = {}
         self._n_begun = self._n_seeds = self._n_epochs = 0
         self._has_news = False
-        if self._exists():
+        self.resumes = self._exists()
+        if self.resumes:
             self._read()
         else:
             self._try_to_write()
@@ -112,7 +122,9 @@ class FileRecorder(Recorder):
 
     def _exists(self) -> bool:
         try:
-            return self._path.exists()
+            # A link stays one; its target is replaced.
+            self._file = Path(os.path.realpath(self._path))
+            return self._file.exists()
         except (OSError, ValueError) as error:
             # No such name is possible, or its folder is closed to the user.
             raise ValueError(
@@ -120,13 +132,13 @@ class FileRecorder(Recorder):
             ) from error
 
     def _read(self) -> None:
-        if self._path.is_dir():
+        if self._file.is_dir():
             raise ValueError(
                 f"checkpoint={str(self._path)!r} is a folder. Give the name of a file, "
                 "or Checkpoint(..., per_fit=True) for one file per fit."
             )
         with self.damages_named():
-            found = files.read(self._path)
+            found = files.read(self._file)
             head = found.pop("head").value()
             manifest, self._seeds = head["manifest"], list(map(int, head["seeds"]))
             self._records = {int(name): one for name, one in found.items()}
@@ -141,9 +153,9 @@ class FileRecorder(Recorder):
 
     def _try_to_write(self) -> None:
         """Rather an error now than after hours."""
-        probe = files.unfinished(self._path)
+        probe = files.unfinished(self._file)
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._file.parent.mkdir(parents=True, exist_ok=True)
             probe.touch()
             probe.unlink(missing_ok=True)
         except (OSError, ValueError) as error:
@@ -212,7 +224,7 @@ class FileRecorder(Recorder):
         head = {"manifest": self._manifest, "seeds": self._seeds}
         records = {str(position): one for position, one in self._records.items()}
         try:
-            files.write(self._path, {"head": Encoded.of(head), **records})
+            files.write(self._file, {"head": Encoded.of(head), **records})
         except OSError as error:
             # No reason to lose the fit.
             warnings.warn(
@@ -227,10 +239,10 @@ class FileRecorder(Recorder):
     def complete(self) -> None:
         """Keep or remove the file of a fit that has finished."""
         if not self._options.keep:
-            self._path.unlink(missing_ok=True)
+            self._file.unlink(missing_ok=True)
         elif self._has_news:
             self._save()
-        files.remove_unfinished(self._path)
+        files.remove_unfinished(self._file)
 
 
 class _FileRecord(Record):

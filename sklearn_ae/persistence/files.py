@@ -3,6 +3,7 @@
 import json
 import os
 import threading
+import zipfile
 from contextlib import suppress
 from glob import escape
 from pathlib import Path
@@ -55,6 +56,10 @@ def _sync_folder(folder: Path) -> None:
 
 def read(path: Path) -> "dict[str, Encoded]":
     """Read what `write` has written. Any exception means that the file is damaged."""
+    with path.open("rb") as file:
+        # For other files NumPy recommends to allow pickles.
+        if not zipfile.is_zipfile(file):
+            raise ValueError("it is not an archive of NumPy")
     with np.load(path, allow_pickle=False) as archive:
         structures = json.loads(archive[_TEXT].tobytes())
         names = archive.files

@@ -47,7 +47,8 @@ def manifest_of(estimator: Any, data: dict[str, Any]) -> dict[str, Any]:
         # Sums are split among them.
         "threads": {"the number of threads of torch": str(torch.get_num_threads())},
         "parameters": params,
-        "data": {name: digest(value) for name, value in data.items()},
+        # Arguments that are not given are not named among those that differ.
+        "data": {name: digest(one) for name, one in data.items() if one is not None},
     }
 
 
@@ -73,9 +74,21 @@ def _class_of_callback(callback: Any) -> str:
 def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     """What differs between two manifests, one sentence for each."""
     found = []
-    for topic in ("class", "versions", "threads", "parameters"):
+    topics = ["class", "versions", "threads", "parameters"]
+    if old["class"] != new["class"]:
+        # Other classes have other parameters.
+        topics.remove("parameters")
+    for topic in topics:
         names = [*new[topic], *(old[topic].keys() - new[topic].keys())]
         changed = [n for n in names if old[topic].get(n) != new[topic].get(n)]
+        # An object of another class, not its parameters.
+        one_sided = old[topic].keys() ^ new[topic].keys()
+        replaced = [
+            n for n in changed if any(o.startswith(f"{n}__") for o in one_sided)
+        ]
+        changed = [
+            n for n in changed if not any(n.startswith(f"{r}__") for r in replaced)
+        ]
         # Not an object as well as what has changed in it.
         changed = [
             name
@@ -83,7 +96,8 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
             if not any(other.startswith(f"{name}__") for other in changed)
         ]
         found += [
-            f"{name} was {old[topic].get(name)} and is {new[topic].get(name)}"
+            f"{name} was {old[topic].get(name, 'absent')} and is "
+            f"{new[topic].get(name, 'absent')}"
             for name in changed
         ]
     names = [*new["data"], *(old["data"].keys() - new["data"].keys())]

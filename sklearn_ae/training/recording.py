@@ -85,10 +85,15 @@ class Checkpoint(BaseEstimator):
 def resolve_checkpoint(given: Any) -> Checkpoint | None:
     """A checkpoint with valid fields, or None; a path alone stands for one.
 
-    Raises a ValueError if a field is invalid.
+    Raises a ValueError if it is anything else, or if a field is invalid.
     """
     if given is None:
         return None
+    if not isinstance(given, str | PathLike | Checkpoint):
+        raise ValueError(
+            f"checkpoint={given!r} must be a path, a "
+            "sklearn_ae.persistence.Checkpoint or None."
+        )
     checkpoint = given if isinstance(given, Checkpoint) else Checkpoint(given)
     try:
         validate_params(checkpoint)

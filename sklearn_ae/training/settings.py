@@ -8,7 +8,6 @@ and documented. `TrainingSettings` are the values of one fit, with numbers in pl
 import inspect
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
-from os import PathLike
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,7 +17,7 @@ from torch.optim import Optimizer
 from sklearn_ae._sklearn_compat import HasMethods, Interval, StrOptions
 from sklearn_ae.training import eager_optimizers, sizes
 from sklearn_ae.training.hardware import resolve_device
-from sklearn_ae.training.recording import Checkpoint, resolve_checkpoint
+from sklearn_ae.training.recording import resolve_checkpoint
 from sklearn_ae.training.seeding import drawn_seed
 
 # Where a network starts as PCA, some gradients consist of rounding errors, which Adam
@@ -50,7 +49,6 @@ OPTIMIZERS: dict[str, tuple[type[Any], dict[str, Any], float]] = {
 # Their steps do not depend on the size of the gradients.
 _SCALE_FREE = frozenset({"adagrad", "adam", "adamw", "rmsprop"})
 
-CHECKPOINT_CONSTRAINT = [str, PathLike, Checkpoint, None]
 
 SCHEDULES = ("constant", "one_cycle", "cosine", "reduce_on_plateau")
 
@@ -227,7 +225,8 @@ class TrainingParameters:
         File in which `fit` saves its state once a minute. After a crash or an
         interrupt, the same `fit` on the same data goes on from there and ends with
         exactly the same result; the file is then removed. A file of other data,
-        parameters or versions is an error. Set it on the outermost estimator only. See
+        parameters or versions is an error. It works on a step of a pipeline; inside
+        another estimator of this package with a `checkpoint` it is ignored. See
         `sklearn_ae.persistence.Checkpoint` for other intervals, and for searches.
     """
 
@@ -246,7 +245,7 @@ class TrainingParameters:
     verbose: int = 0
     checkpoint: Any = None
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: ClassVar[dict[str, list[Any] | str]] = {
         "optimizer": [StrOptions(set(OPTIMIZERS)), type],
         "optimizer_params": [dict, None],
         "learning_rate": [
@@ -277,7 +276,8 @@ class TrainingParameters:
         "callbacks": [list, None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
-        "checkpoint": CHECKPOINT_CONSTRAINT,
+        # By `resolve_checkpoint`.
+        "checkpoint": "no_validation",
     }
 
     def _check_training(self, device: str) -> tuple[dict[str, Any], float]:

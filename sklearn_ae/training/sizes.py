@@ -41,8 +41,8 @@ def rate_of_penalised(batch_size: int) -> float:
     """Factor of the learning rate of networks with penalised codes.
 
     They train on smaller data, which need larger weights. Of 1, 2 and 4, the largest
-    gives the lowest objectives in batches of 64 rows and more. Smaller batches take more
-    steps; with the same rate, strong penalties then end in the mean of the data.
+    gives the lowest objectives in batches of 64 rows and more. Smaller batches take
+    more steps; with the same rate, strong penalties then end in the mean of the data.
     """
     return min(4.0, max(1.0, batch_size / 16))
 
