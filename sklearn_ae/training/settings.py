@@ -49,7 +49,6 @@ OPTIMIZERS: dict[str, tuple[type[Any], dict[str, Any], float]] = {
 # Their steps do not depend on the size of the gradients.
 _SCALE_FREE = frozenset({"adagrad", "adam", "adamw", "rmsprop"})
 
-
 SCHEDULES = ("constant", "one_cycle", "cosine", "reduce_on_plateau")
 
 
@@ -329,7 +328,7 @@ class TrainingParameters:
             batch_size = sizes.batch_size(n_rows, is_conditioned)
         is_scaled = is_penalised and self.optimizer in _SCALE_FREE
         if is_scaled and self.learning_rate == "auto":
-            learning_rate *= sizes.rate_of_penalised(batch_size)
+            learning_rate *= sizes.rate_of_penalised(int(batch_size))
         if max_epochs == "auto":
             max_epochs = sizes.max_epochs(n_rows, is_conditioned, is_penalised)
         validation = self.validation
