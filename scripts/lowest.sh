@@ -6,5 +6,5 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 export CONSTRAINTS=constraints-lowest.txt
 exec scripts/test.sh sklearn_ae \
-  tests/test_{common,conventions,architecture,callbacks,checkpoint,files,optimizers}.py \
-  tests/test_{model_selection,supervised,outlier,inspection,training,validation}.py
+  tests/test_{common,conventions,architecture,callbacks,files,model_selection}.py \
+  tests/test_{inspection,sklearn_callbacks,training,validation}.py
