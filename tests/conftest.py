@@ -16,7 +16,7 @@ def pytest_addoption(parser):
     parser.addoption(
         "--fuzz",
         type=int,
-        default=120,
+        default=80,
         metavar="N",
         help="number of random cases of autoencoders in tests/test_fuzz.py",
     )

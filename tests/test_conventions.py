@@ -91,9 +91,9 @@ INPUTS = {
 
 
 @pytest.fixture
-def whole_numbers(seed):
+def whole_numbers():
     """Small whole numbers, many of them zero: exact in every kind of input."""
-    rng = np.random.RandomState(seed)
+    rng = np.random.RandomState(0)
     return rng.poisson(2, (50, 1)) * rng.poisson(1, (50, 6)).astype(np.float64)
 
 

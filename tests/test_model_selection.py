@@ -308,7 +308,7 @@ def test_scores_are_those_of_grid_search(name, groups):
 )
 def test_scores_agree_after_many_steps(estimator, grid):
     """Training multiplies rounding errors, though not without limit."""
-    estimator = clone(estimator).set_params(random_state=0, max_epochs=40)
+    estimator = clone(estimator).set_params(random_state=0, max_epochs=25)
     theirs, ours = searches(estimator, grid, data=(DIGITS[:200] / 16,), cv=2)
     assert_same_scores(theirs, ours, tolerance=1e-3)
 

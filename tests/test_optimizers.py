@@ -181,15 +181,12 @@ def test_class_and_settings(name):
     assert 0 < rate <= 1
 
 
-@pytest.mark.parametrize("loss", ["mse", "mae"])
-def test_rmsprop_goes_as_far_as_adam(loss):
+def test_rmsprop_goes_as_far_as_adam():
     # At a fifth of Adam's rate it came to a share of .28.
     r = np.random.default_rng(0).normal(size=(200, 1))
     X = np.hstack([r, 100 * r])
     scores = [
-        ContractiveAutoencoder(1, optimizer=name, loss=loss, random_state=0)
-        .fit(X)
-        .score(X)
+        ContractiveAutoencoder(1, optimizer=name, random_state=0).fit(X).score(X)
         for name in ("adam", "rmsprop")
     ]
     assert scores[1] > scores[0] - 0.05 > 0.8
@@ -330,7 +327,7 @@ def test_loss_falls_below_the_start(optimizer, digits):
 
     The start is PCA, which is not easy to better.
     """
-    train, _ = digits
+    train = digits[0][::2]
     est = Autoencoder(8, optimizer=optimizer, validation=None, random_state=0)
     start = est.set_params(max_epochs=0).fit(train).score(train)
     est.set_params(max_epochs=20).fit(train)

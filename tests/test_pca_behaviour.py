@@ -450,7 +450,7 @@ def test_not_worse_than_pca_on_bundled_tables(name):
     assert held_out_error(model, test) <= 1.01 * held_out_error(pca, test)
 
 
-@pytest.mark.parametrize("n_rows", [5, 12, 40])
+@pytest.mark.parametrize("n_rows", [5, 40])
 @pytest.mark.parametrize("kind", ["noise", "low_rank"])
 def test_not_worse_than_pca_on_tiny_tables(n_rows, kind, seed):
     rng = np.random.RandomState(seed)
