@@ -80,7 +80,11 @@ GLOBAL_STATE = {
     "torch.cuda.manual_seed_all",
 }
 # With `verbose` the searches print their progress, as scikit-learn's do.
-REPORTING = {f"{ROOT}.batched", f"{ROOT}.model_selection"}
+REPORTING = {
+    f"{ROOT}.batched",
+    f"{ROOT}.model_selection",
+    f"{ROOT}.persistence.checkpoint",
+}
 THREADS = {"torch.set_num_threads", "torch.set_num_interop_threads"}
 
 

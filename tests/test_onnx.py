@@ -424,14 +424,12 @@ def test_what_skl2onnx_cannot_convert():
         ),
     ],
 )
-def test_what_onnx_runtime_cannot_run(imputer, dtype, message, monkeypatch):
+def test_what_onnx_runtime_cannot_run(imputer, dtype, message):
     table = X.astype(dtype)
     table[0, 0] = np.nan
     pipeline = make_pipeline(StandardScaler(), imputer, PCA(2)).fit(table)
     with pytest.raises(ValueError, match=f"ONNX Runtime cannot run the.*{message}"):
         to_onnx(pipeline, table)
-    monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    assert to_onnx(pipeline, table).graph.output[0].name == "transform"
 
 
 def test_a_missing_category_is_no_error_of_onnx_runtime():
@@ -448,10 +446,10 @@ def test_package_is_imported_without_the_extra():
             if isinstance(node, ast.Import | ast.ImportFrom):
                 names = [alias.name for alias in node.names]
                 top = getattr(node, "module", names[0]).partition(".")[0]
-                assert top not in ("onnx", "onnxscript", "skl2onnx"), path
+                assert not top.startswith(("onnx", "skl2onnx")), path
 
 
-@pytest.mark.parametrize("missing", ["onnx", "onnxscript", "skl2onnx"])
+@pytest.mark.parametrize("missing", ["onnx", "onnxruntime", "onnxscript", "skl2onnx"])
 def test_extra_is_not_installed(missing, monkeypatch):
     monkeypatch.setitem(sys.modules, missing, None)
     with pytest.raises(ImportError, match=rf"needs {missing}; .*sklearn-ae\[onnx\]"):

@@ -18,7 +18,7 @@ from sklearn_ae.onnx._converters import OUTPUT, register
 from sklearn_ae.onnx._graph import restore_absent_inputs
 from sklearn_ae.onnx._methods import ROOTS, check_method
 
-REQUIRED = ("onnx", "onnxscript", "skl2onnx")
+REQUIRED = ("onnx", "onnxruntime", "onnxscript", "skl2onnx")
 OPSETS = range(17, 23)
 
 # Methods of other estimators, and their positions among the results of skl2onnx.
@@ -73,8 +73,8 @@ def to_onnx(
 
     ValueError
         If the method cannot be converted, for instance since a user-defined network
-        does what PyTorch cannot export. Where onnxruntime is installed, the model is
-        run with the first rows of `X`, and also what it cannot run is an error.
+        does what PyTorch cannot export, or if ONNX Runtime cannot run the model with
+        the first rows of `X`.
 
     Notes
     -----
@@ -255,11 +255,8 @@ def _with_outputs(model: Any, examples: dict[str, np.ndarray], is_own: bool) -> 
 
 
 def _check_runs(model: Any, X: Any) -> None:
-    """Raise a ValueError if ONNX Runtime is installed, but cannot run the model."""
-    try:
-        import onnxruntime
-    except ImportError:
-        return
+    """Raise a ValueError if ONNX Runtime cannot run the model."""
+    import onnxruntime
     from onnx import TensorProto
 
     options = onnxruntime.SessionOptions()
