@@ -84,20 +84,28 @@ class Methods(nn.Module):
         module, offered = methods_of(estimator)
         self.methods = [offered[name] for name in names]
         self.dtypes = [torch.float64 if m.in_doubles else dtype for m in self.methods]
-        # Copies, one for each precision.
-        self.single = copy.deepcopy(module).cpu()
-        self.double_ = copy.deepcopy(module).cpu().double()
+        # Copies, one for each precision in use.
+        self.copies = nn.ModuleDict()
+        for dtype in dict.fromkeys(self.dtypes):
+            own = copy.deepcopy(module).cpu()
+            # In single precision, too, the means are doubles.
+            self.copies[_name(dtype)] = own.double() if dtype == torch.float64 else own
         self.eval().requires_grad_(False)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         passes = {
-            torch.float32: Pass(self.single, x.float()),
-            torch.float64: Pass(self.double_, x.double()),
+            dtype: Pass(self.copies[_name(dtype)], x.to(dtype))
+            for dtype in dict.fromkeys(self.dtypes)
         }
         return tuple(
             method.apply(passes[dtype])
             for method, dtype in zip(self.methods, self.dtypes, strict=True)
         )
+
+
+def _name(dtype: torch.dtype) -> str:
+    """The key of a precision; those of a `ModuleDict` are strings."""
+    return str(dtype).removeprefix("torch.")
 
 
 def methods_of(estimator: Any) -> tuple[Any, dict[str, Method]]:
