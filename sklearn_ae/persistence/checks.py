@@ -13,13 +13,21 @@ from sklearn.exceptions import InconsistentVersionWarning
 from sklearn_ae._failures import OUT_OF_MEMORY
 
 
-def versions() -> dict[str, str]:
-    """What the state of a fitted estimator says about its origin."""
+def package_version() -> str:
+    """The version of this package."""
     # Late, since the package imports this module first.
     from sklearn_ae import __version__
 
+    return __version__
+
+
+def versions() -> dict[str, str]:
+    """What the state of a fitted estimator says about its origin."""
     # The second as scikit-learn names it, which stores it for its own classes only.
-    return {"_sklearn_ae_version": __version__, "_sklearn_version": sklearn.__version__}
+    return {
+        "_sklearn_ae_version": package_version(),
+        "_sklearn_version": sklearn.__version__,
+    }
 
 
 def take_versions(name: str, state: dict[str, Any]) -> str | None:
@@ -58,7 +66,7 @@ def loading(estimator: Any, state: Any) -> Iterator[tuple[dict[str, Any], bool]]
     An error in the block becomes an `UnpicklingError` that says what to do.
     """
     name, version = type(estimator).__name__, None
-    current = versions()["_sklearn_ae_version"]
+    current = package_version()
     if isinstance(state, dict):
         state = state.copy()
         version = take_versions(name, state)

@@ -12,6 +12,8 @@ import sklearn
 import torch
 from scipy import sparse
 
+from sklearn_ae.persistence.checks import package_version
+
 # Longer texts are cut, and their digest is added.
 _LONGEST = 120
 
@@ -31,9 +33,6 @@ def manifest_of(estimator: Any, data: dict[str, Any]) -> dict[str, Any]:
     data : dict
         The arguments of `fit`, and whatever else it uses, by name.
     """
-    # Late, since the package imports this module first.
-    from sklearn_ae import __version__
-
     packages = {"numpy": np, "scipy": scipy, "scikit-learn": sklearn, "torch": torch}
     versions = {name: str(package.__version__) for name, package in packages.items()}
     params = {
@@ -43,7 +42,7 @@ def manifest_of(estimator: Any, data: dict[str, Any]) -> dict[str, Any]:
     }
     return {
         "class": {"the class": type(estimator).__name__},
-        "versions": {"sklearn_ae": __version__, **versions},
+        "versions": {"sklearn_ae": package_version(), **versions},
         # Sums are split among them.
         "threads": {"the number of threads of torch": str(torch.get_num_threads())},
         "parameters": params,
