@@ -54,7 +54,7 @@ class Shard:
     def whole(self, rows: np.ndarray) -> Any:
         """These rows of the whole table, on every rank."""
         # In ascending order of the ranks, then as they were.
-        parts = self.ranks.gather(self.table[self.positions(rows)])
+        parts = self.ranks.gather(taken(self, rows))
         stack = sparse.vstack if sparse.issparse(parts[0]) else np.concatenate
         table = stack(parts)
         starts = np.array(self.ranks.gather(self.start))
@@ -104,6 +104,21 @@ def own_rows(X: Any, rows: np.ndarray) -> np.ndarray:
 def own_part(X: Any) -> Any:
     """The rows that are on this rank, as a table."""
     return X.table if isinstance(X, Shard) else X
+
+
+def taken(X: Any, rows: np.ndarray) -> Any:
+    """Rows on this rank, as a table of the same kind."""
+    return X.table[X.positions(rows)] if isinstance(X, Shard) else X[rows]
+
+
+def own_entries(X: Any, values: np.ndarray) -> np.ndarray:
+    """Of an array with an entry for each row, those of the rows on this rank."""
+    return values[X.start : X.stop] if isinstance(X, Shard) else values
+
+
+def of_all_ranks(X: Any, values: Any) -> Any:
+    """An array with an entry for each row of all ranks, from one for those on this."""
+    return np.concatenate(X.ranks.gather(values)) if isinstance(X, Shard) else values
 
 
 def total(X: Any, values: Any) -> Any:

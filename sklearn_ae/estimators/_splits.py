@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from sklearn.model_selection import PredefinedSplit, check_cv
 
-from sklearn_ae.data.shards import Shard
+from sklearn_ae.data.shards import Shard, of_all_ranks
 from sklearn_ae.data.tables import as_array
 
 
@@ -56,10 +56,9 @@ def chosen_splits(
     if not (is_list or is_splitter(validation)):
         return None
     if isinstance(X, Shard):
-        X.ranks.agree({"groups or None": groups is not None})
         with X.ranks.sharing_errors():
             groups = check_groups(groups, X.table)
-        groups = None if groups is None else np.concatenate(X.ranks.gather(groups))
+        groups = None if groups is None else of_all_ranks(X, np.asarray(groups))
         # Splitters need no more than the number of rows.
         X = np.empty((X.shape[0], 0))
     check_groups(groups, X)

@@ -118,9 +118,8 @@ def joint_validation(estimator: Any, **given: Any) -> Iterator[None]:
     if ranks is None:
         yield
         return
-    is_fitted = hasattr(estimator, "net_")
     ranks.agree(
-        {"class of the estimator": type(estimator).__name__, "state": is_fitted}
+        {"class of the estimator": type(estimator).__name__}
         | {f"parameter {name}": value for name, value in _plain_params(estimator)}
         | {f"{name} or None": value is not None for name, value in given.items()}
     )
@@ -179,7 +178,8 @@ def validate_training_data(
     Where several ranks train together, each has a part of the rows.
     """
     least = 2 if reset else 1
-    with joint_validation(estimator, X_target=X_target, sample_weight=sample_weight):
+    given = {"X_target": X_target, "sample_weight": sample_weight}
+    with joint_validation(estimator, **given, first_fit=reset or None):
         X = validate_table(
             estimator, X, reset=reset, ensure_min_samples=least_on_rank(least)
         )
@@ -225,15 +225,12 @@ def with_validation(
     check_needs_X_val(
         X_val, X_target_val=X_target_val, sample_weight_val=sample_weight_val
     )
+    with joint_validation(estimator, X_val=X_val, groups=groups):
+        pass
     if X_val is None:
         splits = chosen_splits(estimator.validation, data.X, data.rows, groups=groups)
         return replace(data, splits=splits)
-    with joint_validation(
-        estimator,
-        X_val=X_val,
-        X_target_val=X_target_val,
-        sample_weight_val=sample_weight_val,
-    ):
+    with joint_validation(estimator, sample_weight_val=sample_weight_val):
         X, target, weight = _validation_tables(
             estimator, data, X_val, X_target_val, sample_weight_val
         )
