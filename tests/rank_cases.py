@@ -186,8 +186,10 @@ class _AtEpoch3(Callback):
 def _described(estimator, X):
     """What ranks are compared by: outputs for all rows, weights, attributes."""
     net = getattr(getattr(estimator, "autoencoder_", estimator), "net_", None)
-    weights = [] if net is None else net.module_.state_dict().values()
-    found = {"weights": [weight.numpy() for weight in weights]}
+    weights = [np.zeros(1)]
+    if net is not None:
+        weights = [weight.numpy() for weight in net.module_.state_dict().values()]
+    found = {"weights": np.concatenate([weight.ravel() for weight in weights])}
     for name in ("transform", "decision_function", "predict"):
         if hasattr(estimator, name):
             found["outputs"] = np.asarray(getattr(estimator, name)(X))

@@ -41,15 +41,13 @@ def found(tmp_path_factory):
 
 
 def assert_close(actual, expected, tolerance):
-    scale = np.abs(expected).max()
+    scale = np.abs(expected).max() or 1.0
     np.testing.assert_allclose(actual, expected, rtol=0, atol=tolerance * scale)
 
 
 def assert_same_bits(first, second):
     assert first.keys() == second.keys()
-    for one, other in zip(first["weights"], second["weights"], strict=True):
-        np.testing.assert_array_equal(one, other)
-    for name in first.keys() - {"weights", "history_"}:
+    for name in first.keys() - {"history_"}:
         np.testing.assert_array_equal(first[name], second[name])
     for name, column in first.get("history_", {}).items():
         if name != "dur":
@@ -66,11 +64,9 @@ def test_ranks_end_with_the_same_bits(found, name):
 @pytest.mark.parametrize("name", EQUAL)
 def test_joint_fit_is_that_of_one_process(found, name):
     joint, alone = found[0]["joint"][name], found[0]["alone"][name]
-    one, other = (
-        np.concatenate([w.ravel() for w in of["weights"]]) for of in (joint, alone)
-    )
     # Of a classifier, the head is found up to the tolerance of its solver.
-    assert_close(one, other, 1e-4 if name == "classifier" else 1e-6)
+    tolerance = 1e-4 if name == "classifier" else 1e-6
+    assert_close(joint["weights"], alone["weights"], tolerance)
     for key in joint.keys() & {"best_loss_", "mean_", "scale_", "explained_variance_"}:
         assert_close(joint[key], alone[key], 1e-5)
     assert_close(joint["outputs"], alone["outputs"], 1e-4)
