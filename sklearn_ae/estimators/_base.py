@@ -12,13 +12,14 @@ from sklearn_ae._doc_link import DocLinkMixin
 from sklearn_ae._failures import OUT_OF_MEMORY
 from sklearn_ae._sklearn_compat import fit_context, validate_params
 from sklearn_ae._units import Affine
-from sklearn_ae.data.batches import ArrayDataset
+from sklearn_ae.data.batches import ArrayDataset, TensorBatches, unpack_batch
 from sklearn_ae.data.codes import (
     CodeMoments,
     code_moments,
     merged_moments,
     principal_rotation,
 )
+from sklearn_ae.data.ranks import joint_interrupts
 from sklearn_ae.data.tables import mean_and_scale, number_of_axes
 from sklearn_ae.estimators._conditioned import ConditionedFit
 from sklearn_ae.estimators._events import NO_EVENTS, FitEvents, callback_data
@@ -243,7 +244,9 @@ class BaseAutoencoder(
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Training data. Sparse matrices are made dense a few batches at a time.
+            Training data. Sparse matrices are made dense a few batches at a time. Where
+            `torch.distributed` is initialised, the rows of this rank, and all ranks
+            train one model together.
 
         y : Ignored
             Not used, present for API consistency by convention.
@@ -287,6 +290,7 @@ default=None
         """
         with (
             default_modes(),
+            joint_interrupts(),
             self._unchanged_on_error(),
             resumable(self) as session,
         ):
@@ -489,7 +493,7 @@ default=None
         self : object
             The estimator.
         """
-        with default_modes(), self._unchanged_on_error():
+        with default_modes(), joint_interrupts(), self._unchanged_on_error():
             continues = hasattr(self, "net_")
             settings = self._recipe.settings if continues else self
             if settings.optimizer == "lbfgs":
@@ -611,7 +615,8 @@ default=None
             return net
         try:
             some = data.rows[:100]
-            x, _, _ = self._dataset(data, some).gather(np.arange(len(some)))
+            batches = TensorBatches(self._dataset(data, some), len(some))
+            x, _, _ = unpack_batch(next(iter(batches)))
             codes = check_network(
                 net.module_,
                 x,

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from sklearn_ae.data.batches import ArrayDataset, TensorBatches, unpack_batch
+from sklearn_ae.data.shards import total
 
 # Enough rows to tell a mean from anything else.
 _MEASURED_ROWS = 2_000
@@ -52,11 +53,12 @@ def usefulness(
             weights.append(x.new_ones(len(x)) if weight is None else weight)
     mass = torch.cat(weights).double().cpu().numpy()
     values = torch.cat(targets).cpu().numpy()
-    total = mass.sum()
-    variances = mass @ np.square(values - mass @ values / total) / total
+    whole = total(dataset.X, mass.sum())
+    means = total(dataset.X, mass @ values) / whole
+    variances = total(dataset.X, mass @ np.square(values - means)) / whole
     if not variances.sum() > 0:
         return None
-    error = mass @ torch.cat(errors).cpu().numpy() / total
+    error = total(dataset.X, mass @ torch.cat(errors).cpu().numpy()) / whole
     deviations = np.sqrt(variances[variances > 0])
     return Usefulness(
         1 - float(error / variances.sum()),
