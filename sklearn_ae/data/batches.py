@@ -11,6 +11,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from sklearn_ae._units import Affine
+from sklearn_ae.data.shuffling import order_of_pass
+from sklearn_ae.data.sources import BufferedRows, most_in_memory
 from sklearn_ae.data.tables import centred, dense_rows, rows_per_block
 
 
@@ -20,12 +22,12 @@ class ArrayDataset(Dataset):
 
     Parameters
     ----------
-    X : ndarray or CSR of shape (n, p)
+    X : ndarray, CSR or BufferedRows of shape (n, p)
     rows : ndarray of int
         Which rows of `X` belong to the dataset.
     standardize, standardize_target : Affine
         From the units of the data to those of the network.
-    target : ndarray or CSR of shape (n, q), or None
+    target : ndarray, CSR or BufferedRows of shape (n, q), or None
         Targets of the reconstruction; None means `X` itself.
     weight : ndarray of shape (n,) or None
         Weights of the rows of `X`, with mean one.
@@ -60,6 +62,29 @@ class ArrayDataset(Dataset):
             return self
         kept = np.linspace(0, len(self) - 1, n_rows).astype(int)
         return replace(self, rows=self.rows[kept])
+
+    def held_in_memory(self) -> "ArrayDataset":
+        """With all its rows in memory, if they take a small share of the buffer.
+
+        So that rows from all over a table are not read again after every epoch.
+        """
+        rows, tables = self.rows, (self.X, self.target)
+        is_on_disk = any(isinstance(table, BufferedRows) for table in tables)
+        if not is_on_disk or len(rows) > most_in_memory(*tables):
+            return self
+
+        def chosen(table: Any) -> Any:
+            if table is None:
+                return None
+            return table.take(rows) if isinstance(table, BufferedRows) else table[rows]
+
+        return replace(
+            self,
+            X=chosen(self.X),
+            rows=np.arange(len(rows)),
+            target=chosen(self.target),
+            weight=chosen(self.weight),
+        )
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         x, target, _ = self.gather(np.atleast_1d(index))
@@ -134,18 +159,20 @@ class TensorBatches:
         return len(self._sizes)
 
     def __iter__(self) -> Iterator[tuple[Any, Tensor]]:
-        n_rows = len(self.dataset)
-        if self.generator is None:
-            order = np.arange(n_rows)
-        else:
-            order = torch.randperm(n_rows, generator=self.generator).numpy()
-        per_block = max(1, rows_per_block(self.dataset.X.shape[1]) // self.batch_size)
-        start = 0
-        for first in range(0, len(self), per_block):
-            sizes = self._sizes[first : first + per_block]
-            stop = start + sum(sizes)
-            x, target, weight = self.dataset.gather(order[start:stop])
-            start = stop
+        dataset = self.dataset
+        per_block = max(1, rows_per_block(dataset.X.shape[1]) // self.batch_size)
+        gathered = [
+            self._sizes[first : first + per_block]
+            for first in range(0, len(self), per_block)
+        ]
+        order = order_of_pass(
+            [dataset.X, dataset.target],
+            dataset.rows,
+            [sum(sizes) for sizes in gathered],
+            self.generator,
+        )
+        for sizes, index in zip(gathered, order, strict=True):
+            x, target, weight = dataset.gather(index)
             xs = x.split(sizes)
             targets = xs if target is x else target.split(sizes)
             inputs = xs

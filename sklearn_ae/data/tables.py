@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from scipy.linalg import eigh, qr
 
+from sklearn_ae.data.sources import BufferedRows
+
 # Bytes of a block of rows in single precision, so that memory stays bounded. Several
 # batches come from one block and share the cost of gathering it.
 BLOCK_BYTES = 8 * 2**20
@@ -41,7 +43,9 @@ def as_array(X: Any) -> Any:
 
 
 def dense_rows(X: Any, rows: Any) -> np.ndarray:
-    """The rows of an array or a CSR matrix, dense, in C order."""
+    """The rows of an array, a CSR matrix or a source, dense, in C order."""
+    if isinstance(X, BufferedRows):
+        return X.take(rows)
     if isinstance(X, np.ndarray):
         # `take` is fastest, but copies a whole table that is not in C order.
         taken = not isinstance(rows, slice) and X.flags.c_contiguous
@@ -95,6 +99,18 @@ def column_ranges(X: Any, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     for block, _ in blocks(X, rows):
         low = np.minimum(low, block.min(axis=0))
         high = np.maximum(high, block.max(axis=0))
+    return low, high
+
+
+def value_range(X: Any) -> tuple[float, float]:
+    """The smallest and the largest of all values and of zero."""
+    if isinstance(X, BufferedRows):
+        parts = (block for block, _ in blocks(X, np.arange(len(X))))
+    else:
+        parts = iter([X if isinstance(X, np.ndarray) else X.data])
+    low = high = 0.0
+    for values in parts:
+        low, high = values.min(initial=low), values.max(initial=high)
     return low, high
 
 
@@ -312,7 +328,15 @@ def _column_blocks(
     step = rows_per_block(n_rows)
     for start in range(0, n_features, step):
         part = slice(start, start + step)
-        yield part, root * (dense_rows(X[:, part], rows) - mean[part])
+        yield part, root * (_dense_columns(X, rows, part) - mean[part])
+
+
+def _dense_columns(X: Any, rows: np.ndarray, part: slice) -> np.ndarray:
+    """Some columns of the given rows."""
+    if not isinstance(X, BufferedRows):
+        return dense_rows(X[:, part], rows)
+    # Rows have to be read as a whole.
+    return np.concatenate([block[:, part] for block, _ in blocks(X, rows)])
 
 
 def _spectrum(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
