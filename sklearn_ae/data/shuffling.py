@@ -35,7 +35,8 @@ def order_of_pass(
     References
     ----------
     .. [1] D'Ascenzo and Cultrera di Montesano (2025). "scDataset: scalable data loading
-       for deep learning on large-scale single-cell omics". :doi:`10.48550/arXiv.2506.01883`
+       for deep learning on large-scale single-cell omics".
+       :doi:`10.48550/arXiv.2506.01883`
     """
     n_rows = len(rows)
     sources = [table for table in tables if isinstance(table, BufferedRows)]
@@ -59,15 +60,14 @@ def _shuffled_buffers(
 ) -> Iterator[np.ndarray]:
     """The positions of the rows of some random blocks, shuffled; all in the end."""
     source = max(sources, key=_rows_of_block)
+    first_rows = source.source.edges
     fitting = min(blocks_per_buffer(one) * _rows_of_block(one) for one in sources)
-    if any(
-        not np.array_equal(one.source.edges, source.source.edges) for one in sources
-    ):
+    if not all(np.array_equal(one.source.edges, first_rows) for one in sources):
         # The rows of a block lie in blocks of another source that are, with those at
         # both ends, up to three times as many rows.
         fitting //= 3
     n_blocks = max(1, fitting // _rows_of_block(source))
-    edges = np.unique(np.searchsorted(rows, source.source.edges))
+    edges = np.unique(np.searchsorted(rows, first_rows))
     order = torch.randperm(len(edges) - 1, generator=generator).numpy()
     for start in range(0, len(order), n_blocks):
         blocks = order[start : start + n_blocks]

@@ -171,10 +171,8 @@ class RowSource:
         if copy is False:
             raise ValueError("A table on a disk is copied to memory.")
         table = np.empty(self.shape, self.dtype if dtype is None else dtype)
-        for i, (start, stop) in enumerate(
-            zip(self.edges, self.edges[1:], strict=False)
-        ):
-            table[start:stop] = self.checked_block(i)
+        for i in range(len(self.edges) - 1):
+            table[self.edges[i] : self.edges[i + 1]] = self.checked_block(i)
         return table
 
 
@@ -285,6 +283,8 @@ class BufferedRows:
                 at = end
             return table
         table = np.empty((len(rows), self.shape[1]), self.dtype)
+        if len(rows) == 0:
+            return table
         block = np.searchsorted(edges, rows, side="right") - 1
         order = np.argsort(block, kind="stable")
         numbers, starts = np.unique(block[order], return_index=True)
@@ -299,10 +299,9 @@ class BufferedRows:
         with self._lock:
             block = self._blocks.pop(i, None)
             if block is None:
-                edges, source = self.source.edges, self.source
-                room = (
-                    source.buffer_bytes - (edges[i + 1] - edges[i]) * source.row_bytes
-                )
+                source = self.source
+                n_rows = source.edges[i + 1] - source.edges[i]
+                room = source.buffer_bytes - n_rows * source.row_bytes
                 used = sum(one.nbytes for one in self._blocks.values())
                 while self._blocks and used > room:
                     used -= self._blocks.popitem(last=False)[1].nbytes
