@@ -146,6 +146,8 @@ class RowSource:
 
     def __getitem__(self, rows: Any) -> "SelectedRows":
         """Some rows, which are not read yet: a slice, a mask, or increasing indices."""
+        if isinstance(rows, tuple) and len(rows) == 2 and rows[1] is Ellipsis:
+            rows = rows[0]  # as scikit-learn's searches choose rows
         if isinstance(rows, slice):
             rows = np.arange(*rows.indices(self.shape[0]))
         rows = np.asarray(rows)
@@ -288,9 +290,11 @@ class BufferedRows:
         block = np.searchsorted(edges, rows, side="right") - 1
         order = np.argsort(block, kind="stable")
         numbers, starts = np.unique(block[order], return_index=True)
-        parts = zip(numbers.tolist(), np.split(order, starts[1:]), strict=True)
-        # Those in memory first, which others may replace.
-        for i, where in sorted(parts, key=lambda part: part[0] not in self._blocks):
+        found = zip(numbers.tolist(), np.split(order, starts[1:]), strict=True)
+        # Those in memory first, which others may replace; what comes last stays.
+        held = set(self._blocks)
+        parts = sorted(found, key=lambda part: (part[0] not in held, part[1][0]))
+        for i, where in parts:
             table[where] = self._block(i)[rows[where] - edges[i]]
         return table
 
