@@ -155,7 +155,17 @@ def test_buffer_bytes(X, buffer_bytes):
         from_array(Disk(X), buffer_bytes=buffer_bytes)
 
 
-@pytest.mark.parametrize("array", [np.zeros(3), np.array([["a"]]), [[1.0]], None])
+class OfUnknownSize(Disk):
+    """As arrays of Dask can be."""
+
+    def __init__(self):
+        super().__init__(np.zeros((2, 3)))
+        self.shape = np.nan, 3
+
+
+@pytest.mark.parametrize(
+    "array", [np.zeros(3), np.array([["a"]]), [[1.0]], None, OfUnknownSize()]
+)
 def test_arrays_that_are_no_tables_of_numbers(array):
     with pytest.raises(ValueError, match="two-dimensional array of numbers"):
         from_array(array)

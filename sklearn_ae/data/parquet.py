@@ -87,17 +87,21 @@ def from_parquet(
             source = [str(path) for path in source]
         dataset = pyarrow.dataset.dataset(source, format="parquet")
     fragments = list(dataset.get_fragments())
-    if not all(
-        isinstance(one, pyarrow.dataset.ParquetFileFragment) for one in fragments
-    ):
-        raise ValueError(
-            f"source={dataset!r} must be a dataset of Parquet files; it has parts of "
-            "another kind."
-        )
+    for one in fragments:
+        if not isinstance(one, pyarrow.dataset.ParquetFileFragment):
+            raise ValueError(
+                f"source={dataset!r} must be a dataset of Parquet files; it has parts "
+                "of another kind."
+            )
+        if dataset is source and one.num_row_groups < _opened(one).num_row_groups:
+            raise ValueError(
+                f"source={dataset!r} has some row groups of {one.path} only. Pass a "
+                "dataset of whole files, and choose rows by source[rows]."
+            )
     if isinstance(columns, str):
         columns = [columns]
     columns = dataset.schema.names if columns is None else list(columns)
-    return ParquetRows(dataset, fragments, columns, buffer_bytes)
+    return ParquetRows(dataset.schema, fragments, columns, buffer_bytes)
 
 
 class ParquetRows(RowSource):
@@ -105,20 +109,21 @@ class ParquetRows(RowSource):
 
     Parameters
     ----------
-    dataset : pyarrow.dataset.Dataset
+    schema : pyarrow.Schema
+        Of all files.
     fragments : list of pyarrow.dataset.ParquetFileFragment
-        Its files.
+        The files.
     columns : list of str
     buffer_bytes : int
     """
 
     def __init__(
-        self, dataset: Any, fragments: list[Any], columns: list[str], buffer_bytes: int
+        self, schema: Any, fragments: list[Any], columns: list[str], buffer_bytes: int
     ) -> None:
         import pyarrow as pa
 
         self.columns, self._fragments = columns, fragments
-        self._schema = dataset.schema
+        self._schema = schema
         first = fragments[0].path if fragments else "the dataset"
         for name in columns:
             where = f"column {name!r} of {first}"
@@ -130,15 +135,17 @@ class ParquetRows(RowSource):
             _check_type(self._schema.field(name).type, where)
         types = [self._schema.field(name).type for name in columns]
         is_single = all(pa.types.is_float32(kind) for kind in types)
-        # File and row group of each block. The metadata, which for wide tables are
-        # large, are not kept.
+        # File and row group of each block.
         places, sizes = [], []
         for i, fragment in enumerate(fragments):
-            self._check_schema(fragment, columns, first)
-            metadata = fragment.metadata
+            opened = _opened(fragment)
+            self._check_schema(opened, columns, first)
+            metadata = opened.metadata
             for group in range(metadata.num_row_groups):
                 places.append((i, group))
                 sizes.append(metadata.row_group(group).num_rows)
+        # The file that was read last, which is likely to come next.
+        self._last = -1, None
         self._places = np.array(places, dtype=np.int64).reshape(-1, 2)
         empty = pa.schema([(name, pa.float64()) for name in columns]).empty_table()
         super().__init__(
@@ -153,10 +160,9 @@ class ParquetRows(RowSource):
         """Raise a ValueError if a file has other columns than the first one."""
         schema = fragment.physical_schema
         # Columns that stand in the names of folders.
-        partition = {*self._schema.names} - {*fragment.physical_schema.names}
-        partition &= {*_partition_keys(fragment)}
+        of_folder = _partition_keys(fragment)
         for name in columns:
-            if name in partition:
+            if name in of_folder:
                 continue
             wanted = self._schema.field(name).type
             if schema.get_field_index(name) < 0:
@@ -172,8 +178,12 @@ class ParquetRows(RowSource):
                 )
 
     def read_block(self, i: int) -> np.ndarray:
-        fragment, group = self._places[i]
-        part = self._fragments[fragment].subset(row_group_ids=[int(group)])
+        place, group = self._places[i].tolist()
+        last, opened = self._last
+        if place != last:
+            opened = _opened(self._fragments[place])
+            self._last = place, opened
+        part = opened.subset(row_group_ids=[group])
         read = part.to_table(schema=self._schema, columns=self.columns)
         table = np.empty((len(read), len(self.columns)), self.dtype)
         for j, column in enumerate(read.columns):
@@ -192,6 +202,17 @@ class ParquetRows(RowSource):
 
     def name_of_column(self, j: int) -> str:
         return f"column {self.columns[j]!r}"
+
+
+def _opened(fragment: Any) -> Any:
+    """A copy of a file of a dataset, which keeps what it has read of the file.
+
+    That is about 750 bytes for each column of each row group. A dataset keeps those of
+    all of its files.
+    """
+    return fragment.format.make_fragment(
+        fragment.path, fragment.filesystem, fragment.partition_expression
+    )
 
 
 def _check_type(kind: Any, where: str) -> None:

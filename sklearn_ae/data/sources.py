@@ -3,6 +3,7 @@
 import warnings
 from collections import OrderedDict
 from collections.abc import Iterator
+from numbers import Integral
 from threading import Lock
 from typing import Any
 
@@ -58,7 +59,7 @@ class RowSource:
         buffer_bytes: int,
         header: Any,
     ) -> None:
-        if not isinstance(buffer_bytes, int | np.integer) or buffer_bytes < 1:
+        if not isinstance(buffer_bytes, Integral) or buffer_bytes < 1:
             raise ValueError(
                 f"buffer_bytes={buffer_bytes!r} must be a number of bytes, an integer "
                 "of at least 1."
@@ -329,10 +330,12 @@ def as_source(X: Any, buffer_bytes: int = BUFFER_BYTES) -> RowSource | None:
     ):
         return None
     try:
-        kind, n_axes = np.dtype(X.dtype).kind, len(X.shape)
+        kind = np.dtype(X.dtype).kind
+        # Dask does not know all sizes.
+        has_rows = len(X.shape) == 2 and all(isinstance(n, Integral) for n in X.shape)
     except TypeError:
         return None
-    return ArrayRows(X, buffer_bytes) if kind in "biuf" and n_axes == 2 else None
+    return ArrayRows(X, buffer_bytes) if kind in "biuf" and has_rows else None
 
 
 def from_array(array: Any, *, buffer_bytes: int = BUFFER_BYTES) -> RowSource:
