@@ -11,6 +11,7 @@ import pyarrow.dataset
 import pyarrow.parquet as pq
 import pytest
 import torch
+from sklearn.decomposition import PCA
 from sklearn.model_selection import GridSearchCV, KFold
 from skorch.callbacks import Callback
 
@@ -482,6 +483,8 @@ def test_errors_as_for_arrays(X, fitted):
         AutoencoderRegressor().fit(source(X), X[1:, 0])
     with pytest.raises(ValueError, match="minimum of 2"):
         quick().fit(from_array(Disk(X[:1])))
+    with pytest.raises(ValueError, match="needs tables in memory"):
+        AutoencoderOutlierDetector(PCA(2)).fit(source(X))
 
 
 def test_a_read_that_fails_leaves_the_estimator_as_it_was(X):

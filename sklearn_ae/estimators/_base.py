@@ -245,6 +245,8 @@ class BaseAutoencoder(
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Training data. Sparse matrices are made dense a few batches at a time.
+            Tables on a disk are read in blocks; see `sklearn_ae.data.from_array` and
+            `from_parquet`.
 
         y : Ignored
             Not used, present for API consistency by convention.
