@@ -31,6 +31,7 @@ from sklearn_ae import (
     StackedAutoencoder,
     VariationalAutoencoder,
 )
+from sklearn_ae.data import from_array
 from sklearn_ae.model_selection import BatchedGridSearchCV
 
 X, y = load_digits(return_X_y=True)
@@ -173,6 +174,12 @@ NOISY = {
     ),
     "variational": (VariationalAutoencoder(5, **SGD), X, {}),
     "batch normalisation": (Autoencoder(5, network=OwnNetwork, **SGD), X, {}),
+    "on a disk": (AUTOENCODER, from_array(X, buffer_bytes=20_000), {"X_val": X}),
+    "on a disk, default": (
+        Autoencoder(5, max_epochs=2, random_state=0),
+        from_array(X, buffer_bytes=70_000),  # which the rows of rank 0 fit into
+        {},
+    ),
     "no rows": (AUTOENCODER, X[:120], {}),
     "no rows, images": (
         ConvolutionalAutoencoder(5, image_shape=(1, 8, 8), channels=(4,), **SGD),

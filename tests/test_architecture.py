@@ -60,7 +60,7 @@ MATHS = {
     "networks": ("numpy", "torch"),
 }
 # Packages that import what an extra brings.
-EXTRAS = {"inspection": ["plot"], "onnx": ["onnx"]}
+EXTRAS = {"data": ["arrow"], "inspection": ["plot"], "onnx": ["onnx"]}
 # Names of distributions that differ from what is imported.
 DISTRIBUTIONS = {"sklearn": "scikit-learn"}
 SKLEARN_COMPAT = f"{ROOT}._sklearn_compat"
@@ -291,7 +291,7 @@ def test_dependencies_are_those_that_are_imported():
         if name.partition(".")[0] not in {ROOT, *sys.stdlib_module_names}
     }
     # Torch imports onnxscript, to export.
-    assert imported | {"onnxscript"} == declared("plot", "onnx").keys()
+    assert imported | {"onnxscript"} == declared("arrow", "plot", "onnx").keys()
 
 
 def test_lowest_versions_are_those_that_are_tested():

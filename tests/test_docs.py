@@ -18,6 +18,7 @@ from torch import nn
 import sklearn_ae
 from sklearn_ae import (
     callbacks,
+    data,
     inspection,
     model_selection,
     networks,
@@ -53,7 +54,7 @@ def public_modules(package):
 
 
 def public_names():
-    modules = callbacks, inspection, model_selection, networks, objectives, onnx
+    modules = callbacks, data, inspection, model_selection, networks, objectives, onnx
     for package in (sklearn_ae, *modules, persistence):
         for name in package.__all__:
             if callable(getattr(package, name)):

@@ -102,7 +102,7 @@ ERRORS = {
         "ValueError: Input X contains NaN",
     ),
     "other width": ("ValueError: All ranks must pass the same number of columns",) * 2,
-    "other dtype": ("ValueError: All ranks must pass the same kind of X",) * 2,
+    "other dtype": ("ValueError: All ranks must pass the same precision of X",) * 2,
     "other parameter": (
         "ValueError: All ranks must pass the same parameter max_epochs to a fit that "
         "they do together, but rank 0 has 5 and rank 1 has 6",

@@ -21,6 +21,7 @@ from joblib import cpu_count
 from sklearn_ae.batched.cancellation import Cancellation
 from sklearn_ae.batched.groups import TimedOutcome, train_all
 from sklearn_ae.data.ranks import current_ranks
+from sklearn_ae.data.sources import BufferedRows
 from sklearn_ae.training.hardware import limited_threads
 from sklearn_ae.training.loop import Outcome, Training, trained_by
 from sklearn_ae.training.recording import current_recorder, recorded_by
@@ -302,6 +303,10 @@ def _bytes_of(training: Training) -> int:
     """Bytes of a training: its data twice, since a fold is a copy, and its network."""
     n_parameters = sum(p.numel() for p in training.net.module_.parameters())
     tables = (training.train.X, training.train.target)
-    data = sum(table.data.nbytes for table in tables if table is not None)
+    data = sum(_bytes_of_table(table) for table in tables if table is not None)
     # Weights, their gradients, two moments, and the best weights.
     return 2 * data + 5 * 4 * n_parameters
+
+
+def _bytes_of_table(X: Any) -> int:
+    return X.source.buffer_bytes if isinstance(X, BufferedRows) else X.data.nbytes

@@ -12,6 +12,8 @@ from torch.utils.data import Dataset
 
 from sklearn_ae._units import Affine
 from sklearn_ae.data.shards import Shard, ShardBatch, own_rows
+from sklearn_ae.data.shuffling import order_of_pass
+from sklearn_ae.data.sources import BufferedRows, is_on_disk, most_in_memory
 from sklearn_ae.data.tables import centred, dense_rows, rows_per_block
 
 
@@ -21,12 +23,12 @@ class ArrayDataset(Dataset):
 
     Parameters
     ----------
-    X : ndarray, CSR or Shard of shape (n, p)
+    X : ndarray, CSR, BufferedRows or Shard of shape (n, p)
     rows : ndarray of int
         Which rows of `X` belong to the dataset.
     standardize, standardize_target : Affine
         From the units of the data to those of the network.
-    target : ndarray, CSR or Shard of shape (n, q), or None
+    target : ndarray, CSR, BufferedRows or Shard of shape (n, q), or None
         Targets of the reconstruction; None means `X` itself.
     weight : ndarray of shape (n,) or None
         Weights of the rows of `X`, with mean one.
@@ -61,6 +63,31 @@ class ArrayDataset(Dataset):
             return self
         kept = np.linspace(0, len(self) - 1, n_rows).astype(int)
         return replace(self, rows=self.rows[kept])
+
+    def held_in_memory(self) -> "ArrayDataset":
+        """With all its rows in memory, if they take a small share of the buffer.
+
+        So that rows from all over a table are not read again after every epoch.
+        """
+        rows, tables = self.rows, (self.X, self.target)
+        if not any(map(is_on_disk, tables)) or len(rows) > most_in_memory(*tables):
+            return self
+
+        def chosen(table: Any) -> Any:
+            if table is None:
+                return None
+            if isinstance(table, Shard):
+                # They are increasing, so that those of this rank stay together.
+                return Shard(dense_rows(table, rows), table.ranks)
+            return table.take(rows) if isinstance(table, BufferedRows) else table[rows]
+
+        return replace(
+            self,
+            X=chosen(self.X),
+            rows=np.arange(len(rows)),
+            target=chosen(self.target),
+            weight=chosen(self.weight),
+        )
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         x, target, _ = self.gather(np.atleast_1d(index))
@@ -139,20 +166,21 @@ class TensorBatches:
         return len(self._sizes)
 
     def __iter__(self) -> Iterator[tuple[Any, Tensor]]:
-        n_rows = len(self.dataset)
-        if self.generator is None:
-            order = np.arange(n_rows)
-        else:
-            order = torch.randperm(n_rows, generator=self.generator).numpy()
-        per_block = max(1, rows_per_block(self.dataset.X.shape[1]) // self.batch_size)
-        start = 0
-        for first in range(0, len(self), per_block):
-            sizes = self._sizes[first : first + per_block]
-            stop = start + sum(sizes)
-            index = order[start:stop]
-            x, target, weight = self.dataset.gather(index)
-            start = stop
-            if isinstance(self.dataset.X, Shard):
+        dataset = self.dataset
+        per_block = max(1, rows_per_block(dataset.X.shape[1]) // self.batch_size)
+        gathered = [
+            self._sizes[first : first + per_block]
+            for first in range(0, len(self), per_block)
+        ]
+        order = order_of_pass(
+            [dataset.X, dataset.target],
+            dataset.rows,
+            [sum(sizes) for sizes in gathered],
+            self.generator,
+        )
+        for sizes, index in zip(gathered, order, strict=True):
+            x, target, weight = dataset.gather(index)
+            if isinstance(dataset.X, Shard):
                 yield from self._of_rank(index, sizes, x, target, weight)
                 continue
             xs = x.split(sizes)

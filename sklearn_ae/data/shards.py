@@ -1,12 +1,30 @@
 """Tables whose rows are spread over several processes."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
 from torch import Tensor
 
 from sklearn_ae.data.ranks import Ranks
+from sklearn_ae.data.sources import BufferedRows
+
+
+class Blocks(NamedTuple):
+    """How a table on the disks of several ranks is read, as `RowSource` describes one.
+
+    Parameters
+    ----------
+    edges : ndarray of int
+        First row of each block, and the number of rows.
+    buffer_bytes : int
+        Of all ranks together.
+    row_bytes : int
+    """
+
+    edges: np.ndarray
+    buffer_bytes: int
+    row_bytes: int
 
 
 class Shard:
@@ -16,7 +34,7 @@ class Shard:
 
     Parameters
     ----------
-    table : ndarray or CSR
+    table : ndarray, CSR or BufferedRows
         The rows of this rank.
     ranks : Ranks
 
@@ -24,11 +42,18 @@ class Shard:
     ----------
     shape : tuple of int
         That of the whole table.
+    source : Blocks or None
+        None if the rows of all ranks are in memory.
     """
 
     def __init__(self, table: Any, ranks: Ranks) -> None:
         self.table, self.ranks = table, ranks
-        counts = ranks.gather(table.shape[0])
+        own = None
+        if isinstance(table, BufferedRows):
+            own = Blocks(*(getattr(table.source, name) for name in Blocks._fields))
+        found = ranks.gather((table.shape[0], own))
+        counts = [n_rows for n_rows, _ in found]
+        self.source = _joint_blocks(counts, [blocks for _, blocks in found])
         self.start = sum(counts[: ranks.rank])
         self.stop = self.start + table.shape[0]
         self.shape = (sum(counts), table.shape[1])
@@ -60,6 +85,24 @@ class Shard:
         starts = np.array(self.ranks.gather(self.start))
         order = np.argsort(np.searchsorted(starts, rows, side="right"), kind="stable")
         return table[np.argsort(order, kind="stable")]
+
+
+def _joint_blocks(counts: list[int], found: list[Blocks | None]) -> Blocks | None:
+    """The blocks of all ranks, of which some may have their rows in memory."""
+    on_disks = [blocks for blocks in found if blocks is not None]
+    if not on_disks:
+        return None
+    step = max(int(np.diff(blocks.edges).max()) for blocks in on_disks)
+    starts, start = [], 0
+    for n_rows, blocks in zip(counts, found, strict=True):
+        first = np.arange(0, n_rows, step) if blocks is None else blocks.edges[:-1]
+        starts.append(start + first)
+        start += n_rows
+    return Blocks(
+        np.append(np.concatenate(starts), start),
+        len(found) * min(blocks.buffer_bytes for blocks in on_disks),
+        on_disks[0].row_bytes,
+    )
 
 
 class ShardBatch(tuple):

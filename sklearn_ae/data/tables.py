@@ -5,9 +5,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from scipy import sparse
 from scipy.linalg import eigh, qr
 
-from sklearn_ae.data.shards import Shard, extremes, own_rows, total, whole
+from sklearn_ae.data.shards import Shard, extremes, own_part, own_rows, total, whole
+from sklearn_ae.data.sources import BufferedRows
 
 # Bytes of a block of rows in single precision, so that memory stays bounded. Several
 # batches come from one block and share the cost of gathering it.
@@ -43,12 +45,14 @@ def as_array(X: Any) -> Any:
 
 
 def dense_rows(X: Any, rows: Any) -> np.ndarray:
-    """The rows of an array or a CSR matrix, dense, in C order.
+    """The rows of an array, a CSR matrix or a source, dense, in C order.
 
     Of a `Shard`, those that are on this rank.
     """
     if isinstance(X, Shard):
         return dense_rows(X.table, X.positions(rows))
+    if isinstance(X, BufferedRows):
+        return X.take(rows)
     if isinstance(X, np.ndarray):
         # `take` is fastest, but copies a whole table that is not in C order.
         taken = not isinstance(rows, slice) and X.flags.c_contiguous
@@ -106,6 +110,18 @@ def column_ranges(X: Any, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     for block, _ in blocks(X, rows):
         low = np.minimum(low, block.min(axis=0))
         high = np.maximum(high, block.max(axis=0))
+    return extremes(X, low, high)
+
+
+def value_range(X: Any) -> tuple[float, float]:
+    """The smallest and the largest of all values and of zero."""
+    if sparse.issparse(own_part(X)):
+        parts = iter([own_part(X).data])
+    else:
+        parts = (block for block, _ in blocks(X, np.arange(X.shape[0])))
+    low = high = 0.0
+    for values in parts:
+        low, high = values.min(initial=low), values.max(initial=high)
     return extremes(X, low, high)
 
 
@@ -335,7 +351,15 @@ def _column_blocks(
     step = rows_per_block(n_rows)
     for start in range(0, n_features, step):
         part = slice(start, start + step)
-        yield part, root * (dense_rows(X[:, part], rows) - mean[part])
+        yield part, root * (_dense_columns(X, rows, part) - mean[part])
+
+
+def _dense_columns(X: Any, rows: np.ndarray, part: slice) -> np.ndarray:
+    """Some columns of the given rows."""
+    if not isinstance(X, BufferedRows):
+        return dense_rows(X[:, part], rows)
+    # Rows have to be read as a whole.
+    return np.concatenate([block[:, part] for block, _ in blocks(X, rows)])
 
 
 def _spectrum(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -20,6 +20,7 @@ from sklearn_ae.data.codes import (
     principal_rotation,
 )
 from sklearn_ae.data.ranks import joint_interrupts
+from sklearn_ae.data.sources import most_in_memory
 from sklearn_ae.data.tables import mean_and_scale, number_of_axes
 from sklearn_ae.estimators._conditioned import ConditionedFit
 from sklearn_ae.estimators._events import NO_EVENTS, FitEvents, callback_data
@@ -244,9 +245,10 @@ class BaseAutoencoder(
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Training data. Sparse matrices are made dense a few batches at a time. Where
-            `torch.distributed` is initialised, the rows of this rank, and all ranks
-            train one model together.
+            Training data. Sparse matrices are made dense a few batches at a time.
+            Tables on a disk are read in blocks; see `sklearn_ae.data.from_array` and
+            `from_parquet`. Where `torch.distributed` is initialised, the rows of this
+            rank, and all ranks train one model together.
 
         y : Ignored
             Not used, present for API consistency by convention.
@@ -376,15 +378,20 @@ default=None
         """Rows to train on and the unseen rows, as a dataset or None, of each fold."""
         settings = self._recipe.settings
         if data.unseen is not None:
-            return [(data.rows, self._dataset(data.unseen, data.unseen.rows))]
+            unseen_set = self._dataset(data.unseen, data.unseen.rows)
+            return [(data.rows, unseen_set.held_in_memory())]
         pairs = data.splits
         if pairs is None:
             pairs = settings.splits(data.rows)
         elif settings.n_folds == 0:
             pairs = [held_out_split(pairs)]
+        sets = [self._dataset(data, unseen) for _, unseen in pairs]
+        if len(sets) == 1:
+            # Rows of several folds are told apart by their positions in the table.
+            sets = [sets[0].held_in_memory()]
         return [
-            (kept, self._dataset(data, unseen) if len(unseen) else None)
-            for kept, unseen in pairs
+            (kept, unseen_set if len(unseen_set) else None)
+            for (kept, _), unseen_set in zip(pairs, sets, strict=True)
         ]
 
     def _start_as_pca(
@@ -608,6 +615,7 @@ default=None
                 n_folds=_n_folds(parts, data),
                 is_penalised=parts.is_penalised,
                 n_splits=n_splits(data),
+                most_held_out=most_in_memory(data.X, data.target),
             ),
         )
         net = self._make_net()
@@ -645,6 +653,7 @@ default=None
             n_folds=_n_folds(parts, data),
             is_penalised=parts.is_penalised,
             n_splits=n_splits(data),
+            most_held_out=most_in_memory(data.X, data.target),
         )
         if settings.n_folds > 0:
             # There is nothing to choose.

@@ -22,6 +22,7 @@ from sklearn_ae._units import Affine
 from sklearn_ae.data.inference import module_outputs
 from sklearn_ae.data.ranks import joint_interrupts
 from sklearn_ae.data.shards import of_all_ranks, own_part, taken
+from sklearn_ae.data.sources import most_in_memory
 from sklearn_ae.data.tables import as_array, mean_and_scale
 from sklearn_ae.estimators._base import BaseAutoencoder
 from sklearn_ae.estimators._events import FitEvents
@@ -342,7 +343,9 @@ class BaseSupervised(
                 given["sample_weight_val"] = weight_val
             session.begin(given | labelled.validation())
             settings = self._resolve_training(
-                len(labelled.rows), n_splits=n_splits(labelled)
+                len(labelled.rows),
+                n_splits=n_splits(labelled),
+                most_held_out=most_in_memory(table),
             )
             weights = {"sample_weight": sample_weight}
             metadata = None if sample_weight is None else weights
@@ -481,7 +484,7 @@ class BaseSupervised(
         """The rows to train on, and the unseen rows as a dataset or None."""
         unseen, rows = labelled.unseen, labelled.rows
         if unseen is not None:
-            return rows, self._dataset(unseen, unseen.rows)
+            return rows, self._dataset(unseen, unseen.rows).held_in_memory()
         strata = None if labelled.strata is None else labelled.strata[rows]
         if labelled.splits is not None:
             kept, held_out = held_out_split(labelled.splits)
@@ -496,7 +499,9 @@ class BaseSupervised(
         else:
             held_out = self._recipe.settings.held_out(rows, strata)
             kept = np.setdiff1d(rows, held_out)
-        return kept, self._dataset(labelled, held_out) if len(held_out) else None
+        if len(held_out) == 0:
+            return kept, None
+        return kept, self._dataset(labelled, held_out).held_in_memory()
 
     def _codes(self, labelled: Labelled) -> np.ndarray:
         """The pretrained codes of the labelled rows, in the units of the network."""

@@ -4,19 +4,14 @@ from collections.abc import Iterator
 from operator import call
 
 import numpy as np
-from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ae.data.inference import module_outputs
-from sklearn_ae.data.tables import (
-    TABLE_CHECKS,
-    as_array,
-    dense_rows,
-    mean_and_squares,
-)
+from sklearn_ae.data.tables import dense_rows, mean_and_squares
 from sklearn_ae.estimators._trained_net import TrainedNetMixin
 from sklearn_ae.estimators._validation import (
     check_range,
+    check_table,
     root_mean_square,
     rows_with_weight,
     validate_target,
@@ -53,7 +48,7 @@ class ReconstructionMixin(TrainedNetMixin):
             array whatever `set_output` says, as in scikit-learn.
         """
         check_is_fitted(self)
-        X = check_array(as_array(X), dtype=TABLE_CHECKS["dtype"], input_name="X")
+        X = check_table(X, "X", accept_sparse=False)
         if X.shape[1] != self.n_components_:
             raise ValueError(
                 f"X has {X.shape[1]} columns, but {type(self).__name__} decodes codes "

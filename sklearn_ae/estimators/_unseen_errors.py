@@ -24,6 +24,7 @@ from sklearn_ae.data.shards import (
     total,
     whole,
 )
+from sklearn_ae.data.sources import BufferedRows
 from sklearn_ae.data.tables import dense_rows, rows_per_block
 from sklearn_ae.estimators._base import BaseAutoencoder
 from sklearn_ae.estimators._splits import is_splitter, split_rows
@@ -46,7 +47,7 @@ class Reconstructors:
 
     Parameters
     ----------
-    X : ndarray, CSR or Shard
+    X : ndarray, CSR, BufferedRows or Shard
     parts : list of (estimator, ndarray of int)
         Estimators and the rows that each of them reconstructs.
     constant : ndarray of shape (n_features,)
@@ -112,6 +113,14 @@ class PrototypeFits:
         self.validation = validation
         if self.is_own and is_splitter(prototype.validation):
             self.validation = {**validation, "groups": groups}
+        reads_blocks = self.is_own or self.is_frozen
+        reads_blocks = reads_blocks or isinstance(prototype, MedianReconstructor)
+        if isinstance(X, BufferedRows) and not reads_blocks:
+            raise ValueError(
+                f"autoencoder={prototype!r} needs tables in memory, and X is larger "
+                "than its buffer. Use an autoencoder of this package, or raise "
+                "buffer_bytes."
+            )
         if self.is_frozen:
             check_is_fitted(self.prototype)
         else:

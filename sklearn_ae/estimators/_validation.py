@@ -9,12 +9,14 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-from sklearn.utils import check_array
+from scipy import sparse
+from sklearn.utils import check_array, check_X_y
 from sklearn.utils.validation import validate_data
 
 from sklearn_ae._sklearn_compat import check_sample_weight
 from sklearn_ae.data.ranks import current_ranks
 from sklearn_ae.data.shards import Shard, extremes, own_part
+from sklearn_ae.data.sources import BufferedRows, as_source, warn_of_few_blocks
 from sklearn_ae.data.tables import TABLE_CHECKS, as_array, blocks, column_ranges
 from sklearn_ae.estimators._splits import (
     check_needs_X_val,
@@ -67,7 +69,7 @@ class TrainingData:
 
     Parameters
     ----------
-    X, target : ndarray, CSR or Shard
+    X, target : ndarray, CSR, BufferedRows or Shard
         `target` is None if `X` is its own target.
     weight : ndarray of shape (n_samples,) or None
         Weights with a mean of one over `rows`. None if they are all equal there.
@@ -154,7 +156,7 @@ def spread_over_ranks(
         return X, target, weight
     ranks.agree(
         {
-            "kind of X": (X.dtype.name, type(X).__name__),
+            "precision of X": X.dtype.name,
             "number of columns": X.shape[1],
             "number of targets": None if target is None else target.shape[1],
         }
@@ -183,6 +185,7 @@ def validate_training_data(
         X = validate_table(
             estimator, X, reset=reset, ensure_min_samples=least_on_rank(least)
         )
+        warn_of_few_blocks(X, stacklevel=4)
         target = None if X_target is None else validate_target(X_target, X)
         weight = validate_weight(sample_weight, X)
     X, target, weight = spread_over_ranks(X, target, weight, least=least)
@@ -267,20 +270,16 @@ def _validation_tables(
 def validate_table_like(estimator: Any, X: Any, name: str) -> Any:
     """Check a further table with the columns of `X`, on which `fit` has been called."""
     try:
-        with _advice(X, name):
-            table = check_array(
-                as_array(X),
-                input_name=name,
-                ensure_min_samples=least_on_rank(1),
-                **TABLE_CHECKS,
-            )
+        table = check_table(X, name, ensure_min_samples=least_on_rank(1))
         if table.shape[1] != estimator.n_features_in_:
             raise ValueError(
                 f"{name} has {table.shape[1]} features, but X has "
                 f"{estimator.n_features_in_}."
             )
         # The names of the columns.
-        validate_data(estimator, X, reset=False, skip_check_array=True)
+        source = as_source(X)
+        names = X if source is None else source.header
+        validate_data(estimator, names, reset=False, skip_check_array=True)
     except ValueError as error:
         # Not all messages of scikit-learn name the table.
         error.add_note(f"The error occurred in the validation of {name}.")
@@ -288,22 +287,46 @@ def validate_table_like(estimator: Any, X: Any, name: str) -> Any:
     return table
 
 
-def validate_table(estimator: Any, X: Any, *args: Any, **kwargs: Any) -> Any:
-    """`validate_data` for tables, with errors that say what to do."""
-    with _advice(X, "X"):
-        return validate_data(estimator, as_array(X), *args, **(TABLE_CHECKS | kwargs))
+def validate_table(
+    estimator: Any, X: Any, y: Any = None, *, reset: bool = True, **checks: Any
+) -> Any:
+    """`validate_data` for tables of all kinds, with errors that say what to do.
+
+    With `y` it returns both.
+    """
+    given = () if y is None else (y,)
+    source = as_source(X)
+    if source is None:
+        checks = TABLE_CHECKS | checks
+        with _advice(X, "X"):
+            return validate_data(estimator, as_array(X), *given, reset=reset, **checks)
+    validate_data(estimator, source.header, *given, reset=reset, skip_check_array=True)
+    if y is None:
+        return check_table(X, "X", estimator=estimator, **checks)
+    table = check_table(X, "X", estimator=estimator)
+    rows = np.broadcast_to(0.0, (len(source), 1))
+    return table, check_X_y(rows, y, estimator=estimator, **checks)[1]
+
+
+def check_table(X: Any, name: str, **checks: Any) -> Any:
+    """`check_array` for tables of all kinds; those on disks are checked when read.
+
+    What fits into the buffer of a source is read here.
+    """
+    source = as_source(X)
+    if isinstance(X, BufferedRows):
+        return X
+    if source is not None and source.nbytes > source.buffer_bytes:
+        return BufferedRows(source)
+    with _advice(X, name):
+        table = as_array(X) if source is None else np.asarray(source)
+        return check_array(table, input_name=name, **(TABLE_CHECKS | checks))
 
 
 def validate_target(X_target: Any, X: Any, suffix: str = "") -> Any:
     """The targets of the rows of `X`, whose name ends in `suffix`."""
     name = f"X_target{suffix}"
-    with _advice(X_target, name):
-        target = check_array(
-            as_array(X_target),
-            input_name=name,
-            ensure_min_samples=min(1, X.shape[0]),
-            **TABLE_CHECKS,
-        )
+    target = check_table(X_target, name, ensure_min_samples=min(1, X.shape[0]))
     if target.shape[0] != X.shape[0]:
         raise ValueError(
             f"{name} has {target.shape[0]} rows, but X{suffix} has {X.shape[0]}; both "
@@ -419,7 +442,7 @@ def check_range(X: Any, rows: np.ndarray, name: str, columns: Any = None) -> Non
 
     Parameters
     ----------
-    X : ndarray, CSR or Shard
+    X : ndarray, CSR, BufferedRows or Shard
     rows : ndarray of int
         The rows to look at.
     name : str
@@ -455,10 +478,10 @@ def check_range(X: Any, rows: np.ndarray, name: str, columns: Any = None) -> Non
 
 def _values(X: Any, rows: np.ndarray) -> Iterator[np.ndarray]:
     """The values of a table in parts, of a sparse one those that it stores."""
-    if isinstance(own_part(X), np.ndarray):
-        return (block for block, _ in blocks(X, rows))
-    stored = own_part(X).data
-    return iter([stored] if stored.size else [])
+    if sparse.issparse(own_part(X)):
+        stored = own_part(X).data
+        return iter([stored] if stored.size else [])
+    return (block for block, _ in blocks(X, rows))
 
 
 def is_positive_integer(value: Any) -> bool:

@@ -12,6 +12,7 @@ import sklearn
 import torch
 from scipy import sparse
 
+from sklearn_ae.data.sources import BufferedRows
 from sklearn_ae.persistence.checks import package_version
 
 # Longer texts are cut, and their digest is added.
@@ -119,6 +120,11 @@ def _blocks(value: Any) -> Iterator[Any]:
             yield from _blocks(item)
     elif isinstance(value, torch.Tensor):
         yield from _blocks(value.detach().cpu().numpy())
+    elif isinstance(value, BufferedRows):
+        # The order of the rows depends on the blocks.
+        yield from _blocks((value.source.edges, str(value.source.buffer_bytes)))
+        for rows in value.source.slices():
+            yield from _blocks(value.take(rows))
     elif sparse.issparse(value):
         # They are CSR, as all sparse tables here.
         yield repr(value.shape).encode()

@@ -112,7 +112,8 @@ class TrainingSettings:
         """
         if self.n_folds == 0:
             unseen = np.sort(self.held_out(rows))
-            return [(np.setdiff1d(rows, unseen), unseen)]
+            # They are increasing. Sets would take several copies.
+            return [(np.delete(rows, np.searchsorted(rows, unseen)), unseen)]
         order = np.random.RandomState(self.seed).permutation(rows)
         folds = [np.sort(order[i :: self.n_folds]) for i in range(self.n_folds)]
         n_train = len(rows) - len(folds[0])
@@ -299,12 +300,14 @@ class TrainingParameters:
         n_folds: int | None = None,
         is_penalised: bool = False,
         n_splits: int | None = None,
+        most_held_out: float = np.inf,
     ) -> TrainingSettings:
         """The settings of a fit to so many rows; sets `device_`, too.
 
         `n_folds` is the number of folds, or 0, that "auto" stands for, and None where
         cross-validation is not possible. `is_penalised` is as in `Parts`. `n_splits` is
         the number of splits by the user, 0 for validation data, and None without both.
+        "auto" holds out at most `most_held_out` rows.
 
         Raises a ValueError if parameters contradict each other.
         """
@@ -353,9 +356,11 @@ class TrainingParameters:
         else:
             n_folds = 0
         if n_folds == 0 and validation is not None:
-            share = round(validation * n_rows)
+            share, is_auto = round(validation * n_rows), self.validation == "auto"
+            if is_auto:
+                share = int(min(share, most_held_out))
             # At least 30 or, for a choice, 100 rows, but not more than a third.
-            least = 100 if is_conditioned and self.validation == "auto" else 30
+            least = 100 if is_conditioned and is_auto else 30
             n_held_out = min(max(1, share, min(least, n_rows // 3)), n_rows - 1)
         return TrainingSettings(
             optimizer=self.optimizer,
