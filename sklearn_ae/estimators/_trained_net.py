@@ -54,6 +54,7 @@ class TrainedNetMixin(
         net = getattr(self, "net_", None)
         if net is not None:
             state, listeners = dump_state(net), (net.callbacks, net.verbose)
+            rate = net.lr
         try:
             with network_failures_named():
                 yield
@@ -63,6 +64,7 @@ class TrainedNetMixin(
             vars(self).update(before)
             if net is not None:
                 load_state(net, state)
+                net.lr = rate
                 net.set_listeners(*listeners)
             raise
 
