@@ -1,7 +1,7 @@
 """Engines on this machine, one start each: `scripts/cluster.sh` runs these tests.
 
-All of them listen on the loopback address, have two workers of one thread each, and show
-no dashboard. A test that needs none of them takes no time for their start.
+All of them listen on the loopback address, have two workers of one thread each, and
+show no dashboard. Each is started by the first test that asks for it.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""The engines of these tests start, and their workers have the package of this checkout."""
+"""The engines start, and their workers have the package of this checkout."""
 
 import sklearn_ae
 
