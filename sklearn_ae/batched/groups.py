@@ -11,6 +11,7 @@ from tqdm.auto import tqdm
 from sklearn_ae.batched.cancellation import Cancellation
 from sklearn_ae.batched.identical import sets_of_identical
 from sklearn_ae.batched.training import train_alone, train_stacked
+from sklearn_ae.data.shards import Shard
 from sklearn_ae.networks._wrapper import Wrapper
 from sklearn_ae.networks.contract import Network
 from sklearn_ae.objectives._part import are_equal
@@ -254,6 +255,8 @@ def reason_not_batchable(training: Training) -> str | None:
         return "a user-defined part may draw from torch's global generator"
     if net.callbacks_:
         return "callbacks, or verbose"
+    if isinstance(training.train.X, Shard):
+        return "it trains on several ranks"
     return None
 
 

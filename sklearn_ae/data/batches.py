@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from sklearn_ae._units import Affine
+from sklearn_ae.data.shards import Shard, ShardBatch, own_rows
 from sklearn_ae.data.tables import centred, dense_rows, rows_per_block
 
 
@@ -20,12 +21,12 @@ class ArrayDataset(Dataset):
 
     Parameters
     ----------
-    X : ndarray or CSR of shape (n, p)
+    X : ndarray, CSR or Shard of shape (n, p)
     rows : ndarray of int
         Which rows of `X` belong to the dataset.
     standardize, standardize_target : Affine
         From the units of the data to those of the network.
-    target : ndarray or CSR of shape (n, q), or None
+    target : ndarray, CSR or Shard of shape (n, q), or None
         Targets of the reconstruction; None means `X` itself.
     weight : ndarray of shape (n,) or None
         Weights of the rows of `X`, with mean one.
@@ -71,8 +72,11 @@ class ArrayDataset(Dataset):
         return self.standardize.is_like(self.standardize_target)
 
     def gather(self, index: np.ndarray) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Input, target and weight of the given rows of the dataset."""
-        rows = self.rows[index]
+        """Input, target and weight of the given rows of the dataset.
+
+        Of a `Shard`, those that are on this rank.
+        """
+        rows = own_rows(self.X, self.rows[index])
         values = dense_rows(self.X, rows)
         sides = [(values, self.standardize)]
         if self.target is not None:
@@ -113,7 +117,8 @@ class TensorBatches:
     ------
     x, target : tensors of shape (batch, p) and (batch, q)
         As skorch and its callbacks expect them. With weights, a tensor of shape
-        (batch,), it is ``(x, weight), target``; see `unpack_batch`.
+        (batch,), it is ``(x, weight), target``; see `unpack_batch`. Of a `Shard`, it is
+        a `ShardBatch`.
     """
 
     def __init__(
@@ -144,14 +149,45 @@ class TensorBatches:
         for first in range(0, len(self), per_block):
             sizes = self._sizes[first : first + per_block]
             stop = start + sum(sizes)
-            x, target, weight = self.dataset.gather(order[start:stop])
+            index = order[start:stop]
+            x, target, weight = self.dataset.gather(index)
             start = stop
+            if isinstance(self.dataset.X, Shard):
+                yield from self._of_rank(index, sizes, x, target, weight)
+                continue
             xs = x.split(sizes)
             targets = xs if target is x else target.split(sizes)
             inputs = xs
             if weight is not None:
                 inputs = zip(xs, weight.split(sizes), strict=True)
             yield from zip(inputs, targets, strict=True)
+
+    def _of_rank(
+        self,
+        index: np.ndarray,
+        sizes: list[int],
+        x: Tensor,
+        target: Tensor,
+        weight: Tensor | None,
+    ) -> Iterator[ShardBatch]:
+        """The batches of these sizes, with the rows that are on this rank."""
+        shard = self.dataset.X
+        is_own = shard.has(self.dataset.rows[index])
+        stop = 0
+        for rows, n_total in zip(
+            np.split(is_own, np.cumsum(sizes)[:-1]), sizes, strict=True
+        ):
+            n_rows = int(rows.sum())
+            own = slice(stop, stop + n_rows)
+            stop += n_rows
+            inputs, outputs = x[own], target[own]
+            if n_rows == 0:
+                # Batch normalisation needs more than one row.
+                inputs = (x.new_zeros(2, x.shape[1]), x.new_zeros(2))
+                outputs = target.new_zeros(2, target.shape[1])
+            elif weight is not None:
+                inputs = (inputs, weight[own])
+            yield ShardBatch((inputs, outputs), n_rows, n_total, shard.ranks)
 
 
 def unpack_batch(batch: tuple[Any, Tensor]) -> tuple[Tensor, Tensor, Tensor | None]:

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from sklearn_ae.data.batches import ArrayDataset, TensorBatches, unpack_batch
+from sklearn_ae.data.shards import mean_of_batch, total
 
 
 class CodeMoments(NamedTuple):
@@ -20,14 +21,14 @@ class CodeMoments(NamedTuple):
 def code_moments(network: Any, dataset: ArrayDataset) -> CodeMoments:
     """Moments of ``network.encode`` over the rows of `dataset`, weighted."""
     n_rows = len(dataset)
-    total: dict[str, torch.Tensor] = {}
+    added: dict[str, torch.Tensor] = {}
     shift = None
     with torch.no_grad():
         for batch in TensorBatches(dataset, batch_size=1024):
             x, _, weight = unpack_batch(batch)
             code = network.encode(x)
             # Shifted, which avoids cancellation when the mean is large.
-            shift = code.mean(0) if shift is None else shift
+            shift = mean_of_batch(batch, code.mean(0)) if shift is None else shift
             code = code - shift
             weighted = code if weight is None else code * weight[:, None]
             sums = {
@@ -38,8 +39,8 @@ def code_moments(network: Any, dataset: ArrayDataset) -> CodeMoments:
             }
             for name, value in sums.items():
                 value = value.cpu().double()
-                total[name] = total[name] + value if name in total else value
-    sums = {name: value.numpy() for name, value in total.items()}
+                added[name] = added[name] + value if name in added else value
+    sums = {name: total(dataset.X, value.numpy()) for name, value in added.items()}
     assert shift is not None
     mean = sums["code"] / n_rows
     denominator = max(n_rows - 1, 1)

@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from scipy.linalg import eigh, qr
 
+from sklearn_ae.data.shards import Shard, extremes, own_rows, total
+
 # Bytes of a block of rows in single precision, so that memory stays bounded. Several
 # batches come from one block and share the cost of gathering it.
 BLOCK_BYTES = 8 * 2**20
@@ -41,7 +43,12 @@ def as_array(X: Any) -> Any:
 
 
 def dense_rows(X: Any, rows: Any) -> np.ndarray:
-    """The rows of an array or a CSR matrix, dense, in C order."""
+    """The rows of an array or a CSR matrix, dense, in C order.
+
+    Of a `Shard`, those that are on this rank.
+    """
+    if isinstance(X, Shard):
+        return dense_rows(X.table, X.positions(rows))
     if isinstance(X, np.ndarray):
         # `take` is fastest, but copies a whole table that is not in C order.
         taken = not isinstance(rows, slice) and X.flags.c_contiguous
@@ -76,7 +83,11 @@ def power_of_two(scale: float) -> float:
 def blocks(
     X: Any, rows: np.ndarray, weight: np.ndarray | None = None
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The given rows of `X`, dense, a block at a time, with their weights."""
+    """The given rows of `X`, dense, a block at a time, with their weights.
+
+    Of a `Shard`, those that are on this rank.
+    """
+    rows = own_rows(X, rows)
     step = rows_per_block(X.shape[1])
     for start in range(0, len(rows), step):
         index = rows[start : start + step]
@@ -95,7 +106,7 @@ def column_ranges(X: Any, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     for block, _ in blocks(X, rows):
         low = np.minimum(low, block.min(axis=0))
         high = np.maximum(high, block.max(axis=0))
-    return low, high
+    return extremes(X, low, high)
 
 
 def mean_and_squares(
@@ -107,16 +118,16 @@ def mean_and_squares(
     """
     # Relative to a row, which is exact for constant data and keeps small differences
     # from a large mean.
-    origin = dense_rows(X, rows[:1])[0].astype(np.float64)
+    origin = total(X, dense_rows(X, rows[:1]).sum(axis=0, dtype=np.float64))
     mean = np.zeros(X.shape[1])
     for block, own in blocks(X, rows, weight):
         mean += own @ (block - origin)
-    mean = origin + mean / len(rows)
-    total = 0.0
+    mean = origin + total(X, mean) / len(rows)
+    sum_of_squares = 0.0
     for block, own in blocks(X, rows, weight):
         squares = np.square(block - mean, dtype=np.float64).sum(axis=1)
-        total += float(own @ squares)
-    return mean, total
+        sum_of_squares += float(own @ squares)
+    return mean, float(total(X, sum_of_squares))
 
 
 def mean_and_scale(
@@ -127,8 +138,8 @@ def mean_and_scale(
     The one scale for all features keeps their proportions, and with them the
     minimiser of the squared error; it is 1 for constant data.
     """
-    mean, total = mean_and_squares(X, rows, weight)
-    scale = float(np.sqrt(total / (len(rows) * X.shape[1])))
+    mean, squares = mean_and_squares(X, rows, weight)
+    scale = float(np.sqrt(squares / (len(rows) * X.shape[1])))
     # Columns of 1e6 that were constant before rounding have a spread of about 1e-10.
     negligible = 1e-12 * np.abs(mean).max(initial=0.0)
     return mean, scale if scale > negligible else 1.0
@@ -151,13 +162,13 @@ def number_of_axes(
     if n_features <= max(COVARIANCE_LIMIT, n_rows):
         products = _covariance(X, rows, weight, mean, unit)
     else:
-        products = _gram(X, rows, weight, mean, unit)
+        products = _gram(*_whole(X, rows, weight), mean, unit)
     # Transposed it is in the order that needs no copy.
     values = eigh(products.T, eigvals_only=True, overwrite_a=True)
     variances = np.maximum(values[::-1], 0.0)[: min(n_rows, n_features)]
     # Of constant data one axis explains all there is.
-    total = variances.sum()
-    shares = np.cumsum(variances) / total if total > 0 else np.ones(1)
+    whole = variances.sum()
+    shares = np.cumsum(variances) / whole if whole > 0 else np.ones(1)
     return int(np.searchsorted(shares, share, side="right")) + 1
 
 
@@ -220,6 +231,7 @@ def _covariance(
     for table, own in _centred_blocks(X, rows, weight, mean, unit):
         weighted = table if weight is None else table * own[:, np.newaxis]
         covariance += table.T @ weighted
+    covariance = total(X, covariance)
     covariance /= len(rows)
     return covariance
 
@@ -250,7 +262,7 @@ def _from_products(
             weighted = image if weight is None else image * own[:, np.newaxis]
             outer += table.T @ weighted
             inner += image.T @ weighted
-        return outer, inner
+        return total(X, outer), total(X, inner)
 
     generator = np.random.RandomState(0)
     width = min(n_components + 10, n_rows)
@@ -274,6 +286,7 @@ def _from_decomposition(
     if n_rows >= n_features:
         variances, vectors = _spectrum(_covariance(X, rows, weight, mean, unit))
         return vectors[:, :n_components].T, variances
+    X, rows, weight = _whole(X, rows, weight)
     variances, vectors = _spectrum(_gram(X, rows, weight, mean, unit))
     vectors = vectors[:, :n_components]
     components = np.empty((n_features, vectors.shape[1]), order="F")
@@ -282,6 +295,16 @@ def _from_decomposition(
     # Axes must be orthonormal even where the variance is only rounding error.
     components, _ = qr(components, mode="economic", overwrite_a=True)
     return components.T, variances / n_rows
+
+
+def _whole(
+    X: Any, rows: np.ndarray, weight: np.ndarray | None
+) -> tuple[Any, np.ndarray, np.ndarray | None]:
+    """The rows on this rank, which are few where products of all pairs are needed."""
+    if not isinstance(X, Shard):
+        return X, rows, weight
+    own = None if weight is None else weight[rows]
+    return X.whole(rows), np.arange(len(rows)), own
 
 
 def _gram(

@@ -19,6 +19,7 @@ from sklearn_ae.data.codes import (
     merged_moments,
     principal_rotation,
 )
+from sklearn_ae.data.ranks import joint_interrupts
 from sklearn_ae.data.tables import mean_and_scale, number_of_axes
 from sklearn_ae.estimators._conditioned import ConditionedFit
 from sklearn_ae.estimators._events import NO_EVENTS, FitEvents, callback_data
@@ -244,7 +245,9 @@ class BaseAutoencoder(
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Training data. Sparse matrices are made dense a few batches at a time.
+            Training data. Sparse matrices are made dense a few batches at a time. Where
+            `torch.distributed` is initialised, the rows of this rank, and all ranks
+            train one model together.
 
         y : Ignored
             Not used, present for API consistency by convention.
@@ -288,6 +291,7 @@ default=None
         """
         with (
             default_modes(),
+            joint_interrupts(),
             self._unchanged_on_error(),
             resumable(self) as session,
         ):
@@ -491,7 +495,7 @@ default=None
         self : object
             The estimator.
         """
-        with default_modes(), self._unchanged_on_error():
+        with default_modes(), joint_interrupts(), self._unchanged_on_error():
             continues = hasattr(self, "net_")
             settings = self._recipe.settings if continues else self
             if settings.optimizer == "lbfgs":

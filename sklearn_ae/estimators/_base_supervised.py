@@ -20,6 +20,8 @@ from sklearn_ae._doc_link import DocLinkMixin
 from sklearn_ae._sklearn_compat import Interval
 from sklearn_ae._units import Affine
 from sklearn_ae.data.inference import module_outputs
+from sklearn_ae.data.ranks import joint_interrupts
+from sklearn_ae.data.shards import of_all_ranks, own_part, taken
 from sklearn_ae.data.tables import as_array, mean_and_scale
 from sklearn_ae.estimators._base import BaseAutoencoder
 from sklearn_ae.estimators._events import FitEvents
@@ -35,6 +37,10 @@ from sklearn_ae.estimators._splits import (
 )
 from sklearn_ae.estimators._trained_net import TrainedNetMixin
 from sklearn_ae.estimators._validation import (
+    joint_validation,
+    least_on_rank,
+    rows_with_weight,
+    spread_over_ranks,
     validate_table,
     validate_table_like,
     validate_weight,
@@ -60,8 +66,10 @@ class Labelled:
 
     Parameters
     ----------
-    X, target : ndarray or CSR
-        All rows. Rows of `target` without a label are never used.
+    X : ndarray, CSR or Shard
+        All rows.
+    target : ndarray or CSR
+        Of all rows, on every rank. Rows of `target` without a label are never used.
     given_weight : ndarray of shape (n,) or None
         Sample weights, multiplied by the weights of the classes.
     rows : ndarray of int
@@ -293,6 +301,7 @@ class BaseSupervised(
     def _fit(self, X, y, sample_weight, *, groups, X_val, y_val, sample_weight_val):
         with (
             default_modes(),
+            joint_interrupts(),
             self._unchanged_on_error(),
             resumable(self) as session,
         ):
@@ -304,8 +313,19 @@ class BaseSupervised(
             )
             check_needs_X_val(X_val, y_val=y_val, sample_weight_val=sample_weight_val)
             X, y = as_array(X), as_array(y)
-            table, y = validate_table(self, X, y, **self._y_checks)
-            weight, rows = validate_weight(sample_weight, table, min_rows=2)
+            with joint_validation(
+                self,
+                sample_weight=sample_weight,
+                X_val=X_val,
+                sample_weight_val=sample_weight_val,
+            ):
+                table, y = validate_table(
+                    self, X, y, ensure_min_samples=least_on_rank(1), **self._y_checks
+                )
+                weight = validate_weight(sample_weight, table)
+            table, _, weight = spread_over_ranks(table, None, weight, least=1)
+            y = of_all_ranks(table, y)
+            weight, rows = rows_with_weight(weight, table, min_rows=2)
             labelled = self._labelled(table, y, weight, rows)
             if X_val is None:
                 splits = chosen_splits(
@@ -353,14 +373,18 @@ class BaseSupervised(
         """The validation data."""
         if y_val is None:
             raise ValueError("X_val needs y_val, the labels or targets of its rows.")
-        table = validate_table_like(self, X_val, "X_val")
-        y_val = as_array(y_val)
-        if np.shape(y_val)[:1] != (table.shape[0],):
-            raise ValueError(
-                f"y_val has the shape {np.shape(y_val)}, but X_val has "
-                f"{table.shape[0]} rows; both must have the same number."
-            )
-        weight, rows = validate_weight(
+        with joint_validation(self):
+            table = validate_table_like(self, X_val, "X_val")
+            y_val = as_array(y_val)
+            if np.shape(y_val)[:1] != (table.shape[0],):
+                raise ValueError(
+                    f"y_val has the shape {np.shape(y_val)}, but X_val has "
+                    f"{table.shape[0]} rows; both must have the same number."
+                )
+            weight = validate_weight(weight, table, "sample_weight_val")
+        table, _, weight = spread_over_ranks(table, None, weight, least=1)
+        y_val = of_all_ranks(table, y_val)
+        weight, rows = rows_with_weight(
             weight, table, min_rows=1, name="sample_weight_val"
         )
         return self._labelled_like(labelled, table, y_val, weight, rows)
@@ -476,16 +500,18 @@ class BaseSupervised(
 
     def _codes(self, labelled: Labelled) -> np.ndarray:
         """The pretrained codes of the labelled rows, in the units of the network."""
-        autoencoder, X = self.autoencoder_, labelled.X
-        if len(labelled.rows) < X.shape[0]:
-            X = X[labelled.rows]
+        autoencoder, X = self.autoencoder_, own_part(labelled.X)
+        if len(labelled.rows) < labelled.X.shape[0]:
+            X = taken(labelled.X, labelled.rows)
         blocks = module_outputs(
             autoencoder.module_,
             lambda module, x: module.encode(x),
             X,
             autoencoder.device_,
         )
-        codes = np.concatenate([codes for _, _, codes in blocks])
+        codes = [np.empty((0, self.n_components_), np.float32)]
+        codes = np.concatenate([*codes, *(codes for _, _, codes in blocks)])
+        codes = of_all_ranks(labelled.X, codes)
         return codes.astype(np.float64) / autoencoder.module_.code_scale.item()
 
     def _train_head(

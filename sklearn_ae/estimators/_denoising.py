@@ -8,7 +8,7 @@ from typing import ClassVar
 from sklearn.base import clone
 
 from sklearn_ae._sklearn_compat import Interval, StrOptions
-from sklearn_ae.data.tables import blocks
+from sklearn_ae.data.tables import column_ranges
 from sklearn_ae.estimators._base import BaseAutoencoder
 from sklearn_ae.estimators._parameters import ChosenStart
 from sklearn_ae.estimators._parts import Parts
@@ -380,6 +380,5 @@ class DenoisingAutoencoder(BaseAutoencoder, ChosenStart):
             return GaussianNoise(level)
         if self.corruption == "masking":
             return MaskingNoise(level)
-        ranges = [(X.min(), X.max()) for X, _ in blocks(data.X, data.rows)]
-        lows, highs = zip(*ranges, strict=True)
-        return SaltAndPepper(level, float(min(lows)), float(max(highs)))
+        lows, highs = column_ranges(data.X, data.rows)
+        return SaltAndPepper(level, float(lows.min()), float(highs.max()))

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
+from sklearn_ae.data.shards import extremes, own_part
 from sklearn_ae.estimators._validation import TrainingData, is_positive_integer
 from sklearn_ae.networks._wrapper import around
 from sklearn_ae.networks.contract import check_network_class
@@ -348,8 +349,9 @@ def check_unit_interval(data: TrainingData, loss: Any, of: str = "") -> None:
     `of` says which data they are.
     """
     target = data.X if data.target is None else data.target
-    values = target if isinstance(target, np.ndarray) else target.data
-    low, high = values.min(initial=0), values.max(initial=0)
+    own = own_part(target)
+    values = own if isinstance(own, np.ndarray) else own.data
+    low, high = extremes(target, values.min(initial=0), values.max(initial=0))
     if low < -_ROUNDING or high > 1 + _ROUNDING:
         instead = _FOR_ANY_VALUE.get(loss, "mse") if isinstance(loss, str) else "mse"
         raise ValueError(

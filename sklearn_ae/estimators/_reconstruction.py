@@ -18,6 +18,7 @@ from sklearn_ae.estimators._trained_net import TrainedNetMixin
 from sklearn_ae.estimators._validation import (
     check_range,
     root_mean_square,
+    rows_with_weight,
     validate_target,
     validate_weight,
     warn_of_other_units,
@@ -150,7 +151,8 @@ default=None
         X = self._validate_inference_data(X)
         warn_of_target_as_y(self, X, y, X_target, stacklevel=2)
         target = X if X_target is None else validate_target(X_target, X)
-        weight, rows = validate_weight(sample_weight, X, min_rows=1)
+        weight = validate_weight(sample_weight, X)
+        weight, rows = rows_with_weight(weight, X, min_rows=1)
         if X_target is None:
             check_range(X, rows, "X", getattr(self, "feature_names_in_", None))
         else:

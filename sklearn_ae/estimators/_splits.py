@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from sklearn.model_selection import PredefinedSplit, check_cv
 
+from sklearn_ae.data.shards import Shard, of_all_ranks
 from sklearn_ae.data.tables import as_array
 
 
@@ -44,15 +45,23 @@ def chosen_splits(
     ----------
     validation : object
         The parameter of this name.
-    X : ndarray or CSR
+    X : ndarray, CSR or Shard
     rows : ndarray of int
         The rows to split. A splitter sees no others.
     y, groups : array-like or None
-        For the splitter, one entry for each row of `X`.
+        For the splitter, one entry for each row of `X`. Of a `Shard`, `groups` has one
+        for each row of this rank.
     """
     is_list = isinstance(validation, list | tuple | PredefinedSplit)
     if not (is_list or is_splitter(validation)):
         return None
+    if isinstance(X, Shard):
+        with X.ranks.sharing_errors():
+            groups = check_groups(groups, X.table)
+        groups = None if groups is None else of_all_ranks(X, np.asarray(groups))
+        # Splitters need no more than the number of rows.
+        X = np.empty((X.shape[0], 0))
+    check_groups(groups, X)
     if is_list:
         # Positions in X.
         table, positions = X, np.arange(X.shape[0])
@@ -61,7 +70,7 @@ def chosen_splits(
         table = X if len(rows) == X.shape[0] else X[rows]
     y, groups = (
         None if one is None else np.asarray(as_array(one))[positions]
-        for one in (y, check_groups(groups, X))
+        for one in (y, groups)
     )
     splits = []
     for i, split in enumerate(

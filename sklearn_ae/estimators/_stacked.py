@@ -10,6 +10,7 @@ import torch
 from sklearn.base import clone
 
 from sklearn_ae._sklearn_compat import Interval, StrOptions, validate_params
+from sklearn_ae.data.shards import own_entries, own_part, own_rows, taken
 from sklearn_ae.estimators._autoencoder import Autoencoder
 from sklearn_ae.estimators._base import BaseAutoencoder
 from sklearn_ae.estimators._contractive import ContractiveAutoencoder
@@ -447,7 +448,8 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
         # Rows of weight zero take no part in a fit, and need no copy of the others.
         weight = np.zeros(data.X.shape[0])
         weight[rows] = 1.0 if data.weight is None else data.weight[rows]
-        X, target = data.X, data.target
+        weight = own_entries(data.X, weight)
+        X, target = own_part(data.X), own_part(data.target)
         unseen = self._unseen(data)
         self.layers_ = []
         for level, seed in enumerate(seeds.generate_state(len(widths) - 1)):
@@ -476,9 +478,10 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
             rows, of = held_out_split(data.splits)[1], data
         else:
             return {}
+        rows = own_rows(of.X, rows)
         return {
-            "X_val": of.X[rows],
-            "X_target_val": None if of.target is None else of.target[rows],
+            "X_val": taken(of.X, rows),
+            "X_target_val": None if of.target is None else taken(of.target, rows),
             "sample_weight_val": None if of.weight is None else of.weight[rows],
         }
 

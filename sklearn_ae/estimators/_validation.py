@@ -13,6 +13,8 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from sklearn_ae._sklearn_compat import check_sample_weight
+from sklearn_ae.data.ranks import current_ranks
+from sklearn_ae.data.shards import Shard, extremes, own_part
 from sklearn_ae.data.tables import TABLE_CHECKS, as_array, blocks, column_ranges
 from sklearn_ae.estimators._splits import (
     check_needs_X_val,
@@ -65,7 +67,7 @@ class TrainingData:
 
     Parameters
     ----------
-    X, target : ndarray or CSR
+    X, target : ndarray, CSR or Shard
         `target` is None if `X` is its own target.
     weight : ndarray of shape (n_samples,) or None
         Weights with a mean of one over `rows`. None if they are all equal there.
@@ -106,14 +108,85 @@ class TrainingData:
         }
 
 
+@contextmanager
+def joint_validation(estimator: Any, **given: Any) -> Iterator[None]:
+    """Around the validation of one rank's arguments, whose errors are those of all.
+
+    `given` are arguments that all ranks must pass, or none.
+    """
+    ranks = current_ranks()
+    if ranks is None:
+        yield
+        return
+    ranks.agree(
+        {"class of the estimator": type(estimator).__name__}
+        | {f"parameter {name}": value for name, value in _plain_params(estimator)}
+        | {f"{name} or None": value is not None for name, value in given.items()}
+    )
+    with ranks.sharing_errors():
+        yield
+
+
+# Those may differ between ranks. That of rank 0 counts as random_state.
+_OF_EACH_RANK = {"callbacks", "checkpoint", "device", "random_state", "verbose"}
+
+
+def _plain_params(estimator: Any) -> Iterator[tuple[str, str]]:
+    """The parameters that can be compared between processes."""
+    for name, value in estimator.get_params(deep=False).items():
+        text = repr(value)
+        # The addresses of objects differ.
+        if name not in _OF_EACH_RANK and " at 0x" not in text:
+            yield name, text
+
+
+def least_on_rank(n_rows: int) -> int:
+    """How many rows a rank has to pass, if the whole table needs so many."""
+    return n_rows if current_ranks() is None else 0
+
+
+def spread_over_ranks(
+    X: Any, target: Any, weight: np.ndarray | None, *, least: int
+) -> tuple[Any, Any, np.ndarray | None]:
+    """Tables as parts of those of all ranks, and the weights of all ranks."""
+    ranks = current_ranks()
+    if ranks is None:
+        return X, target, weight
+    ranks.agree(
+        {
+            "kind of X": (X.dtype.name, type(X).__name__),
+            "number of columns": X.shape[1],
+            "number of targets": None if target is None else target.shape[1],
+        }
+    )
+    spread = Shard(X, ranks)
+    if spread.shape[0] < least:
+        raise ValueError(
+            f"X has {spread.shape[0]} rows on all {ranks.size} ranks together; at "
+            f"least {least} are needed."
+        )
+    if weight is not None:
+        weight = np.concatenate(ranks.gather(weight))
+    return spread, None if target is None else Shard(target, ranks), weight
+
+
 def validate_training_data(
     estimator: Any, X: Any, X_target: Any, sample_weight: Any, *, reset: bool
 ) -> TrainingData:
-    """Check the arguments of `fit`. `reset` means a first fit."""
+    """Check the arguments of `fit`. `reset` means a first fit.
+
+    Where several ranks train together, each has a part of the rows.
+    """
     least = 2 if reset else 1
-    X = validate_table(estimator, X, reset=reset, ensure_min_samples=least)
-    target = None if X_target is None else validate_target(X_target, X)
-    weight, rows = validate_weight(sample_weight, X, min_rows=least)
+    given = {"X_target": X_target, "sample_weight": sample_weight}
+    with joint_validation(estimator, **given, first_fit=reset or None):
+        X = validate_table(
+            estimator, X, reset=reset, ensure_min_samples=least_on_rank(least)
+        )
+        target = None if X_target is None else validate_target(X_target, X)
+        weight = validate_weight(sample_weight, X)
+    X, target, weight = spread_over_ranks(X, target, weight, least=least)
+    weight, rows = rows_with_weight(weight, X, min_rows=least)
     return _training_data(estimator, X, target, weight, rows)
 
 
@@ -152,9 +225,25 @@ def with_validation(
     check_needs_X_val(
         X_val, X_target_val=X_target_val, sample_weight_val=sample_weight_val
     )
+    with joint_validation(estimator, X_val=X_val, groups=groups):
+        pass
     if X_val is None:
         splits = chosen_splits(estimator.validation, data.X, data.rows, groups=groups)
         return replace(data, splits=splits)
+    with joint_validation(estimator, sample_weight_val=sample_weight_val):
+        X, target, weight = _validation_tables(
+            estimator, data, X_val, X_target_val, sample_weight_val
+        )
+    X, target, weight = spread_over_ranks(X, target, weight, least=1)
+    weight, rows = rows_with_weight(weight, X, min_rows=1, name="sample_weight_val")
+    unseen = _training_data(estimator, X, target, weight, rows, "_val")
+    return replace(data, unseen=unseen)
+
+
+def _validation_tables(
+    estimator: Any, data: TrainingData, X_val: Any, X_target_val: Any, weight: Any
+) -> tuple[Any, Any, np.ndarray | None]:
+    """The validation data of `fit`, checked."""
     X = validate_table_like(estimator, X_val, "X_val")
     if (X_target_val is None) != (data.target is None):
         given, missing = "X_target", "X_target_val"
@@ -172,18 +261,19 @@ def with_validation(
                 f"X_target_val has {target.shape[1]} columns, but X_target has "
                 f"{data.n_outputs}."
             )
-    weight, rows = validate_weight(
-        sample_weight_val, X, min_rows=1, name="sample_weight_val"
-    )
-    unseen = _training_data(estimator, X, target, weight, rows, "_val")
-    return replace(data, unseen=unseen)
+    return X, target, validate_weight(weight, X, "sample_weight_val")
 
 
 def validate_table_like(estimator: Any, X: Any, name: str) -> Any:
     """Check a further table with the columns of `X`, on which `fit` has been called."""
     try:
         with _advice(X, name):
-            table = check_array(as_array(X), input_name=name, **TABLE_CHECKS)
+            table = check_array(
+                as_array(X),
+                input_name=name,
+                ensure_min_samples=least_on_rank(1),
+                **TABLE_CHECKS,
+            )
         if table.shape[1] != estimator.n_features_in_:
             raise ValueError(
                 f"{name} has {table.shape[1]} features, but X has "
@@ -208,7 +298,12 @@ def validate_target(X_target: Any, X: Any, suffix: str = "") -> Any:
     """The targets of the rows of `X`, whose name ends in `suffix`."""
     name = f"X_target{suffix}"
     with _advice(X_target, name):
-        target = check_array(as_array(X_target), input_name=name, **TABLE_CHECKS)
+        target = check_array(
+            as_array(X_target),
+            input_name=name,
+            ensure_min_samples=min(1, X.shape[0]),
+            **TABLE_CHECKS,
+        )
     if target.shape[0] != X.shape[0]:
         raise ValueError(
             f"{name} has {target.shape[0]} rows, but X{suffix} has {X.shape[0]}; both "
@@ -272,19 +367,27 @@ def warn_of_other_units(
 
 
 def validate_weight(
-    sample_weight: Any, X: Any, *, min_rows: int, name: str = "sample_weight"
-) -> tuple[np.ndarray | None, np.ndarray]:
-    """The weights in double precision, if any, and the rows with positive weight."""
+    sample_weight: Any, X: Any, name: str = "sample_weight"
+) -> np.ndarray | None:
+    """The weights in double precision, if any."""
     if sample_weight is None:
-        return None, np.arange(X.shape[0])
+        return None
     try:
-        weight = check_sample_weight(
+        return check_sample_weight(
             as_array(sample_weight), X, dtype=np.float64, ensure_non_negative=True
         )
     except ValueError as error:
         if name == "sample_weight":
             raise
         raise ValueError(f"{name}: {error}") from error
+
+
+def rows_with_weight(
+    weight: np.ndarray | None, X: Any, *, min_rows: int, name: str = "sample_weight"
+) -> tuple[np.ndarray | None, np.ndarray]:
+    """The weights, if any, and the rows where they are positive."""
+    if weight is None:
+        return None, np.arange(X.shape[0])
     rows = np.flatnonzero(weight)
     if len(rows) == 0:
         raise ValueError(
@@ -316,7 +419,7 @@ def check_range(X: Any, rows: np.ndarray, name: str, columns: Any = None) -> Non
 
     Parameters
     ----------
-    X : ndarray or CSR
+    X : ndarray, CSR or Shard
     rows : ndarray of int
         The rows to look at.
     name : str
@@ -327,6 +430,7 @@ def check_range(X: Any, rows: np.ndarray, name: str, columns: Any = None) -> Non
     low = high = 0.0
     for values in _values(X, rows):
         low, high = min(low, float(values.min())), max(high, float(values.max()))
+    low, high = extremes(X, low, high)
     if SMALLEST_SPREAD <= high - low and max(high, -low) <= LARGEST_VALUE:
         return
     lows, highs = column_ranges(X, rows)
@@ -351,9 +455,10 @@ def check_range(X: Any, rows: np.ndarray, name: str, columns: Any = None) -> Non
 
 def _values(X: Any, rows: np.ndarray) -> Iterator[np.ndarray]:
     """The values of a table in parts, of a sparse one those that it stores."""
-    if isinstance(X, np.ndarray):
+    if isinstance(own_part(X), np.ndarray):
         return (block for block, _ in blocks(X, rows))
-    return iter([X.data] if X.data.size else [])
+    stored = own_part(X).data
+    return iter([stored] if stored.size else [])
 
 
 def is_positive_integer(value: Any) -> bool:

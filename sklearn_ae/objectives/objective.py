@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from math import exp
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -20,6 +20,15 @@ from sklearn_ae.objectives.terms import Batch, Penalty, with_fields_of
 
 # How many rows back the running mean of the activations reaches.
 MEMORY = 1000.0
+
+
+class Spread(Protocol):
+    """A batch whose rows are spread over several processes."""
+
+    n_total: int
+
+    def mean(self, values: Tensor) -> Tensor:
+        """Of a mean over the rows of this process, that over all; no gradient."""
 
 
 class MeanActivation(nn.Module):
@@ -41,14 +50,22 @@ class MeanActivation(nn.Module):
         self.register_buffer("weighted_sum", torch.zeros(n_components))
         self.register_buffer("mass", torch.zeros(()))
 
-    def forward(self, code: Tensor, row_weight: Tensor | None) -> Tensor:
+    def forward(
+        self, code: Tensor, row_weight: Tensor | None, spread: Spread | None = None
+    ) -> Tensor:
+        n_rows = code.shape[-2]
         weighted = code if row_weight is None else row_weight.unsqueeze(-1) * code
         # Not `mean`, whose gradient is written out for every row.
-        mean = weighted.sum(-2) / code.shape[-2]
+        mean = weighted.sum(-2) / n_rows
         mass = mean.new_ones(()) if row_weight is None else row_weight.mean(-1)
+        if spread is not None:
+            n_rows = spread.n_total
+            whole = spread.mean(torch.cat([mean, mass[None]]))
+            # The gradient is that of these rows, and added to that of the others.
+            mean, mass = mean + (whole[:-1] - mean).detach(), whole[-1]
         if not (self.training and self.memory):
             return mean / mass.unsqueeze(-1)
-        keep = exp(-code.shape[-2] / self.memory)
+        keep = exp(-n_rows / self.memory)
         current = mean.detach()
         self.weighted_sum.mul_(keep).add_(current, alpha=1 - keep)
         self.mass.mul_(keep).add_(mass, alpha=1 - keep)
@@ -115,13 +132,14 @@ class Objective(nn.Module):
         target: Tensor,
         weight: Tensor | None,
         generator: Generators = None,
+        spread: Spread | None = None,
     ) -> tuple[dict[str, Tensor], Tensor]:
         """The terms by name, whose sum is minimised, and the reconstruction."""
         code = network.encode(x)
         penalties = {}
         if self.penalties:
             # Before the reconstruction, so that gradients add up in place.
-            penalties = self.penalty_terms(network, x, code, weight, generator)
+            penalties = self.penalty_terms(network, x, code, weight, generator, spread)
         reconstruction = network.decode(code)
         if weight is None:
             total = self.loss(reconstruction, target, total=True)
@@ -136,11 +154,12 @@ class Objective(nn.Module):
         code: Tensor,
         weight: Tensor | None,
         generator: Generators,
+        spread: Spread | None = None,
     ) -> dict[str, Tensor]:
         """The penalties by name, weighted, in units of the optimised objective."""
         batch = Batch(network, x, code, weight, generator, self.units)
         if self.mean_activation is not None:
-            mean = self.mean_activation(batch.code, weight)
+            mean = self.mean_activation(batch.code, weight, spread)
             batch = batch._replace(mean_activation=mean)
         terms = {}
         for name, penalty in self.penalties.items():
@@ -243,6 +262,7 @@ class VariationalObjective(Objective):
         target: Tensor,
         weight: Tensor | None,
         generator: Generators = None,
+        spread: Spread | None = None,
     ) -> tuple[dict[str, Tensor], Tensor]:
         rows, mean, reconstruction = self.row_terms(network, x, target, generator)
         terms = {
@@ -250,7 +270,7 @@ class VariationalObjective(Objective):
             for name, values in rows.items()
         }
         if self.penalties:
-            terms |= self.penalty_terms(network, x, mean, weight, generator)
+            terms |= self.penalty_terms(network, x, mean, weight, generator, spread)
         return terms, reconstruction
 
     def row_losses(

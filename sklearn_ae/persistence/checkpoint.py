@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from sklearn_ae._failures import OUT_OF_MEMORY
+from sklearn_ae.data.ranks import current_ranks
 from sklearn_ae.persistence import files
 from sklearn_ae.persistence.files import Encoded
 from sklearn_ae.persistence.fingerprint import differences, digest, manifest_of
@@ -57,6 +58,11 @@ class Session:
         # A part of another fit is recorded there.
         if options is None or current_recorder().is_ordered:
             return
+        if current_ranks() is not None:
+            raise ValueError(
+                f"checkpoint={self._estimator.checkpoint!r} must be None where several "
+                "ranks train together: their files would not be of one moment."
+            )
         path, manifest = Path(options.path), manifest_of(self._estimator, data)
         if options.per_fit:
             own = digest([manifest["parameters"], manifest["data"]])[:16]

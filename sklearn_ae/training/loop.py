@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.optim import Optimizer, lr_scheduler
 
 from sklearn_ae.data.batches import ArrayDataset
+from sklearn_ae.data.shards import Shard
 from sklearn_ae.training.hardware import suitable_threads
 from sklearn_ae.training.interrupts import watched_interrupts
 from sklearn_ae.training.net import AutoencoderNet
@@ -209,6 +210,10 @@ class Training:
     def begin(self) -> None:
         """Notify callbacks, and save the initial weights."""
         net = self.net
+        if isinstance(self.train.X, Shard):
+            # A user's network may have drawn its weights in ways of its own.
+            state = net.module_.state_dict()
+            self.train.X.ranks.spread_(list(state.values()))
         self.train_batches = net.get_iterator(self.train, training=True)
         self.step_scheduler, self.epoch_scheduler = schedulers(
             self.settings.learning_rate_schedule,

@@ -18,6 +18,12 @@ from sklearn_ae._ambient import default_modes
 from sklearn_ae._units import Affine, Units
 from sklearn_ae.data.batches import ArrayDataset, TensorBatches, unpack_batch
 from sklearn_ae.data.inference import module_outputs
+from sklearn_ae.data.shards import (
+    Shard,
+    ShardBatch,
+    rows_in,
+    total_of_batches,
+)
 from sklearn_ae.data.tables import TABLE_CHECKS, as_array, rows_per_block
 from sklearn_ae.networks._layered import SeededDropout
 from sklearn_ae.networks.contract import offers
@@ -27,7 +33,11 @@ from sklearn_ae.objectives.corruptions import corrupt_standardized
 from sklearn_ae.training.eager_optimizers import LBFGS
 from sklearn_ae.training.interrupts import CallbackStop
 from sklearn_ae.training.progress import audible, progress_callbacks
-from sklearn_ae.training.seeding import isolated_global_generator, spawn_generators
+from sklearn_ae.training.seeding import (
+    isolated_global_generator,
+    seed_of_rank,
+    spawn_generators,
+)
 
 # Validation keeps no gradients, so that larger batches pay off.
 VALIDATION_BATCH_SIZE = 1024
@@ -299,8 +309,9 @@ class AutoencoderNet(skorch.NeuralNet):
             x = self.corrupted(x)
         if self.module_.training:
             x = self.noisy(x)
+        spread = batch if isinstance(batch, ShardBatch) else None
         terms, reconstruction = self.criterion_(
-            self.module_, x, target, weight, self.noise_
+            self.module_, x, target, weight, self.noise_, spread
         )
         loss = reduce(add, terms.values())
         return {"loss": loss, "y_pred": reconstruction, "terms": terms}
@@ -319,7 +330,8 @@ class AutoencoderNet(skorch.NeuralNet):
 
         def closure() -> Tensor:
             self.optimizer_.zero_grad()
-            steps.append(self.train_step_single(batch, **fit_params))
+            step, loss = self._joint_step(batch, **fit_params)
+            steps.append(step)
             if self.callbacks_:
                 self.notify(
                     "on_grad_computed",
@@ -327,11 +339,32 @@ class AutoencoderNet(skorch.NeuralNet):
                     batch=batch,
                     training=True,
                 )
-            return steps[-1]["loss"]
+            return loss
 
         self.optimizer_.step(closure)
         # LBFGS evaluates several times; as in skorch, the first counts.
         return steps[0]
+
+    def _joint_step(
+        self, batch: Any, **fit_params: Any
+    ) -> tuple[dict[str, Any], Tensor]:
+        """The step on the rows of this rank, and the loss of all rows.
+
+        The gradients are those of all rows.
+        """
+        if not isinstance(batch, ShardBatch):
+            step = self.train_step_single(batch, **fit_params)
+            return step, step["loss"]
+        step, failure = {"loss": torch.zeros((), device=self.device)}, None
+        try:
+            step = self.train_step_single(batch, **fit_params)
+        except BaseException as error:
+            failure = error
+        parameters = [p for p in self.module_.parameters() if p.requires_grad]
+        loss = batch.ranks.sum_gradients(
+            parameters, step["loss"].detach(), batch.share, failure
+        )
+        return step, loss
 
     # -- one pass over the data ----------------------------------------------------
 
@@ -348,7 +381,8 @@ class AutoencoderNet(skorch.NeuralNet):
         self.noise_ = self.generators_["noise"]
         if not training:
             # The same in every pass over held-out rows, so that losses compare.
-            self.noise_ = torch.Generator(self.noise_.device).manual_seed(self.seed)
+            seed = seed_of_rank(self.seed)
+            self.noise_ = torch.Generator(self.noise_.device).manual_seed(seed)
 
     def run_single_epoch(
         self,
@@ -372,7 +406,7 @@ class AutoencoderNet(skorch.NeuralNet):
             if is_heard:
                 self.notify("on_batch_begin", batch=batch, training=training)
             step = step_fn(batch, **fit_params)
-            sizes.append(len(batch[1]))
+            sizes.append(rows_in(batch))
             values.extend(term.detach() for term in step["terms"].values())
             if is_heard:
                 loss = step["loss"].item() * self.criterion_.unit
@@ -381,12 +415,21 @@ class AutoencoderNet(skorch.NeuralNet):
                 self.notify("on_batch_end", batch=batch, training=training, **step)
         # The only synchronisation with the device.
         table = torch.stack(values).view(len(sizes), -1).double().cpu().numpy()
-        means = np.array(sizes) @ table * (self.criterion_.unit / sum(sizes))
+        sums = total_of_batches(batch, np.append(np.array(sizes) @ table, sum(sizes)))
+        means = sums[:-1] * (self.criterion_.unit / sums[-1])
+        if training:
+            self._share_buffers(batch)
         named = dict(zip(step["terms"], means.tolist(), strict=True))
         losses = {"loss": float(means.sum()), **named}
         if prefix is not None:
             self.record(prefix, losses)
         return losses
+
+    def _share_buffers(self, batch: Any) -> None:
+        """Average what layers have learned of the rows of one rank, such as means."""
+        if isinstance(batch, ShardBatch):
+            buffers = self.module_.buffers()
+            batch.ranks.average_([one for one in buffers if one.is_floating_point()])
 
     def evaluate(self, dataset: ArrayDataset) -> dict[str, float]:
         """The objective and its terms, without dropout, in units of the data."""
@@ -405,8 +448,14 @@ class AutoencoderNet(skorch.NeuralNet):
                 if self.corruption is not None:
                     x = self.corrupted(x)
                 rows = self.criterion_.row_losses(self.module_, x, target, self.noise_)
-                losses.append(rows if weight is None else rows * weight)
-        return torch.cat(losses).double().cpu().numpy() * self.criterion_.unit
+                rows = rows if weight is None else rows * weight
+                losses.append(rows[: rows_in(batch)])
+        own = torch.cat(losses).double().cpu().numpy() * self.criterion_.unit
+        if not isinstance(dataset.X, Shard):
+            return own
+        every = np.zeros(len(dataset))
+        every[dataset.X.has(dataset.rows)] = own
+        return dataset.X.ranks.total(every)
 
     def record(self, prefix: str, means: dict[str, float]) -> None:
         """Write the losses of a pass into the history; an error if they overflowed."""

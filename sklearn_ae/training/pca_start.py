@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from sklearn_ae.data.batches import ArrayDataset, TensorBatches, unpack_batch
+from sklearn_ae.data.shards import total
 from sklearn_ae.data.tables import PrincipalAxes, principal_axes
 from sklearn_ae.networks.contract import offers
 from sklearn_ae.networks.variational import VariationalNetwork
@@ -96,8 +97,8 @@ def start_as_probabilistic_pca(
         columns = (network.decode(codes) - network.decode(origin)).cpu().double()
     lengths = columns.norm(dim=1).clamp(min=1e-12).numpy()
     explained = axes.variances / dataset.standardize.scale**2 * lengths**2
-    total = explained.sum() + noise * n_outputs
-    smallest = max(SMALLEST_SHARE * total / n_outputs, 1e-12)
+    variance = explained.sum() + noise * n_outputs
+    smallest = max(SMALLEST_SHARE * variance / n_outputs, 1e-12)
     if dataset.target is None:
         # There is noise along the axes, too, which the residuals do not show.
         noise = max(noise * n_outputs / max(1, n_outputs - n_components), smallest)
@@ -119,14 +120,15 @@ def start_as_probabilistic_pca(
 
 def residual_variance(network: Any, dataset: ArrayDataset) -> float:
     """Mean square of all entries of target minus reconstruction, weighted."""
-    total = mass = 0.0
+    added = mass = 0.0
     with torch.no_grad():
         for batch in TensorBatches(dataset, batch_size=1024):
             x, target, weight = unpack_batch(batch)
             squares = (target - network.decode(network.encode(x))).square().sum(1)
-            total += float(squares.sum() if weight is None else squares @ weight)
+            added += float(squares.sum() if weight is None else squares @ weight)
             mass += len(x) if weight is None else float(weight.sum())
-    return total / (mass * dataset.n_outputs)
+    added, mass = total(dataset.X, np.array([added, mass]))
+    return float(added / (mass * dataset.n_outputs))
 
 
 def _regression(
@@ -148,5 +150,7 @@ def _regression(
         weighted = codes * weights[:, np.newaxis]
         products += weighted.T @ codes
         target_products += weighted.T @ target.cpu().double().numpy()
+    products = total(dataset.X, products)
+    target_products = total(dataset.X, target_products)
     coefficients = np.linalg.lstsq(products, target_products, rcond=None)[0]
     return coefficients[:-1].T, coefficients[-1]

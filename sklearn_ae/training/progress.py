@@ -7,6 +7,8 @@ import skorch.callbacks
 from skorch.callbacks import Callback, PrintLog
 from tqdm.auto import tqdm
 
+from sklearn_ae.data.ranks import rank_number
+
 
 class ProgressBar(Callback):
     """Shows the epoch and the latest losses while a net trains."""
@@ -29,10 +31,11 @@ def progress_callbacks(
 ) -> list[tuple[str, Callback]]:
     """The callback that shows the progress of a training, if any.
 
-    None if the user has passed a table or a bar, whose lines it would break up.
+    None if the user has passed a table or a bar, whose lines it would break up. Of the
+    ranks that train together, only the first shows it.
     """
     has_own = _contains(callbacks, (PrintLog, skorch.callbacks.ProgressBar))
-    if not verbose or has_own:
+    if not verbose or has_own or rank_number() > 0:
         return []
     if verbose == 1:
         return [("progress", ProgressBar())]

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from sklearn.utils import check_random_state
 
+from sklearn_ae.data.ranks import current_ranks, rank_number
 from sklearn_ae.training.recording import current_recorder
 
 # One stream for each purpose, so that drawing more of one changes no other.
@@ -19,24 +20,43 @@ _global_generator_lock = threading.RLock()
 
 
 def spawn_generators(seed: int, device: torch.device) -> dict[str, torch.Generator]:
-    """One independent generator for each of `STREAMS`; "noise" lives on `device`."""
+    """One independent generator for each of `STREAMS`; "noise" lives on `device`.
+
+    Ranks that train together draw the same weights and orders, and different noise.
+    """
     seeds = np.random.SeedSequence(seed).generate_state(len(STREAMS), np.uint64)
     generators = {}
     for name, stream_seed in zip(STREAMS, seeds, strict=True):
+        if name == "noise":
+            stream_seed = seed_of_rank(int(stream_seed))
         where = device if name == "noise" else torch.device("cpu")
         generators[name] = torch.Generator(where)
         generators[name].manual_seed(int(stream_seed))
     return generators
 
 
+def seed_of_rank(seed: int) -> int:
+    """A seed for this process; that of rank 0 is the given one."""
+    rank = rank_number()
+    if rank == 0:
+        return seed
+    return int(
+        np.random.SeedSequence([seed, rank]).generate_state(1, np.uint64)[0] >> 1
+    )
+
+
 def drawn_seed(random_state: Any) -> int:
     """A seed from an int, a RandomState or None; a fit that goes on has its own again.
 
-    None does not touch NumPy's global generator.
+    None does not touch NumPy's global generator. Ranks that train together have that of
+    the first one.
     """
     if random_state is None:
         random_state = np.random.RandomState()
     seed = int(check_random_state(random_state).randint(2**31 - 1))
+    ranks = current_ranks()
+    if ranks is not None:
+        return int(ranks.from_first(seed))
     if isinstance(random_state, Integral):
         return seed
     return current_recorder().seed(seed)

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from sklearn_ae.data.batches import ArrayDataset, TensorBatches, unpack_batch
+from sklearn_ae.data.shards import total
 
 # Enough rows to tell a mean from anything else.
 _MEASURED_ROWS = 2_000
@@ -62,21 +63,23 @@ def usefulness(
             targets.append(target.double())
             weights.append(x.new_ones(len(x)) if weight is None else weight)
     mass = torch.cat(weights).double().cpu().numpy()
-    mass = mass / mass.sum()
+    mass = mass / total(dataset.X, mass.sum())
     values, found = (torch.cat(rows).cpu().numpy() for rows in (targets, outputs))
-    variances = _variances(values, mass)
-    total = variances.sum()
-    if not total > 0:
+    variances = _variances(values, mass, dataset.X)
+    whole = variances.sum()
+    if not whole > 0:
         return None
+    error = total(dataset.X, mass @ np.square(values - found).sum(axis=1))
     deviations = np.sqrt(variances[variances > 0])
     return Usefulness(
-        1 - float(mass @ np.square(values - found).sum(axis=1) / total),
-        float(np.sort(variances)[-n_components:].sum() / total),
+        1 - float(error / whole),
+        float(np.sort(variances)[-n_components:].sum() / whole),
         float(deviations.max() / np.median(deviations)),
-        float(_variances(found, mass).sum() / total),
+        float(_variances(found, mass, dataset.X).sum() / whole),
     )
 
 
-def _variances(values: np.ndarray, mass: np.ndarray) -> np.ndarray:
-    """Of the columns, over rows of so much mass, which is 1 in all."""
-    return mass @ np.square(values - mass @ values)
+def _variances(values: np.ndarray, mass: np.ndarray, X: Any) -> np.ndarray:
+    """Of the columns, over all rows of `X`, whose mass is 1 in all."""
+    means = total(X, mass @ values)
+    return np.asarray(total(X, mass @ np.square(values - means)))

@@ -1,0 +1,149 @@
+"""Tables whose rows are spread over several processes."""
+
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from torch import Tensor
+
+from sklearn_ae.data.ranks import Ranks
+
+
+class Shard:
+    """The part of a table that is on this rank.
+
+    Rows are numbered as in the whole table, that of rank 0 first.
+
+    Parameters
+    ----------
+    table : ndarray or CSR
+        The rows of this rank.
+    ranks : Ranks
+
+    Attributes
+    ----------
+    shape : tuple of int
+        That of the whole table.
+    """
+
+    def __init__(self, table: Any, ranks: Ranks) -> None:
+        self.table, self.ranks = table, ranks
+        counts = ranks.gather(table.shape[0])
+        self.start = sum(counts[: ranks.rank])
+        self.stop = self.start + table.shape[0]
+        self.shape = (sum(counts), table.shape[1])
+        self.dtype = table.dtype
+
+    def has(self, rows: np.ndarray) -> np.ndarray:
+        """Which of these rows are on this rank."""
+        return (rows >= self.start) & (rows < self.stop)
+
+    def positions(self, rows: Any) -> Any:
+        """Where rows, an array or a slice, are in the table of this rank, if they are.
+
+        Those of other ranks are left out.
+        """
+        if isinstance(rows, slice):
+            edges = (rows.start - self.start, rows.stop - self.start)
+            return slice(*(int(np.clip(edge, 0, len(self))) for edge in edges))
+        return rows[self.has(rows)] - self.start
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def whole(self, rows: np.ndarray) -> Any:
+        """These rows of the whole table, on every rank."""
+        # In ascending order of the ranks, then as they were.
+        parts = self.ranks.gather(taken(self, rows))
+        stack = sparse.vstack if sparse.issparse(parts[0]) else np.concatenate
+        table = stack(parts)
+        starts = np.array(self.ranks.gather(self.start))
+        order = np.argsort(np.searchsorted(starts, rows, side="right"), kind="stable")
+        return table[np.argsort(order, kind="stable")]
+
+
+class ShardBatch(tuple):
+    """A batch of which this rank has a part: ``(x, target)`` or ``((x, w), target)``.
+
+    Attributes
+    ----------
+    n_rows : int
+        Number of rows on this rank. If it is 0, the tensors have rows of weight zero,
+        since not all networks can do without any.
+    n_total : int
+        Number of rows on all ranks.
+    ranks : Ranks
+    """
+
+    n_rows: int
+    n_total: int
+    ranks: Ranks
+
+    def __new__(
+        cls, tensors: tuple[Any, Tensor], n_rows: int, n_total: int, ranks: Ranks
+    ) -> "ShardBatch":
+        batch = super().__new__(cls, tensors)
+        batch.n_rows, batch.n_total, batch.ranks = n_rows, n_total, ranks
+        return batch
+
+    @property
+    def share(self) -> float:
+        """The rows of this rank among those of the batch."""
+        return self.n_rows / self.n_total
+
+    def mean(self, values: Tensor) -> Tensor:
+        """Of a mean over the rows of this rank, the mean over all rows of the batch."""
+        return self.ranks.sum_(values.detach() * self.share)
+
+
+def own_rows(X: Any, rows: np.ndarray) -> np.ndarray:
+    """The rows that are on this rank: all, unless the table is spread."""
+    return rows[X.has(rows)] if isinstance(X, Shard) else rows
+
+
+def own_part(X: Any) -> Any:
+    """The rows that are on this rank, as a table."""
+    return X.table if isinstance(X, Shard) else X
+
+
+def taken(X: Any, rows: np.ndarray) -> Any:
+    """Rows on this rank, as a table of the same kind."""
+    return X.table[X.positions(rows)] if isinstance(X, Shard) else X[rows]
+
+
+def own_entries(X: Any, values: np.ndarray) -> np.ndarray:
+    """Of an array with an entry for each row, those of the rows on this rank."""
+    return values[X.start : X.stop] if isinstance(X, Shard) else values
+
+
+def of_all_ranks(X: Any, values: Any) -> Any:
+    """An array with an entry for each row of all ranks, from one for those on this."""
+    return np.concatenate(X.ranks.gather(values)) if isinstance(X, Shard) else values
+
+
+def total(X: Any, values: Any) -> Any:
+    """The sum over all ranks of what has been summed over the rows of this one."""
+    return X.ranks.total(values) if isinstance(X, Shard) else values
+
+
+def extremes(X: Any, low: Any, high: Any) -> tuple[Any, Any]:
+    """The least and the greatest of all ranks, of those of the rows of this one."""
+    if not isinstance(X, Shard):
+        return low, high
+    lows, highs = zip(*X.ranks.gather((low, high)), strict=True)
+    return np.min(lows, axis=0), np.max(highs, axis=0)
+
+
+def mean_of_batch(batch: Any, values: Tensor) -> Tensor:
+    """Of a mean over the rows of this rank, the mean over all rows of the batch."""
+    return batch.mean(values) if isinstance(batch, ShardBatch) else values
+
+
+def rows_in(batch: Any) -> int:
+    """Number of rows of this rank in a batch."""
+    return batch.n_rows if isinstance(batch, ShardBatch) else len(batch[1])
+
+
+def total_of_batches(batch: Any, values: np.ndarray) -> np.ndarray:
+    """The sum over all ranks of what was summed over batches like this one."""
+    return batch.ranks.total(values) if isinstance(batch, ShardBatch) else values
