@@ -20,6 +20,7 @@ from joblib import cpu_count
 
 from sklearn_ae.batched.cancellation import Cancellation
 from sklearn_ae.batched.groups import TimedOutcome, train_all
+from sklearn_ae.data.ranks import current_ranks
 from sklearn_ae.training.hardware import limited_threads
 from sklearn_ae.training.loop import Outcome, Training, trained_by
 from sklearn_ae.training.recording import current_recorder, recorded_by
@@ -267,11 +268,20 @@ def run_together(
 
     Raises
     ------
+    ValueError
+        If several ranks train together.
+
     BaseException
         What a function raised, or what was raised here while waiting, such as
         `KeyboardInterrupt`. The others have ended by then, each after its present step.
         A second interrupt does not wait for them; they end all the same.
     """
+    if current_ranks() is not None:
+        raise ValueError(
+            "Fits cannot be trained side by side by several ranks, which train one "
+            "model together. Search in a process in which torch.distributed is not "
+            "initialised."
+        )
     coordinator = _Coordinator(functions, n_jobs, verbose, Cancellation())
     try:
         coordinator.begin()

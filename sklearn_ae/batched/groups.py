@@ -19,7 +19,13 @@ from sklearn_ae.objectives.losses import NAMED_LOSSES
 from sklearn_ae.objectives.objective import Objective, VariationalObjective
 from sklearn_ae.objectives.terms import Penalty
 from sklearn_ae.training.hardware import limited_threads, suitable_threads
-from sklearn_ae.training.loop import EpochObserver, Outcome, Training, current_trainer
+from sklearn_ae.training.loop import (
+    EpochObserver,
+    Outcome,
+    Training,
+    TrainingResult,
+    current_trainer,
+)
 from sklearn_ae.training.net import AutoencoderNet
 from sklearn_ae.training.settings import OPTIMIZERS
 
@@ -129,6 +135,10 @@ def train_all(
             own = train_stacked(slots, cancellation)
         else:
             own = {members[0]: train_alone(members[0], cancellation)}
+            outcome = own[members[0]]
+            if isinstance(outcome, TrainingResult) and outcome.interrupt is not None:
+                # The user's, which ends the other trainings, too.
+                raise outcome.interrupt
         seconds = (perf_counter() - start) / len(members)
         # Those that have stopped early have none left.
         bar.update(sum(one.n_epochs - one.n_epochs_begun for one in members))
@@ -256,7 +266,7 @@ def reason_not_batchable(training: Training) -> str | None:
     if net.callbacks_:
         return "callbacks, or verbose"
     if isinstance(training.train.X, Shard):
-        return "it trains on several ranks"
+        return "several ranks train it together"
     return None
 
 

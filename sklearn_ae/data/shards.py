@@ -111,6 +111,11 @@ def taken(X: Any, rows: np.ndarray) -> Any:
     return X.table[X.positions(rows)] if isinstance(X, Shard) else X[rows]
 
 
+def whole(X: Any, rows: np.ndarray) -> Any:
+    """Rows of all ranks, on every rank, as a table of the same kind."""
+    return X.whole(rows) if isinstance(X, Shard) else X[rows]
+
+
 def own_entries(X: Any, values: np.ndarray) -> np.ndarray:
     """Of an array with an entry for each row, those of the rows on this rank."""
     return values[X.start : X.stop] if isinstance(X, Shard) else values

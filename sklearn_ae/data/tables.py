@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from scipy.linalg import eigh, qr
 
-from sklearn_ae.data.shards import Shard, extremes, own_rows, total
+from sklearn_ae.data.shards import Shard, extremes, own_rows, total, whole
 
 # Bytes of a block of rows in single precision, so that memory stays bounded. Several
 # batches come from one block and share the cost of gathering it.
@@ -162,13 +162,13 @@ def number_of_axes(
     if n_features <= max(COVARIANCE_LIMIT, n_rows):
         products = _covariance(X, rows, weight, mean, unit)
     else:
-        products = _gram(*_whole(X, rows, weight), mean, unit)
+        products = _gram(*_gathered(X, rows, weight), mean, unit)
     # Transposed it is in the order that needs no copy.
     values = eigh(products.T, eigvals_only=True, overwrite_a=True)
     variances = np.maximum(values[::-1], 0.0)[: min(n_rows, n_features)]
     # Of constant data one axis explains all there is.
-    whole = variances.sum()
-    shares = np.cumsum(variances) / whole if whole > 0 else np.ones(1)
+    every = variances.sum()
+    shares = np.cumsum(variances) / every if every > 0 else np.ones(1)
     return int(np.searchsorted(shares, share, side="right")) + 1
 
 
@@ -286,7 +286,7 @@ def _from_decomposition(
     if n_rows >= n_features:
         variances, vectors = _spectrum(_covariance(X, rows, weight, mean, unit))
         return vectors[:, :n_components].T, variances
-    X, rows, weight = _whole(X, rows, weight)
+    X, rows, weight = _gathered(X, rows, weight)
     variances, vectors = _spectrum(_gram(X, rows, weight, mean, unit))
     vectors = vectors[:, :n_components]
     components = np.empty((n_features, vectors.shape[1]), order="F")
@@ -297,14 +297,14 @@ def _from_decomposition(
     return components.T, variances / n_rows
 
 
-def _whole(
+def _gathered(
     X: Any, rows: np.ndarray, weight: np.ndarray | None
 ) -> tuple[Any, np.ndarray, np.ndarray | None]:
-    """The rows on this rank, which are few where products of all pairs are needed."""
+    """A table without rows on other ranks; few rows, where each meets all others."""
     if not isinstance(X, Shard):
         return X, rows, weight
     own = None if weight is None else weight[rows]
-    return X.whole(rows), np.arange(len(rows)), own
+    return whole(X, rows), np.arange(len(rows)), own
 
 
 def _gram(

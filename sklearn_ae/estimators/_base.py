@@ -12,7 +12,7 @@ from sklearn_ae._doc_link import DocLinkMixin
 from sklearn_ae._failures import OUT_OF_MEMORY
 from sklearn_ae._sklearn_compat import fit_context, validate_params
 from sklearn_ae._units import Affine
-from sklearn_ae.data.batches import ArrayDataset
+from sklearn_ae.data.batches import ArrayDataset, TensorBatches, unpack_batch
 from sklearn_ae.data.codes import (
     CodeMoments,
     code_moments,
@@ -619,7 +619,8 @@ default=None
             return net
         try:
             some = data.rows[:100]
-            x, _, _ = self._dataset(data, some).gather(np.arange(len(some)))
+            batches = TensorBatches(self._dataset(data, some), len(some))
+            x, _, _ = unpack_batch(next(iter(batches)))
             codes = check_network(
                 net.module_,
                 x,

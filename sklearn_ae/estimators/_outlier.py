@@ -26,12 +26,9 @@ from sklearn_ae._sklearn_compat import (
     check_sample_weight,
     fit_context,
 )
-from sklearn_ae.data.tables import (
-    as_array,
-    dense_rows,
-    mean_and_scale,
-    number_of_axes,
-)
+from sklearn_ae.data.ranks import joint_interrupts
+from sklearn_ae.data.shards import whole
+from sklearn_ae.data.tables import as_array, mean_and_scale, number_of_axes
 from sklearn_ae.estimators._autoencoder import Autoencoder
 from sklearn_ae.estimators._events import FitEvents
 from sklearn_ae.estimators._features import Features
@@ -46,6 +43,9 @@ from sklearn_ae.estimators._unseen_errors import (
 )
 from sklearn_ae.estimators._validation import (
     check_sum_of_weights,
+    joint_validation,
+    least_on_rank,
+    spread_over_ranks,
     validate_table,
     validate_table_like,
 )
@@ -310,7 +310,7 @@ class AutoencoderOutlierDetector(
         """
         before = dict(vars(self))
         try:
-            with resumable(self) as session:
+            with joint_interrupts(), resumable(self) as session:
                 self._fit(X, sample_weight, groups, X_val, sample_weight_val, session)
         except BaseException:
             before |= callback_state(self)
@@ -329,10 +329,16 @@ class AutoencoderOutlierDetector(
                 f"autoencoder={name} must be an instance, such as {name}(), not a "
                 "class."
             )
-        X = self._validate(X, reset=True)
-        weight = self._check_weight(sample_weight, X)
-        check_groups(groups, X)
-        validation = self._check_validation(X_val, sample_weight_val)
+        with joint_validation(
+            self, sample_weight=sample_weight, groups=groups, X_val=X_val
+        ):
+            X = self._validate(X, reset=True)
+            weight = self._check_weight(sample_weight, X)
+            check_groups(groups, X)
+            validation = self._check_validation(X_val, sample_weight_val)
+        X, _, weight = spread_over_ranks(X, None, weight, least=_MIN_ROWS)
+        if weight is not None:
+            _check_positive(weight)
         session.begin(
             {
                 "X": X,
@@ -405,7 +411,7 @@ class AutoencoderOutlierDetector(
         sample = np.flatnonzero(weight)
         if len(sample) > ROWS:
             sample = np.sort(rng.choice(sample, ROWS, replace=False))
-        median = MedianReconstructor().fit(dense_rows(X, sample), None, weight[sample])
+        median = MedianReconstructor().fit(whole(X, sample), None, weight[sample])
         nowhere = np.full(X.shape[1], np.nan)
         first = Reconstructors(X, [(median, np.arange(X.shape[0]))], nowhere)
         scale = features.square_scale(first.central_square_errors(weight, sample))
@@ -425,17 +431,9 @@ class AutoencoderOutlierDetector(
                 f"autoencoder={prototype!r} takes no sample_weight in fit; do not "
                 "pass sample_weight."
             )
-        weight = check_sample_weight(
+        return check_sample_weight(
             as_array(sample_weight), X, dtype=np.float64, ensure_non_negative=True
         )
-        n_positive = np.count_nonzero(weight)
-        if n_positive < _MIN_ROWS:
-            raise ValueError(
-                f"sample_weight is zero for all but {n_positive} rows; at least "
-                f"{_MIN_ROWS} weights must be positive."
-            )
-        check_sum_of_weights(weight)
-        return weight
 
     def _check_validation(self, X_val, sample_weight_val) -> dict[str, Any]:
         """The validation data as arguments of the autoencoder's `fit`."""
@@ -451,7 +449,8 @@ class AutoencoderOutlierDetector(
         return {"X_val": table, "sample_weight_val": sample_weight_val}
 
     def _validate(self, X, *, reset: bool) -> Any:
-        table: dict[str, Any] = {"ensure_min_samples": _MIN_ROWS if reset else 1}
+        least = least_on_rank(_MIN_ROWS) if reset else 1
+        table: dict[str, Any] = {"ensure_min_samples": least}
         if not get_tags(self).input_tags.sparse:
             table["accept_sparse"] = False
         return validate_table(self, X, reset=reset, **table)
@@ -614,6 +613,17 @@ class AutoencoderOutlierDetector(
         if hasattr(prototype, "__sklearn_tags__") and not isinstance(prototype, type):
             tags.input_tags.sparse = get_tags(prototype).input_tags.sparse
         return tags
+
+
+def _check_positive(weight: np.ndarray) -> None:
+    """Raise a ValueError unless enough rows have a weight."""
+    n_positive = np.count_nonzero(weight)
+    if n_positive < _MIN_ROWS:
+        raise ValueError(
+            f"sample_weight is zero for all but {n_positive} rows; at least "
+            f"{_MIN_ROWS} weights must be positive."
+        )
+    check_sum_of_weights(weight)
 
 
 def _default(X: Any, rows: np.ndarray) -> Any:

@@ -15,6 +15,15 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ae.batched import run_together
+from sklearn_ae.data.shards import (
+    Shard,
+    of_all_ranks,
+    own_entries,
+    own_part,
+    own_rows,
+    total,
+    whole,
+)
 from sklearn_ae.data.tables import dense_rows, rows_per_block
 from sklearn_ae.estimators._base import BaseAutoencoder
 from sklearn_ae.estimators._splits import is_splitter, split_rows
@@ -37,7 +46,7 @@ class Reconstructors:
 
     Parameters
     ----------
-    X : ndarray or CSR
+    X : ndarray, CSR or Shard
     parts : list of (estimator, ndarray of int)
         Estimators and the rows that each of them reconstructs.
     constant : ndarray of shape (n_features,)
@@ -49,11 +58,15 @@ class Reconstructors:
     constant: np.ndarray
 
     def square_errors(self, subset=None) -> Iterator[tuple[np.ndarray, ...]]:
-        """Indices of a block of rows, and their squared errors."""
+        """Indices of a block of rows, and their squared errors.
+
+        Of a `Shard`, those of the rows on this rank.
+        """
         step = min(ROWS, rows_per_block(2 * self.X.shape[1]))
         for estimator, rows in self.parts:
             if subset is not None:
                 rows = np.intersect1d(rows, subset, assume_unique=True)
+            rows = own_rows(self.X, rows)
             for start in range(0, len(rows), step):
                 where = rows[start : start + step]
                 block = dense_rows(self.X, where).astype(np.float64, copy=False)
@@ -62,29 +75,33 @@ class Reconstructors:
                 yield where, np.square(block - output)
 
     def scores(self, square_scale: np.ndarray) -> np.ndarray:
-        scores = np.empty(self.X.shape[0])
+        scores = np.zeros(self.X.shape[0])
         for where, squares in self.square_errors():
             scores[where] = -np.mean(squares / square_scale, axis=1)
-        return scores
+        return total(self.X, scores)
 
     def mean_square_errors(self, weight: np.ndarray) -> np.ndarray:
         """The mean squared error of each feature over rows of positive weight."""
-        total = np.zeros(self.X.shape[1])
+        sums = np.zeros(self.X.shape[1])
         for where, squares in self.square_errors(np.flatnonzero(weight)):
-            total += weight[where] @ squares
-        return total / weight.sum()
+            sums += weight[where] @ squares
+        return total(self.X, sums) / weight.sum()
 
     def central_square_errors(self, weight: np.ndarray, rows) -> np.ndarray:
         """The same from the smaller errors of each feature, which is more robust."""
-        found = zip(*self.square_errors(rows), strict=True)
-        where, squares = (np.concatenate(one) for one in found)
+        none = np.empty(0, int), np.empty((0, self.X.shape[1]))
+        found = zip(none, *self.square_errors(rows), strict=True)
+        where, squares = (of_all_ranks(self.X, np.concatenate(one)) for one in found)
         weight = weight[where, np.newaxis]
         weight = weight * (squares <= weighted_quantile(squares, _CENTRAL, weight))
         return np.sum(weight * squares, axis=0) / weight.sum(axis=0)
 
 
 class PrototypeFits:
-    """Fits clones of a prototype to rows of `X`; a frozen one is used as is."""
+    """Fits clones of a prototype to rows of `X`; a frozen one is used as is.
+
+    Of a `Shard`, `groups` are those of the rows on this rank.
+    """
 
     def __init__(self, prototype, X, weight, rng, groups, validation):
         self.X, self.weight, self.rng, self.groups = X, weight, rng, groups
@@ -111,9 +128,18 @@ class PrototypeFits:
         X, weight = self.X, self.weight
         if self.is_own:
             # Rows of weight zero are ignored, so that the others need no copy.
-            weight = keep if weight is None else keep * weight
+            weight = own_entries(X, keep if weight is None else keep * weight)
+            X = own_part(X)
+        elif isinstance(X, Shard) and not isinstance(
+            self.prototype, MedianReconstructor
+        ):
+            raise ValueError(
+                f"autoencoder={self.prototype!r} cannot be fitted by several ranks "
+                "together: it must be an autoencoder of sklearn_ae, or fitted and in a "
+                "FrozenEstimator."
+            )
         else:
-            X = X[np.flatnonzero(keep)]
+            X = whole(X, np.flatnonzero(keep))
             weight = None if weight is None else weight[keep]
         params = {} if weight is None else {"sample_weight": weight}
         params |= self.validation
@@ -141,7 +167,10 @@ class PrototypeFits:
         if isinstance(cv, Integral):
             splits = _random_splits(keep, int(cv), self.rng)
         else:
-            splits = _checked_splits(cv, self.X, self.groups)
+            groups = self.groups
+            if groups is not None:
+                groups = of_all_ranks(self.X, np.asarray(groups))
+            splits = _checked_splits(cv, self.X, groups)
         fits = []
         for train, _ in splits:
             chosen = np.zeros(len(keep), dtype=bool)
@@ -154,7 +183,8 @@ class PrototypeFits:
                 )
             fits.append(partial(self.fit, chosen & keep))
         # A search that trains this detector among others trains its networks, too.
-        if self.is_own and current_trainer() is None:
+        is_alone = current_trainer() is None and not isinstance(self.X, Shard)
+        if self.is_own and is_alone:
             fitted = [fit.result for fit in run_together(fits, n_jobs=1)]
         else:
             fitted = [fit() for fit in fits]
@@ -185,7 +215,9 @@ def _checked_splits(
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Pairs of rows to train on and rows that are held out, by their indices."""
     rows, shown = np.arange(X.shape[0]), reprlib.repr(cv)
-    splits = split_rows("cv", cv, X, groups=groups)
+    # Splitters need no more than the number of rows.
+    table = np.empty((X.shape[0], 0)) if isinstance(X, Shard) else X
+    splits = split_rows("cv", cv, table, groups=groups)
     held_out = [held for _, held in splits]
     if not splits or not np.array_equal(np.sort(np.concatenate(held_out)), rows):
         raise ValueError(f"cv={shown} must hold out every row once, as KFold does.")

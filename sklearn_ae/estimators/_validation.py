@@ -127,15 +127,15 @@ def joint_validation(estimator: Any, **given: Any) -> Iterator[None]:
         yield
 
 
-# Those may differ between ranks. That of rank 0 counts as random_state.
-_OF_EACH_RANK = {"callbacks", "checkpoint", "device", "random_state", "verbose"}
+# Those may differ between ranks.
+_OF_EACH_RANK = {"callbacks", "checkpoint", "device", "verbose"}
 
 
 def _plain_params(estimator: Any) -> Iterator[tuple[str, str]]:
     """The parameters that can be compared between processes."""
     for name, value in estimator.get_params(deep=False).items():
         text = repr(value)
-        # The addresses of objects differ.
+        # The addresses of objects differ. RandomState instances have one, too.
         if name not in _OF_EACH_RANK and " at 0x" not in text:
             yield name, text
 
