@@ -380,16 +380,17 @@ def main():
     }
     for name, table in tables.items():
         print(f"{name}\n\n{table}\n")
-    for size in sizes[1:]:
-        line = found[size]
-        print(
-            f"all_reduce of {size} ranks: {1e6 * line['latency']:.0f} µs and "
-            f"{line['bandwidth'] / 1e9:.2f} GB/s"
-        )
-    print(machine(f"one thread per rank, {cores} usable"))
+    about = [
+        f"all_reduce of {size} ranks: {1e6 * found[size]['latency']:.0f} µs and "
+        f"{found[size]['bandwidth'] / 1e9:.2f} GB/s."
+        for size in sizes[1:]
+    ]
+    about.append(machine(f"one thread per rank, {cores} usable"))
+    print("\n".join(about))
     if options.write_docs:
+        tables["machine"] = " ".join(about)
         for name, table in tables.items():
-            fill(BENCHMARKS_PAGE, f"\n{table}\n", f"distributed {name.lower()}")
+            fill(BENCHMARKS_PAGE, table, f"distributed {name.lower()}")
 
 
 if __name__ == "__main__":
