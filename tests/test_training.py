@@ -675,6 +675,25 @@ def test_partial_fit_after_fit_has_the_full_rate(schedule, code_activation, tabl
     assert est.net_.optimizer_.param_groups[0]["lr"] == pytest.approx(0.01)
 
 
+@pytest.mark.parametrize("first", ["fit", "partial_fit"])
+def test_partial_fit_appends_to_the_history(first, table):
+    """Columns are those that all rows of the net's history give."""
+    est = autoencoder(validation=0.2, l2_penalty=1e-3)
+    getattr(est, first)(table).partial_fit(table)
+    n_epochs = est.n_iter_
+    stopping = Interrupt(event="on_batch_end", epoch=n_epochs, how="raise")
+    est.set_params(callbacks=[stopping]).partial_fit(table)
+    assert est.n_iter_ == n_epochs  # the epoch was broken off
+    est.set_params(callbacks=None).partial_fit(table)
+    rows = est.net_.history
+    assert est.n_iter_ == len(rows) == (8 if first == "fit" else 3)
+    assert ("valid_loss" in est.history_) == (first == "fit")
+    for name, column in est.history_.items():
+        expected = np.array([row.get(name, np.nan) for row in rows])
+        np.testing.assert_array_equal(column, expected)
+        assert column.dtype == expected.dtype
+
+
 def test_partial_fit_takes_another_learning_rate(table):
     """A step of plain gradient descent is proportional to it."""
     est = autoencoder(optimizer="sgd", batch_size=60).partial_fit(table)

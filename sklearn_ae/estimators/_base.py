@@ -527,7 +527,8 @@ default=None
             moments = of_all = code_moments(net.module_, dataset)
             if continues:
                 of_all = merged_moments(CodeMoments(*self._code_moments), moments)
-            self._set_trained(net, result)
+            # Not made anew from all rows, of which a stream may have very many.
+            self._set_trained(net, result, self.n_iter_ if continues else 0)
             self._set_code_moments(of_all)
         if result.interrupt is not None:
             raise result.interrupt
