@@ -22,6 +22,7 @@ SCRIPTS = {
     "transform_throughput": False,
     "small_calls": False,
     "serving": False,
+    "distributed": False,
     "import_time": False,
 }
 

@@ -113,6 +113,48 @@ def test_no_alarm_if_nothing_is_trained(rows):
         SparseAutoencoder(4, lambd=1e6).partial_fit(rows)
 
 
+# -- the warning of partial_fit --------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        (Autoencoder(4, l2_penalty=1e3, learning_rate=0.05), "l2_penalty=1000"),
+        (Autoencoder(4, learning_rate=0.5), "learning_rate than 0.5"),
+    ],
+    ids=["penalty", "rate"],
+)
+def test_partial_fit_warns_when_calls_have_doubled(rows, model, words):
+    """Not while it has hardly begun, and not in every call."""
+    model.set_params(random_state=0, batch_size=2)
+    told = {}
+    for call in range(1, 19):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            model.partial_fit(rows[call : call + 64])  # 32 steps
+        if caught:
+            (told[call],) = caught
+    assert list(told) == [16]
+    assert "mean of the data" in str(told[16].message)
+    assert words in str(told[16].message)
+    assert told[16].filename == __file__  # the line of the user
+
+
+def test_no_alarm_for_a_part_that_is_unlike_the_others():
+    """A single class, whose mean is better than what a good network has learnt."""
+    X, y = load_digits(return_X_y=True)
+    others, zeros = X[y > 0] / 16, X[y == 0][:100] / 16
+    model = Autoencoder(2, random_state=0, batch_size=3)
+    for call in range(15):
+        model.partial_fit(others[call * 100 :][:100])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        # The 16th call, after which a collapse would be told.
+        model.set_params(learning_rate=1e-8).partial_fit(zeros)
+    assert model.score(others) > 0.3
+    assert model.score(zeros) < 0
+
+
 # -- sparse codes of patches -----------------------------------------------------------
 
 

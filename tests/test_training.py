@@ -675,6 +675,79 @@ def test_partial_fit_after_fit_has_the_full_rate(schedule, code_activation, tabl
     assert est.net_.optimizer_.param_groups[0]["lr"] == pytest.approx(0.01)
 
 
+@pytest.mark.parametrize("first", ["fit", "partial_fit"])
+def test_partial_fit_appends_to_the_history(first, table):
+    """Columns are those that all rows of the net's history give."""
+    est = autoencoder(validation=0.2, l2_penalty=1e-3)
+    getattr(est, first)(table).partial_fit(table)
+    n_epochs = est.n_iter_
+    stopping = Interrupt(event="on_batch_end", epoch=n_epochs, how="raise")
+    est.set_params(callbacks=[stopping]).partial_fit(table)
+    assert est.n_iter_ == n_epochs  # the epoch was broken off
+    est.set_params(callbacks=None).partial_fit(table)
+    rows = est.net_.history
+    assert est.n_iter_ == len(rows) == (8 if first == "fit" else 3)
+    assert ("valid_loss" in est.history_) == (first == "fit")
+    for name, column in est.history_.items():
+        expected = np.array([row.get(name, np.nan) for row in rows])
+        np.testing.assert_array_equal(column, expected)
+        assert column.dtype == expected.dtype
+
+
+def test_partial_fit_takes_another_learning_rate(table):
+    """A step of plain gradient descent is proportional to it."""
+    est = autoencoder(optimizer="sgd", batch_size=60).partial_fit(table)
+    steps = []
+    for rate in (1e-2, 1e-3):
+        twin = copy.deepcopy(est).set_params(learning_rate=rate)
+        before = twin.net_.module_.decoder[-1].weight.detach().clone()
+        twin.partial_fit(table)
+        steps.append(twin.net_.module_.decoder[-1].weight.detach() - before)
+        assert twin.history_["learning_rate"][-1] == pytest.approx(rate)
+    torch.testing.assert_close(steps[0], 10 * steps[1], rtol=1e-3, atol=1e-6)
+
+
+def test_partial_fit_keeps_a_learning_rate(table):
+    """In copies and with "auto", which asks for no other."""
+    est = autoencoder().partial_fit(table)
+    est.set_params(learning_rate=1e-3).partial_fit(table)
+    est.set_params(learning_rate="auto").partial_fit(table)
+    copied = copy.deepcopy(est).partial_fit(table)
+    np.testing.assert_allclose(copied.history_["learning_rate"], [1e-2] + 3 * [1e-3])
+    states = copied.net_.optimizer_.state_dict()["state"].values()
+    assert {float(state["step"]) for state in states} == {12.0}
+
+
+def test_failed_partial_fit_leaves_the_learning_rate(small_table):
+    est = autoencoder().partial_fit(small_table)
+    twin = copy.deepcopy(est)
+    with pytest.raises(ValueError, match="loss became"):
+        est.set_params(learning_rate=1e-3).partial_fit(small_table * 1e25)
+    est.set_params(learning_rate="auto")
+    twin.set_params(learning_rate="auto")
+    assert est.net_.lr == twin.net_.lr
+    assert_same(
+        state_of(est.partial_fit(small_table), small_table),
+        state_of(twin.partial_fit(small_table), small_table),
+    )
+
+
+def test_callback_lowers_the_learning_rate_from_call_to_call(table):
+    """Until the parameter asks for another one."""
+
+    class Halving(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            for group in net.optimizer_.param_groups:
+                group["lr"] /= 2
+
+    est = autoencoder(callbacks=[Halving()])
+    for rate in (0.01, 0.01, 0.01, 0.04, 0.04):
+        est.set_params(learning_rate=rate).partial_fit(table)
+    np.testing.assert_allclose(
+        est.history_["learning_rate"], [0.01, 0.005, 0.0025, 0.04, 0.02]
+    )
+
+
 def test_partial_fit_of_parts_starts_as_pca_of_the_first(table):
     est = autoencoder(init="pca", learning_rate=1e-12).partial_fit(table[:30])
     pca = PCA(2).fit(table[:30])

@@ -27,6 +27,7 @@ from sklearn_ae.estimators._events import NO_EVENTS, FitEvents, callback_data
 from sklearn_ae.estimators._fit_warnings import (
     warn_of_ignored_parameters,
     warn_of_mean,
+    warn_of_mean_in_parts,
     warn_of_no_progress,
 )
 from sklearn_ae.estimators._parameters import (
@@ -477,8 +478,9 @@ default=None
 
         The first call determines the network, the objective, the optimizer, the mean,
         the scale and, if the network starts as PCA, the starting point. Of the
-        parameters, `callbacks`, `device` and `verbose` may change between calls. No
-        rows are held out, and codes are not rotated.
+        parameters, `learning_rate`, `callbacks`, `device` and `verbose` may change
+        between calls; a `learning_rate` of "auto" keeps the rate of the call before.
+        No rows are held out, and codes are not rotated.
 
         Parameters
         ----------
@@ -517,6 +519,7 @@ default=None
                 self._check_more(data)
                 self._check_unused_parameters(data)
                 net = self._on_device(self.net_)
+                self._take_learning_rate(net)
             else:
                 # More rows may follow.
                 parts = self._resolve(data, continues, np.inf)
@@ -528,13 +531,15 @@ default=None
             training = Training(net, dataset, None, settings, keeps_best=False)
             self._forget_candidates()
             result = train(training, alone=True)
-            moments = code_moments(net.module_, dataset)
+            moments = of_all = code_moments(net.module_, dataset)
             if continues:
-                moments = merged_moments(CodeMoments(*self._code_moments), moments)
-            self._set_trained(net, result)
-            self._set_code_moments(moments)
+                of_all = merged_moments(CodeMoments(*self._code_moments), moments)
+            # Not made anew from all rows, of which a stream may have very many.
+            self._set_trained(net, result, self.n_iter_ if continues else 0)
+            self._set_code_moments(of_all)
         if result.interrupt is not None:
             raise result.interrupt
+        warn_of_mean_in_parts(self, dataset, moments, len(training.train_batches))
         return self
 
     def _resolve(
@@ -687,6 +692,15 @@ default=None
         moved = self._make_net()
         load_state(moved, dump_state(net))
         return moved
+
+    def _take_learning_rate(self, net: AutoencoderNet) -> None:
+        """Give the net the learning rate of the parameter, if it has changed."""
+        settings, rate = self._recipe.settings, self.learning_rate
+        # What is unchanged is not set again: a callback may have lowered the rate.
+        if rate not in ("auto", settings.learning_rate):
+            settings = replace(settings, learning_rate=float(rate))
+            self._recipe = replace(self._recipe, settings=settings)
+            net.set_learning_rate(float(rate))
 
     def _order_codes(
         self, net: AutoencoderNet, data: TrainingData, rotates: bool

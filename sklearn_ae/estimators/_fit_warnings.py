@@ -11,10 +11,14 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn_ae._ambient import default_modes
 from sklearn_ae.data.batches import ArrayDataset
 from sklearn_ae.data.codes import CodeMoments
-from sklearn_ae.training.usefulness import usefulness
+from sklearn_ae.training.usefulness import Usefulness, usefulness
 
 # A unit is dead if its standard deviation is at most this share of a typical one.
 DEAD = 1e-3
+
+# Steps of `partial_fit` after which reconstructions should not be the mean any more.
+# The slowest default, a sparse autoencoder with an l1 penalty, needs some 50.
+ENOUGH_STEPS = 500
 
 # Ratio of standard deviations of columns that is worth mentioning.
 LARGE_SPREAD = 100
@@ -64,8 +68,34 @@ def warn_of_mean(estimator: Any, dataset: ArrayDataset, moments: CodeMoments) ->
     """Warn if the reconstructions are little more than the mean of the data."""
     with default_modes():
         found = usefulness(estimator.net_.module_, dataset, estimator.n_components_)
-    if found is None or not found.is_mean:
+    if found is not None and found.is_mean:
+        more = f"raise max_epochs={estimator.max_epochs!r}"
+        _warn_of_mean(estimator, found, moments, [more, "use another learning_rate"])
+
+
+def warn_of_mean_in_parts(
+    estimator: Any, dataset: ArrayDataset, moments: CodeMoments, n_steps: int
+) -> None:
+    """Warn if the reconstructions have become the mean in calls of `partial_fit`.
+
+    `n_steps` is the number of steps of a call. A part of the data says less than all of
+    it, and there may be very many: they are looked at whenever the number of calls has
+    doubled, which costs next to nothing.
+    """
+    n_calls = estimator.n_iter_
+    is_doubled = n_calls & (n_calls - 1) == 0
+    if not is_doubled or n_calls * n_steps < ENOUGH_STEPS:
         return
+    with default_modes():
+        found = usefulness(estimator.net_.module_, dataset, estimator.n_components_)
+    if found is not None and found.is_constant:
+        other = f"use another learning_rate than {estimator.net_.lr:.3g}"
+        _warn_of_mean(estimator, found, moments, [other])
+
+
+def _warn_of_mean(
+    estimator: Any, found: Usefulness, moments: CodeMoments, tries: list[str]
+) -> None:
     deviations = np.sqrt(np.maximum(np.diag(moments.covariance), 0.0))
     # Codes that tell rows apart are of order one in the units of the network.
     dead = np.mean(deviations <= DEAD)
@@ -75,19 +105,19 @@ def warn_of_mean(estimator: Any, dataset: ArrayDataset, moments: CodeMoments) ->
         for name in estimator._regularizers()
         if getattr(estimator, name, 0)
     ]
-    tries = [f"lower {' and '.join(large)}"] if large else []
-    tries += [f"raise max_epochs={estimator.max_epochs!r}", "use another learning_rate"]
+    if large:
+        tries = [f"lower {' and '.join(large)}", *tries]
     if found.spread > LARGE_SPREAD:
-        tries.insert(
-            0,
+        scaling = (
             f"scale the columns, whose standard deviations are up to "
-            f"{found.spread:.0e} times their median, with StandardScaler",
+            f"{found.spread:.0e} times their median, with StandardScaler"
         )
+        tries = [scaling, *tries]
     warnings.warn(
         "The reconstructions are little more than the mean of the data: they "
         f"explain {max(found.explained, 0.0):.1%} of its variance"
         f"{silent}. Try to {', or to '.join(tries)}. Data without structure may "
         "give this result with any setting.",
         ConvergenceWarning,
-        stacklevel=4,
+        stacklevel=5,
     )

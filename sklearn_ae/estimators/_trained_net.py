@@ -38,6 +38,33 @@ def _hidden(module, x):
     return torch.cat(module.hidden_activations(x), dim=1)
 
 
+def _columns(history: list[dict[str, Any]]) -> dict[str, np.ndarray]:
+    """A column for each name in the rows of a history, but for skorch's bookkeeping."""
+    names = dict.fromkeys(name for row in history for name in row)
+    return {
+        name: np.array([row.get(name, np.nan) for row in history])
+        for name in names
+        if name != "batches" and not name.endswith("_best")
+    }
+
+
+def _appended(
+    first: dict[str, np.ndarray], second: dict[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Columns one below the other, with NaN where a part has no such column."""
+    if not second:
+        # No rows, as after an epoch that was broken off.
+        return first
+    n_first, n_second = (len(part["epoch"]) for part in (first, second))
+    return {
+        name: np.append(
+            first.get(name, np.full(n_first, np.nan)),
+            second.get(name, np.full(n_second, np.nan)),
+        )
+        for name in first | second
+    }
+
+
 class TrainedNetMixin(
     CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 ):
@@ -54,6 +81,7 @@ class TrainedNetMixin(
         net = getattr(self, "net_", None)
         if net is not None:
             state, listeners = dump_state(net), (net.callbacks, net.verbose)
+            rate = net.lr
         try:
             with network_failures_named():
                 yield
@@ -63,6 +91,7 @@ class TrainedNetMixin(
             vars(self).update(before)
             if net is not None:
                 load_state(net, state)
+                net.lr = rate
                 net.set_listeners(*listeners)
             raise
 
@@ -111,15 +140,17 @@ class TrainedNetMixin(
             device=self.device_,
         )
 
-    def _set_trained(self, net: AutoencoderNet, result: TrainingResult) -> None:
-        """Set the fitted attributes that describe a net and its training."""
-        names = dict.fromkeys(name for row in net.history for name in row)
-        self.history_ = {
-            name: np.array([row.get(name, np.nan) for row in net.history])
-            for name in names
-            # Skorch's bookkeeping.
-            if name != "batches" and not name.endswith("_best")
-        }
+    def _set_trained(
+        self, net: AutoencoderNet, result: TrainingResult, n_known: int = 0
+    ) -> None:
+        """Set the fitted attributes that describe a net and its training.
+
+        The first `n_known` epochs are in `history_` already.
+        """
+        history = _columns(list(net.history)[n_known:])
+        if n_known:
+            history = _appended(self.history_, history)
+        self.history_ = history
         self.n_iter_ = len(net.history)
         self.loss_curve_ = self.history_.get("train_loss", np.empty(0))
         self.validation_loss_curve_ = self.history_.get("valid_loss")

@@ -282,6 +282,12 @@ class AutoencoderNet(skorch.NeuralNet):
             self.callbacks, self.verbose = callbacks, verbose
             self.initialize_callbacks()
 
+    def set_learning_rate(self, rate: float) -> None:
+        """Change the learning rate of the optimizer, which keeps its state."""
+        self.lr = rate
+        for group in self.optimizer_.param_groups:
+            group["lr"] = group["initial_lr"] = rate
+
     # -- one step ------------------------------------------------------------------
 
     def corrupted(self, x: Tensor) -> Tensor:

@@ -27,41 +27,59 @@ class Usefulness(NamedTuple):
         codes. PCA explains at least this much, even of noise.
     spread : float
         Ratio of the largest standard deviation of a column to their median.
+    varied : float
+        Variance of the reconstructions divided by that of their targets.
     """
 
     explained: float
     attainable: float
     spread: float
+    varied: float
 
     @property
     def is_mean(self) -> bool:
         """Whether the reconstructions are little more than the mean."""
         return self.explained < _LEAST_SHARE * self.attainable
 
+    @property
+    def is_constant(self) -> bool:
+        """Whether the reconstructions of all rows are nearly the same as well.
+
+        For rows that are no random sample of the data, such as those of one class:
+        their mean can be better than the reconstructions of a good network.
+        """
+        return self.is_mean and self.varied < _LEAST_SHARE * self.attainable
+
 
 def usefulness(
     network: Any, dataset: ArrayDataset, n_components: int
 ) -> Usefulness | None:
     """Measure a network on training rows; None if the targets are constant."""
-    errors, targets, weights = [], [], []
+    outputs, targets, weights = [], [], []
     with torch.no_grad():
         for batch in TensorBatches(dataset.thinned(_MEASURED_ROWS), batch_size=1024):
             x, target, weight = unpack_batch(batch)
-            difference = target - network.decode(network.encode(x))
-            errors.append(difference.double().square().sum(1))
+            outputs.append(network.decode(network.encode(x)).double())
             targets.append(target.double())
             weights.append(x.new_ones(len(x)) if weight is None else weight)
     mass = torch.cat(weights).double().cpu().numpy()
-    values = torch.cat(targets).cpu().numpy()
-    whole = total(dataset.X, mass.sum())
-    means = total(dataset.X, mass @ values) / whole
-    variances = total(dataset.X, mass @ np.square(values - means)) / whole
-    if not variances.sum() > 0:
+    mass = mass / total(dataset.X, mass.sum())
+    values, found = (torch.cat(rows).cpu().numpy() for rows in (targets, outputs))
+    variances = _variances(values, mass, dataset.X)
+    whole = variances.sum()
+    if not whole > 0:
         return None
-    error = total(dataset.X, mass @ torch.cat(errors).cpu().numpy()) / whole
+    error = total(dataset.X, mass @ np.square(values - found).sum(axis=1))
     deviations = np.sqrt(variances[variances > 0])
     return Usefulness(
-        1 - float(error / variances.sum()),
-        float(np.sort(variances)[-n_components:].sum() / variances.sum()),
+        1 - float(error / whole),
+        float(np.sort(variances)[-n_components:].sum() / whole),
         float(deviations.max() / np.median(deviations)),
+        float(_variances(found, mass, dataset.X).sum() / whole),
     )
+
+
+def _variances(values: np.ndarray, mass: np.ndarray, X: Any) -> np.ndarray:
+    """Of the columns, over all rows of `X`, whose mass is 1 in all."""
+    means = total(X, mass @ values)
+    return np.asarray(total(X, mass @ np.square(values - means)))
