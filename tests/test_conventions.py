@@ -289,6 +289,18 @@ def test_set_output_polars(table):
     assert model.inverse_transform(codes).shape == table.shape
 
 
+@pytest.mark.parametrize("dtype", [pl.Float32, pl.Float64])
+def test_polars_frames_keep_their_precision(dtype, table):
+    frame = _named_columns(table.astype(np.float32))
+    frame = pl.DataFrame(frame, schema=dict.fromkeys(frame, dtype))
+    model = Autoencoder(2, max_epochs=1).set_output(transform="polars").fit(frame)
+    codes = model.transform(frame)
+    assert set(codes.dtypes) == {dtype}
+    expected = np.float32 if dtype == pl.Float32 else np.float64
+    assert model.inverse_transform(codes).dtype == expected
+    assert model.reconstruct(frame).dtype == expected
+
+
 def test_html_representation(table):
     model = Autoencoder(2, max_epochs=1)
     assert "Autoencoder" in model._repr_html_()

@@ -40,6 +40,17 @@ def as_array(X: Any) -> Any:
     return (X.double() if X.dtype == torch.bfloat16 else X).numpy()
 
 
+def table_checks(X: Any) -> dict[str, Any]:
+    """`TABLE_CHECKS`, with which a frame of polars or pyarrow keeps its precision.
+
+    scikit-learn takes them for double precision, as they have no dtype of NumPy.
+    """
+    is_other_frame = hasattr(X, "columns") and not hasattr(X, "iloc")
+    if is_other_frame and np.asarray(X[:0]).dtype == np.float32:
+        return TABLE_CHECKS | {"dtype": np.float32}
+    return TABLE_CHECKS
+
+
 def dense_rows(X: Any, rows: Any) -> np.ndarray:
     """The rows of an array or a CSR matrix, dense, in C order."""
     if isinstance(X, np.ndarray):

@@ -9,10 +9,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ae.data.inference import module_outputs
 from sklearn_ae.data.tables import (
-    TABLE_CHECKS,
     as_array,
     dense_rows,
     mean_and_squares,
+    table_checks,
 )
 from sklearn_ae.estimators._trained_net import TrainedNetMixin
 from sklearn_ae.estimators._validation import (
@@ -52,7 +52,7 @@ class ReconstructionMixin(TrainedNetMixin):
             array whatever `set_output` says, as in scikit-learn.
         """
         check_is_fitted(self)
-        X = check_array(as_array(X), dtype=TABLE_CHECKS["dtype"], input_name="X")
+        X = check_array(as_array(X), dtype=table_checks(X)["dtype"], input_name="X")
         if X.shape[1] != self.n_components_:
             raise ValueError(
                 f"X has {X.shape[1]} columns, but {type(self).__name__} decodes codes "

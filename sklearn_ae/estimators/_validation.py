@@ -13,7 +13,13 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from sklearn_ae._sklearn_compat import check_sample_weight
-from sklearn_ae.data.tables import TABLE_CHECKS, as_array, blocks, column_ranges
+from sklearn_ae.data.tables import (
+    TABLE_CHECKS,
+    as_array,
+    blocks,
+    column_ranges,
+    table_checks,
+)
 from sklearn_ae.estimators._splits import (
     check_needs_X_val,
     check_one_validation,
@@ -201,7 +207,8 @@ def validate_table_like(estimator: Any, X: Any, name: str) -> Any:
 def validate_table(estimator: Any, X: Any, *args: Any, **kwargs: Any) -> Any:
     """`validate_data` for tables, with errors that say what to do."""
     with _advice(X, "X"):
-        return validate_data(estimator, as_array(X), *args, **(TABLE_CHECKS | kwargs))
+        checks = table_checks(X) | kwargs
+        return validate_data(estimator, as_array(X), *args, **checks)
 
 
 def validate_target(X_target: Any, X: Any, suffix: str = "") -> Any:
