@@ -289,16 +289,22 @@ def test_set_output_polars(table):
     assert model.inverse_transform(codes).shape == table.shape
 
 
-@pytest.mark.parametrize("dtype", [pl.Float32, pl.Float64])
-def test_polars_frames_keep_their_precision(dtype, table):
-    frame = _named_columns(table.astype(np.float32))
-    frame = pl.DataFrame(frame, schema=dict.fromkeys(frame, dtype))
-    model = Autoencoder(2, max_epochs=1).set_output(transform="polars").fit(frame)
+FRAMES = {
+    "pandas": pd.DataFrame,
+    "pandas, nullable": lambda X: pd.DataFrame(X).convert_dtypes(),
+    "polars": pl.DataFrame,
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("make", FRAMES.values(), ids=FRAMES)
+def test_frames_keep_their_precision(make, dtype, table):
+    frame = make(_named_columns(table.astype(dtype)))
+    model = Autoencoder(2, max_epochs=1).fit(frame)
     codes = model.transform(frame)
-    assert set(codes.dtypes) == {dtype}
-    expected = np.float32 if dtype == pl.Float32 else np.float64
-    assert model.inverse_transform(codes).dtype == expected
-    assert model.reconstruct(frame).dtype == expected
+    assert codes.dtype == model.reconstruct(frame).dtype == dtype
+    codes = make(_named_columns(codes))
+    assert model.inverse_transform(codes).dtype == dtype
 
 
 def test_html_representation(table):

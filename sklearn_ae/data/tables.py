@@ -41,14 +41,19 @@ def as_array(X: Any) -> Any:
 
 
 def table_checks(X: Any) -> dict[str, Any]:
-    """`TABLE_CHECKS`, with which a frame of polars or pyarrow keeps its precision.
+    """`TABLE_CHECKS`, with which frames of single precision keep it.
 
-    scikit-learn takes them for double precision, as they have no dtype of NumPy.
+    scikit-learn looks for dtypes of NumPy only: to it, frames of polars and pyarrow and
+    the nullable columns of pandas are in double precision.
     """
-    is_other_frame = hasattr(X, "columns") and not hasattr(X, "iloc")
-    if is_other_frame and np.asarray(X[:0]).dtype == np.float32:
-        return TABLE_CHECKS | {"dtype": np.float32}
-    return TABLE_CHECKS
+    if not hasattr(X, "columns"):
+        return TABLE_CHECKS
+    if hasattr(X, "iloc"):  # of pandas
+        dtypes = {getattr(dtype, "numpy_dtype", dtype) for dtype in X.dtypes}
+    else:
+        dtypes = {np.asarray(X[:0]).dtype}
+    single = {np.dtype(np.float32)}
+    return TABLE_CHECKS | {"dtype": np.float32} if dtypes == single else TABLE_CHECKS
 
 
 def dense_rows(X: Any, rows: Any) -> np.ndarray:

@@ -3,10 +3,10 @@
 import os
 from collections import Counter
 
-from sklearn_ae import Autoencoder
+import sklearn_ae
 
 
-class NotedAutoencoder(Autoencoder):
+class Autoencoder(sklearn_ae.Autoencoder):
     """Appends the number of the process to the file `notes_`, if there is one."""
 
     def __setstate__(self, state):
@@ -17,9 +17,8 @@ class NotedAutoencoder(Autoencoder):
 
 
 def noted(model, path):
-    """A `NotedAutoencoder` that is like a fitted model, with its notes in `path`."""
-    path.touch()
-    other = NotedAutoencoder()
+    """A copy of a fitted model that notes in the file `path`."""
+    other = Autoencoder()
     other.__setstate__(model.__getstate__() | {"notes_": str(path)})
     path.write_text("")
     return other

@@ -26,10 +26,14 @@ def recipe(marked):
     return block
 
 
-def run(marked, **names):
+def run(marked, *, replace=None, **names):
     """The names that a recipe defines, as in a notebook that defines some already."""
     names = {"__name__": "__main__", **names}  # so that workers get its functions
-    exec(recipe(marked), names)
+    code = recipe(marked)
+    if replace is not None:
+        assert replace[0] in code
+        code = code.replace(*replace)
+    exec(code, names)
     return names
 
 
@@ -91,9 +95,7 @@ def test_dask_data_frame(start, tmp_path):
     expected = start["model"].transform(start["frame"])
     notes = tmp_path / "loads.txt"
     names = run("map_partitions", **start | {"model": noted(start["model"], notes)})
-    meta = names["meta"]
     codes = names["codes"].compute()
-    expected.columns = meta.columns  # those of a class with another name
     assert_same(codes, expected)
     np.testing.assert_array_equal(codes.index, expected.index)
     # Four partitions, but each worker has loaded it once.
@@ -156,11 +158,15 @@ def test_dask_tells_models_apart(make, frame):
 # -- Ray -------------------------------------------------------------------------------
 
 
-def test_ray(local_ray, start):
+def test_ray(local_ray, start, tmp_path):
+    expected = start["model"].transform(start["frame"])
+    start["frame"].to_parquet(tmp_path / "table.parquet")
     local_ray.data.DataContext.get_current().enable_progress_bars = False
-    names = run("map_batches(\n", **start)
+    in_memory, file = "from_pandas(frame)", f"read_parquet({str(tmp_path)!r})"
+    names = run("map_batches(\n", replace=(in_memory, file), **start)
     codes = names["codes"].to_pandas()
-    assert_same(codes, start["model"].transform(start["frame"]))
+    assert {dtype.numpy_dtype for dtype in codes.dtypes} == {np.dtype("float32")}
+    assert_same(codes.astype("float32"), expected)
 
 
 # -- Spark -----------------------------------------------------------------------------
