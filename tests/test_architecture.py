@@ -60,7 +60,12 @@ MATHS = {
     "networks": ("numpy", "torch"),
 }
 # Packages that import what an extra brings.
-EXTRAS = {"data": ["arrow"], "inspection": ["plot"], "onnx": ["onnx"]}
+EXTRAS = {
+    "data": ["arrow"],
+    "estimators": ["dask"],
+    "inspection": ["plot"],
+    "onnx": ["onnx"],
+}
 # Names of distributions that differ from what is imported.
 DISTRIBUTIONS = {"sklearn": "scikit-learn"}
 SKLEARN_COMPAT = f"{ROOT}._sklearn_compat"
@@ -95,7 +100,8 @@ def declared(*extras):
     requirements = list(project["dependencies"])
     for extra in extras:
         requirements += project["optional-dependencies"][extra]
-    found = (re.fullmatch(r"([\w-]+)(?:>=([\d.]+))?", line) for line in requirements)
+    form = r"([\w-]+)(?:\[[\w,]+\])?(?:>=([\d.]+))?"
+    found = (re.fullmatch(form, line) for line in requirements)
     return {match[1]: match[2] for match in found}
 
 
@@ -291,7 +297,8 @@ def test_dependencies_are_those_that_are_imported():
         if name.partition(".")[0] not in {ROOT, *sys.stdlib_module_names}
     }
     # Torch imports onnxscript, to export.
-    assert imported | {"onnxscript"} == declared("arrow", "plot", "onnx").keys()
+    extras = declared("arrow", "dask", "onnx", "plot")
+    assert imported | {"onnxscript"} == extras.keys()
 
 
 def test_lowest_versions_are_those_that_are_tested():

@@ -289,6 +289,24 @@ def test_set_output_polars(table):
     assert model.inverse_transform(codes).shape == table.shape
 
 
+FRAMES = {
+    "pandas": pd.DataFrame,
+    "pandas, nullable": lambda X: pd.DataFrame(X).convert_dtypes(),
+    "polars": pl.DataFrame,
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("make", FRAMES.values(), ids=FRAMES)
+def test_frames_keep_their_precision(make, dtype, table):
+    frame = make(_named_columns(table.astype(dtype)))
+    model = Autoencoder(2, max_epochs=1).fit(frame)
+    codes = model.transform(frame)
+    assert codes.dtype == model.reconstruct(frame).dtype == dtype
+    codes = make(_named_columns(codes))
+    assert model.inverse_transform(codes).dtype == dtype
+
+
 def test_html_representation(table):
     model = Autoencoder(2, max_epochs=1)
     assert "Autoencoder" in model._repr_html_()

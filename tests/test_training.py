@@ -23,6 +23,7 @@ from skorch.callbacks import (
 from torch import nn
 
 from sklearn_ae import Autoencoder
+from sklearn_ae.networks.standardized import Standardized
 
 
 def autoencoder(**params):
@@ -895,6 +896,20 @@ def test_one_copy_in_double_precision_serves_until_weights_change(table):
     assert est.module_.in_double_precision() is first
     est.partial_fit(table)
     assert est.module_.in_double_precision() is not first
+
+
+def test_a_copy_in_double_precision_can_be_dropped_by_another_thread(table):
+    est = autoencoder().fit(table)
+
+    class Dropping(Standardized):
+        def __setattr__(self, name, value):
+            super().__setattr__(name, None if name == "_copy" else value)
+
+    # As by a thread that has found no copy just before.
+    module = Dropping(est.net_.module_, est.net_.units_)
+    x = torch.from_numpy(table)
+    codes = module.in_double_precision().encode(x).detach()
+    np.testing.assert_allclose(codes, est.transform(table), rtol=1e-6, atol=1e-9)
 
 
 def written(layer):

@@ -44,6 +44,22 @@ def as_array(X: Any) -> Any:
     return (X.double() if X.dtype == torch.bfloat16 else X).numpy()
 
 
+def table_checks(X: Any) -> dict[str, Any]:
+    """`TABLE_CHECKS`, with which frames of single precision keep it.
+
+    scikit-learn looks for dtypes of NumPy only: to it, frames of polars and pyarrow and
+    the nullable columns of pandas are in double precision.
+    """
+    if not hasattr(X, "columns"):
+        return TABLE_CHECKS
+    if hasattr(X, "iloc"):  # of pandas
+        dtypes = {getattr(dtype, "numpy_dtype", dtype) for dtype in X.dtypes}
+    else:
+        dtypes = {np.asarray(X[:0]).dtype}
+    single = {np.dtype(np.float32)}
+    return TABLE_CHECKS | {"dtype": np.float32} if dtypes == single else TABLE_CHECKS
+
+
 def dense_rows(X: Any, rows: Any) -> np.ndarray:
     """The rows of an array, a CSR matrix or a source, dense, in C order.
 

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self
 from sklearn.base import BaseEstimator
 
 from sklearn_ae._sklearn_compat import Interval, StrOptions
+from sklearn_ae.estimators._tokens import DaskTokenMixin
 from sklearn_ae.networks._layered import ACTIVATIONS
 from sklearn_ae.objectives.losses import NAMED_LOSSES, Loss
 from sklearn_ae.objectives.terms import Penalty
@@ -228,7 +229,7 @@ class ObjectiveParameters:
     }
 
 
-class NestedParameters(BaseEstimator):
+class NestedParameters(DaskTokenMixin, BaseEstimator):
     """Estimators whose `set_params` explains why a nested parameter cannot be set."""
 
     def set_params(self, **params: Any) -> Self:

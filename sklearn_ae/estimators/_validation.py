@@ -17,7 +17,7 @@ from sklearn_ae._sklearn_compat import check_sample_weight
 from sklearn_ae.data.ranks import current_ranks
 from sklearn_ae.data.shards import Shard, extremes, own_part
 from sklearn_ae.data.sources import BufferedRows, as_source, warn_of_few_blocks
-from sklearn_ae.data.tables import TABLE_CHECKS, as_array, blocks, column_ranges
+from sklearn_ae.data.tables import as_array, blocks, column_ranges, table_checks
 from sklearn_ae.estimators._splits import (
     check_needs_X_val,
     check_one_validation,
@@ -297,7 +297,7 @@ def validate_table(
     given = () if y is None else (y,)
     source = as_source(X)
     if source is None:
-        checks = TABLE_CHECKS | checks
+        checks = table_checks(X) | checks
         with _advice(X, "X"):
             return validate_data(estimator, as_array(X), *given, reset=reset, **checks)
     validate_data(estimator, source.header, *given, reset=reset, skip_check_array=True)
@@ -320,7 +320,7 @@ def check_table(X: Any, name: str, **checks: Any) -> Any:
         return BufferedRows(source)
     with _advice(X, name):
         table = as_array(X) if source is None else np.asarray(source)
-        return check_array(table, input_name=name, **(TABLE_CHECKS | checks))
+        return check_array(table, input_name=name, **(table_checks(X) | checks))
 
 
 def validate_target(X_target: Any, X: Any, suffix: str = "") -> Any:

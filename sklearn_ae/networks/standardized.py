@@ -78,10 +78,12 @@ class Standardized(nn.Module):
         state = [(t.data_ptr(), t._version) for t in (*own, *network)]
         with torch.no_grad():
             sums = [t.sum().item() for t in network]
-        if self._copy is None or self._copy[0] != (state, sums):
+        # Looked up once, since another thread may do the same.
+        kept = self._copy
+        if kept is None or kept[0] != (state, sums):
             self._copy = None  # not copied along
-            self._copy = (state, sums), copy.deepcopy(self).double()
-        return self._copy[1]
+            kept = self._copy = (state, sums), copy.deepcopy(self).double()
+        return kept[1]
 
 
 def _tensors(module: nn.Module) -> list[Tensor]:

@@ -14,12 +14,21 @@ import pytest
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 
+# Engines meet deprecations in their own code; those in ours are errors, as elsewhere.
+WARNINGS = [
+    "ignore::DeprecationWarning",
+    "ignore::PendingDeprecationWarning",
+    "ignore::FutureWarning",
+    "error:::sklearn_ae",
+]
+
 
 def pytest_collection_modifyitems(items):
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.cluster)
             item.add_marker(pytest.mark.timeout(120))
+            item.add_marker(pytest.mark.filterwarnings(*WARNINGS))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -47,7 +56,7 @@ def dask_client():
             n_workers=2,
             threads_per_worker=1,
             host="127.0.0.1",
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",  # any free port, and without bokeh no page
         ) as cluster,
         Client(cluster, set_as_default=False) as client,
     ):

@@ -1,26 +1,25 @@
-"""The engines start, and their workers have the package of this checkout."""
+"""The engines start; their workers have this package, and a thread each."""
+
+import torch
 
 import sklearn_ae
 
 HERE = sklearn_ae.__file__
 
 
-def where(_=None):
-    import sklearn_ae
-
-    return sklearn_ae.__file__
+def facts(_=None):
+    """Where the package comes from, and the threads of a worker."""
+    return sklearn_ae.__file__, torch.get_num_threads()
 
 
 def test_dask(dask_client):
-    assert len(dask_client.scheduler_info()["workers"]) == 2
-    assert set(dask_client.run(where).values()) == {HERE}
+    assert list(dask_client.run(facts).values()) == [(HERE, 1)] * 2
 
 
 def test_ray(local_ray):
-    assert local_ray.get(local_ray.remote(where).remote()) == HERE
+    assert local_ray.get(local_ray.remote(facts).remote()) == (HERE, 1)
 
 
 def test_spark(spark):
-    assert (
-        spark.sparkContext.parallelize(range(2), 2).map(where).collect() == [HERE] * 2
-    )
+    rows = spark.sparkContext.parallelize(range(2), 2)
+    assert rows.map(facts).collect() == [(HERE, 1)] * 2
