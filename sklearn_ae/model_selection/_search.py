@@ -5,19 +5,23 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any, Self
 
-from joblib import effective_n_jobs, parallel_config
+from joblib import Parallel, effective_n_jobs, parallel_config
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import Pipeline
 
 from sklearn_ae._doc_link import DocLinkMixin
 from sklearn_ae.batched import run_together
-from sklearn_ae.model_selection._joblib_compat import GatheringBackend
+from sklearn_ae.model_selection._joblib_compat import (
+    GatheringBackend,
+    runs_in_other_processes,
+)
 from sklearn_ae.model_selection._pipeline_cache import PipelineCache
 from sklearn_ae.model_selection._ranking import settle_ranks
+from sklearn_ae.model_selection._shares import run_shares
 
 # What the copy that searches has beside the attributes of a search.
-_OF_THE_COPY = {"_backend", "_backend_config", "_rounds_otherwise"}
+_OF_THE_COPY = {"_backend", "_backend_config", "_rounds_otherwise", "_workers"}
 
 
 # Older versions of scikit-learn tell the number of folds only after the search. More
@@ -149,7 +153,8 @@ class BatchedSearchMixin(DocLinkMixin):
         return self
 
     def _run_search(self, evaluate_candidates, *, callback_ctx=None):
-        # The search has its `Parallel` by now, and nothing else must use the backend.
+        # The search has its `Parallel` by now, and nothing else must use the backend:
+        # from here on the user's is the active one.
         self._backend_config.close()
 
         def evaluate(candidate_params, *args, **kwargs):
@@ -166,7 +171,18 @@ class BatchedSearchMixin(DocLinkMixin):
 
         # scikit-learn before 1.9 has no callbacks.
         context = {} if callback_ctx is None else {"callback_ctx": callback_ctx}
-        super()._run_search(evaluate, **context)
+        with ExitStack() as stack:
+            self._workers = None
+            if runs_in_other_processes():
+                # Kept for all calls, since some backends start their processes anew.
+                workers = Parallel(self.n_jobs, pre_dispatch="all", batch_size=1)
+                self._workers = stack.enter_context(workers)
+            super()._run_search(evaluate, **context)
+
+    def __getstate__(self):
+        # scikit-learn sends the search to workers, which need no part of its running.
+        state = super().__getstate__()
+        return {name: v for name, v in state.items() if name not in _OF_THE_COPY}
 
     @staticmethod
     def _settle_ties(results: dict[str, Any]) -> None:
@@ -174,9 +190,11 @@ class BatchedSearchMixin(DocLinkMixin):
         settle_ranks(results)
 
     def _fit_together(self, tasks: Sequence[Callable[[], Any]]) -> list[Any]:
-        fits = run_together(
-            tasks, n_jobs=effective_n_jobs(self.n_jobs), verbose=self.verbose
-        )
+        n_jobs = effective_n_jobs(self.n_jobs)
+        if self._workers is None:
+            fits = run_together(tasks, n_jobs=n_jobs, verbose=self.verbose)
+        else:
+            fits = run_shares(tasks, self._workers, n_jobs, self.verbose)
         for fit in fits:
             self._rounds_otherwise |= fit.was_stacked
             for scores in fit.result:
