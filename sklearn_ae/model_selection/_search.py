@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any, Self
 
-from joblib import Parallel, effective_n_jobs, parallel_config
+from joblib import effective_n_jobs, parallel_config
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import Pipeline
@@ -21,7 +21,7 @@ from sklearn_ae.model_selection._ranking import settle_ranks
 from sklearn_ae.model_selection._shares import run_shares
 
 # What the copy that searches has beside the attributes of a search.
-_OF_THE_COPY = {"_backend", "_backend_config", "_rounds_otherwise", "_workers"}
+_OF_THE_COPY = {"_backend", "_backend_config", "_rounds_otherwise"}
 
 
 # Older versions of scikit-learn tell the number of folds only after the search. More
@@ -171,13 +171,7 @@ class BatchedSearchMixin(DocLinkMixin):
 
         # scikit-learn before 1.9 has no callbacks.
         context = {} if callback_ctx is None else {"callback_ctx": callback_ctx}
-        with ExitStack() as stack:
-            self._workers = None
-            if runs_in_other_processes():
-                # Kept for all calls, since some backends start their processes anew.
-                workers = Parallel(self.n_jobs, pre_dispatch="all", batch_size=1)
-                self._workers = stack.enter_context(workers)
-            super()._run_search(evaluate, **context)
+        super()._run_search(evaluate, **context)
 
     def __getstate__(self):
         # scikit-learn sends the search to workers, which need no part of its running.
@@ -190,11 +184,10 @@ class BatchedSearchMixin(DocLinkMixin):
         settle_ranks(results)
 
     def _fit_together(self, tasks: Sequence[Callable[[], Any]]) -> list[Any]:
+        # From `_run_search` on, both are about the backend of the user.
         n_jobs = effective_n_jobs(self.n_jobs)
-        if self._workers is None:
-            fits = run_together(tasks, n_jobs=n_jobs, verbose=self.verbose)
-        else:
-            fits = run_shares(tasks, self._workers, n_jobs, self.verbose)
+        run = run_shares if runs_in_other_processes() else run_together
+        fits = run(tasks, n_jobs=n_jobs, verbose=self.verbose)
         for fit in fits:
             self._rounds_otherwise |= fit.was_stacked
             for scores in fit.result:

@@ -1,6 +1,7 @@
 """The fits of a search, shared out to workers that are other processes."""
 
 from collections.abc import Sequence
+from concurrent.futures import CancelledError
 from itertools import pairwise
 from typing import Any
 
@@ -41,21 +42,18 @@ IN_COMMON = {
 }
 
 
-def run_shares(
-    tasks: Sequence[Task], workers: Parallel, n_workers: int, verbose: int
-) -> list[Fit]:
-    """Run fits in workers, each of which trains its share of them together.
+def run_shares(tasks: Sequence[Task], *, n_jobs: int, verbose: int = 0) -> list[Fit]:
+    """Run fits in the workers of joblib's active backend, which are other processes.
+
+    Each worker trains its share of them together.
 
     Parameters
     ----------
     tasks : sequence of Task
         Fits of a search.
 
-    workers : Parallel
-        Of a backend whose workers are other processes.
-
-    n_workers : int
-        How many there are.
+    n_jobs : int
+        How many workers there are.
 
     verbose : int
         Above 0, print how many fits are sent; each worker prints what it trains
@@ -65,17 +63,33 @@ def run_shares(
     -------
     fits : list of Fit
         In the order of the tasks.
+
+    Raises
+    ------
+    RuntimeError
+        If the backend has cancelled them. What else a fit or the backend raises stays
+        as it is.
     """
-    shares = shared_out(tasks, n_workers)
+    shares = shared_out(tasks, n_jobs)
     if verbose:
         sizes = ", ".join(str(len(share)) for share in shares)
         print(f"Fits sent to workers, by the shares that train together: {sizes}")
     # Arguments of their own, so that each worker is sent the data at most once.
     bare, common = without_common(tasks)
-    results = workers(
-        delayed(_run_share)([bare[i] for i in share], verbose, *common)
-        for share in shares
-    )
+    try:
+        # Not as a context: with it, joblib has backends start anew after an error or an
+        # interrupt, and the one of Spark fails at that.
+        results = Parallel(n_jobs, pre_dispatch="all", batch_size=1)(
+            delayed(_run_share)([bare[i] for i in share], verbose, *common)
+            for share in shares
+        )
+    except CancelledError as error:
+        raise RuntimeError(
+            "The cluster has cancelled fits of the search. On Dask that happens if a "
+            "worker is lost which had the only copy of the data: "
+            'parallel_config("dask", scatter=[X]) with the X of `fit` gives each '
+            "worker a copy."
+        ) from error
     fits = {
         i: fit
         for share, of_share in zip(shares, results, strict=True)
