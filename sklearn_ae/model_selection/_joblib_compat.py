@@ -12,6 +12,7 @@ the tasks that it is given.
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -64,6 +65,29 @@ def with_common(tasks: Sequence[Task], common: Sequence[Any]) -> list[Task]:
         return common[value.position] if isinstance(value, _InCommon) else value
 
     return [_with_positional(task, put_back) for task in tasks]
+
+
+@contextmanager
+def failures_explained() -> Iterator[None]:
+    """Say what has happened where a backend's own error does not."""
+    try:
+        yield
+    except CancelledError as error:
+        raise RuntimeError(
+            "The cluster has cancelled fits of the search. On Dask that happens if a "
+            "worker is lost which had the only copy of the data: "
+            'parallel_config("dask", scatter=[X, y]) with the data of `fit` gives '
+            "each worker a copy."
+        ) from error
+    except TypeError as error:
+        # joblib wraps errors for the way back, and joblib-spark 0.6 hands them on as
+        # they are, to be iterated over.
+        if "_ExceptionWithTraceback" not in str(error):
+            raise
+        raise RuntimeError(
+            "A fit of the search has raised an error, or its worker was lost. "
+            "joblib-spark does not say more; the log of Spark does."
+        ) from error
 
 
 def _items(task: Any) -> list[tuple[Callable[..., Any], tuple, dict[str, Any]]]:

@@ -1,7 +1,6 @@
 """The fits of a search, shared out to workers that are other processes."""
 
 from collections.abc import Sequence
-from concurrent.futures import CancelledError
 from itertools import pairwise
 from typing import Any
 
@@ -11,6 +10,7 @@ from joblib import Parallel, delayed
 from sklearn_ae.batched import Fit, run_together
 from sklearn_ae.model_selection._joblib_compat import (
     Task,
+    failures_explained,
     keywords_of,
     with_common,
     without_common,
@@ -67,8 +67,8 @@ def run_shares(tasks: Sequence[Task], *, n_jobs: int, verbose: int = 0) -> list[
     Raises
     ------
     RuntimeError
-        If the backend has cancelled them. What else a fit or the backend raises stays
-        as it is.
+        If the backend has cancelled them, or hides an error. What else a fit or the
+        backend raises stays as it is.
     """
     shares = shared_out(tasks, n_jobs)
     if verbose:
@@ -76,20 +76,13 @@ def run_shares(tasks: Sequence[Task], *, n_jobs: int, verbose: int = 0) -> list[
         print(f"Fits sent to workers, by the shares that train together: {sizes}")
     # Arguments of their own, so that each worker is sent the data at most once.
     bare, common = without_common(tasks)
-    try:
+    with failures_explained():
         # Not as a context: with it, joblib has backends start anew after an error or an
         # interrupt, and the one of Spark fails at that.
         results = Parallel(n_jobs, pre_dispatch="all", batch_size=1)(
             delayed(_run_share)([bare[i] for i in share], verbose, *common)
             for share in shares
         )
-    except CancelledError as error:
-        raise RuntimeError(
-            "The cluster has cancelled fits of the search. On Dask that happens if a "
-            "worker is lost which had the only copy of the data: "
-            'parallel_config("dask", scatter=[X]) with the X of `fit` gives each '
-            "worker a copy."
-        ) from error
     fits = {
         i: fit
         for share, of_share in zip(shares, results, strict=True)
