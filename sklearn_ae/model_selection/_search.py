@@ -45,7 +45,9 @@ class BatchedSearchMixin(DocLinkMixin):
     n_jobs : int or None, default=None
         Number of threads for everything except the training of networks: the other
         steps of a pipeline, and scoring. None means 1, and -1 all processors. The
-        number of threads for training is that of torch.
+        number of threads for training is that of torch. Where
+        `joblib.parallel_config` has set a backend of other processes, the number
+        of its workers, as in scikit-learn.
 
     refit : bool, str or callable, default=True
         Whether to fit the best candidate on all rows. With several scorers, the name of
@@ -221,7 +223,9 @@ class BatchedGridSearchCV(BatchedSearchMixin, GridSearchCV):
     n_jobs : int or None, default=None
         Number of threads for everything except the training of networks: the other
         steps of a pipeline, and scoring. None means 1, and -1 all processors. The
-        number of threads for training is that of torch.
+        number of threads for training is that of torch. Where
+        `joblib.parallel_config` has set a backend of other processes, the number
+        of its workers, as in scikit-learn.
 
     refit : bool, str or callable, default=True
         Whether to fit the best candidate on all rows. With several scorers, the name of
@@ -321,6 +325,12 @@ class BatchedGridSearchCV(BatchedSearchMixin, GridSearchCV):
 
     The fit times in `cv_results_` are shares of the time of a group.
 
+    Where `joblib.parallel_config` has set a backend whose workers are other
+    processes, such as "loky", "dask", "ray" or "spark", the fits are cut into one share
+    for each worker, which trains it together: see the user guide,
+    :ref:`search-on-a-cluster`. With any other backend, and without one, all networks
+    train in this process.
+
     An interrupt ends the search after the steps that are running, and leaves it as it
     was before.
 
@@ -366,7 +376,9 @@ class BatchedRandomizedSearchCV(BatchedSearchMixin, RandomizedSearchCV):
     n_jobs : int or None, default=None
         Number of threads for everything except the training of networks: the other
         steps of a pipeline, and scoring. None means 1, and -1 all processors. The
-        number of threads for training is that of torch.
+        number of threads for training is that of torch. Where
+        `joblib.parallel_config` has set a backend of other processes, the number
+        of its workers, as in scikit-learn.
 
     refit : bool, str or callable, default=True
         Whether to fit the best candidate on all rows. With several scorers, the name of
