@@ -43,11 +43,11 @@ def on_dask(client):
 
 
 @contextmanager
-def on_ray(ray):
+def on_ray(ray, **options):
     from ray.util.joblib import register_ray
 
     register_ray()
-    with joblib.parallel_config("ray", n_jobs=-1):
+    with joblib.parallel_config("ray", n_jobs=-1, **options):
         yield
 
 
@@ -78,18 +78,9 @@ def sparsely():
     return SparseAutoencoder(20, max_epochs=2, random_state=0)
 
 
-@pytest.mark.parametrize(
-    ("search", "params"),
-    [
-        (GridSearchCV, {}),
-        (HalvingGridSearchCV, HALVING),
-        (BatchedGridSearchCV, {}),
-        (BatchedHalvingGridSearchCV, HALVING),
-    ],
-)
-def test_scores_are_those_of_the_search_alone(search, params, engine):
+def assert_results_are_those_alone(search, params, context):
     alone = search(sparsely(), GRID, cv=KFold(2), **params).fit(X)
-    with engine():
+    with context:
         shared = search(sparsely(), GRID, cv=KFold(2), **params).fit(X)
     for name, values in alone.cv_results_.items():
         if name.startswith("split"):
@@ -98,6 +89,17 @@ def test_scores_are_those_of_the_search_alone(search, params, engine):
             )
     assert shared.cv_results_["params"] == alone.cv_results_["params"]
     assert shared.best_params_ == alone.best_params_
+
+
+@pytest.mark.parametrize("search", [GridSearchCV, BatchedGridSearchCV])
+def test_scores_are_those_of_the_search_alone(search, engine):
+    assert_results_are_those_alone(search, {}, engine())
+
+
+# On Dask only, whose workers stay from one iteration to the next.
+@pytest.mark.parametrize("search", [HalvingGridSearchCV, BatchedHalvingGridSearchCV])
+def test_halving(search, dask_client):
+    assert_results_are_those_alone(search, HALVING, on_dask(dask_client))
 
 
 class KillsItsWorker(TransformerMixin, BaseEstimator):
@@ -150,9 +152,10 @@ def test_dask_does_the_fits_of_a_lost_worker_again(scattered, dask_client, tmp_p
     assert_scores_as_alone(search)
 
 
-def test_ray_does_the_fits_of_a_lost_worker_again(local_ray, tmp_path):
+def test_ray_does_the_fits_of_a_lost_worker_again_if_told_to(local_ray, tmp_path):
     search = killing(tmp_path)
-    with on_ray(local_ray):
+    again = {"max_restarts": 2, "max_task_retries": 2}
+    with on_ray(local_ray, ray_remote_args=again):
         search.fit(X)
     assert (tmp_path / "killed").exists()
     assert_scores_as_alone(search)
