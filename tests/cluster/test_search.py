@@ -149,6 +149,8 @@ def test_dask_does_the_fits_of_a_lost_worker_again(scattered, dask_client, tmp_p
     with joblib.parallel_config("dask", client=dask_client, scatter=scatter):
         search.fit(X)
     assert (tmp_path / "killed").exists()
+    # The next test needs both; with a single one joblib would do without Dask.
+    dask_client.wait_for_workers(2, timeout=60)
     assert_scores_as_alone(search)
 
 
