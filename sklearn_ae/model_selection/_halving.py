@@ -168,7 +168,9 @@ class BatchedHalvingGridSearchCV(_BatchedHalvingMixin, HalvingGridSearchCV):
     n_jobs : int or None, default=None
         Number of threads for everything except the training of networks: the other
         steps of a pipeline, and scoring. None means 1, and -1 all processors. The
-        number of threads for training is that of torch.
+        number of threads for training is that of torch. Where
+        `joblib.parallel_config` has set a backend of other processes, the number
+        of its workers, as in scikit-learn.
 
     verbose : int, default=0
         Above 0, print the iterations, and which networks are trained together, and
@@ -351,7 +353,9 @@ class BatchedHalvingRandomSearchCV(_BatchedHalvingMixin, HalvingRandomSearchCV):
     n_jobs : int or None, default=None
         Number of threads for everything except the training of networks: the other
         steps of a pipeline, and scoring. None means 1, and -1 all processors. The
-        number of threads for training is that of torch.
+        number of threads for training is that of torch. Where
+        `joblib.parallel_config` has set a backend of other processes, the number
+        of its workers, as in scikit-learn.
 
     verbose : int, default=0
         Above 0, print the iterations, and which networks are trained together, and

@@ -12,9 +12,13 @@ from sklearn.pipeline import Pipeline
 
 from sklearn_ae._doc_link import DocLinkMixin
 from sklearn_ae.batched import run_together
-from sklearn_ae.model_selection._joblib_compat import GatheringBackend
+from sklearn_ae.model_selection._joblib_compat import (
+    GatheringBackend,
+    runs_in_other_processes,
+)
 from sklearn_ae.model_selection._pipeline_cache import PipelineCache
 from sklearn_ae.model_selection._ranking import settle_ranks
+from sklearn_ae.model_selection._shares import run_shares
 
 # What the copy that searches has beside the attributes of a search.
 _OF_THE_COPY = {"_backend", "_backend_config", "_rounds_otherwise"}
@@ -41,7 +45,9 @@ class BatchedSearchMixin(DocLinkMixin):
     n_jobs : int or None, default=None
         Number of threads for everything except the training of networks: the other
         steps of a pipeline, and scoring. None means 1, and -1 all processors. The
-        number of threads for training is that of torch.
+        number of threads for training is that of torch. Where
+        `joblib.parallel_config` has set a backend of other processes, the number
+        of its workers, as in scikit-learn.
 
     refit : bool, str or callable, default=True
         Whether to fit the best candidate on all rows. With several scorers, the name of
@@ -149,7 +155,8 @@ class BatchedSearchMixin(DocLinkMixin):
         return self
 
     def _run_search(self, evaluate_candidates, *, callback_ctx=None):
-        # The search has its `Parallel` by now, and nothing else must use the backend.
+        # The search has its `Parallel` by now, and nothing else must use the backend:
+        # from here on the user's is the active one.
         self._backend_config.close()
 
         def evaluate(candidate_params, *args, **kwargs):
@@ -168,15 +175,21 @@ class BatchedSearchMixin(DocLinkMixin):
         context = {} if callback_ctx is None else {"callback_ctx": callback_ctx}
         super()._run_search(evaluate, **context)
 
+    def __getstate__(self):
+        # scikit-learn sends the search to workers, which need no part of its running.
+        state = super().__getstate__()
+        return {name: v for name, v in state.items() if name not in _OF_THE_COPY}
+
     @staticmethod
     def _settle_ties(results: dict[str, Any]) -> None:
         """Let scores that differ by rounding count as equal."""
         settle_ranks(results)
 
     def _fit_together(self, tasks: Sequence[Callable[[], Any]]) -> list[Any]:
-        fits = run_together(
-            tasks, n_jobs=effective_n_jobs(self.n_jobs), verbose=self.verbose
-        )
+        # From `_run_search` on, both are about the backend of the user.
+        n_jobs = effective_n_jobs(self.n_jobs)
+        run = run_shares if runs_in_other_processes() else run_together
+        fits = run(tasks, n_jobs=n_jobs, verbose=self.verbose)
         for fit in fits:
             self._rounds_otherwise |= fit.was_stacked
             for scores in fit.result:
@@ -210,7 +223,9 @@ class BatchedGridSearchCV(BatchedSearchMixin, GridSearchCV):
     n_jobs : int or None, default=None
         Number of threads for everything except the training of networks: the other
         steps of a pipeline, and scoring. None means 1, and -1 all processors. The
-        number of threads for training is that of torch.
+        number of threads for training is that of torch. Where
+        `joblib.parallel_config` has set a backend of other processes, the number
+        of its workers, as in scikit-learn.
 
     refit : bool, str or callable, default=True
         Whether to fit the best candidate on all rows. With several scorers, the name of
@@ -310,6 +325,12 @@ class BatchedGridSearchCV(BatchedSearchMixin, GridSearchCV):
 
     The fit times in `cv_results_` are shares of the time of a group.
 
+    Where `joblib.parallel_config` has set a backend whose workers are other
+    processes, such as "loky", "dask", "ray" or "spark", the fits are cut into one share
+    for each worker, which trains it together: see the user guide,
+    :ref:`search-on-a-cluster`. With any other backend, and without one, all networks
+    train in this process.
+
     An interrupt ends the search after the steps that are running, and leaves it as it
     was before.
 
@@ -355,7 +376,9 @@ class BatchedRandomizedSearchCV(BatchedSearchMixin, RandomizedSearchCV):
     n_jobs : int or None, default=None
         Number of threads for everything except the training of networks: the other
         steps of a pipeline, and scoring. None means 1, and -1 all processors. The
-        number of threads for training is that of torch.
+        number of threads for training is that of torch. Where
+        `joblib.parallel_config` has set a backend of other processes, the number
+        of its workers, as in scikit-learn.
 
     refit : bool, str or callable, default=True
         Whether to fit the best candidate on all rows. With several scorers, the name of
