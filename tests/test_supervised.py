@@ -260,7 +260,7 @@ def test_where_nothing_improves_the_head_sees_all_rows(table, classes):
 
 
 def test_without_pretraining_the_weights_are_the_first(table, classes):
-    prototype = clone(AUTOENCODER).set_params(init="random")
+    prototype = clone(AUTOENCODER).set_params(init="random", validation="auto")
     model = make(AutoencoderClassifier, prototype, pretrain=False, freeze=True)
     first = clone(prototype).set_params(max_epochs=0).fit(table)
     codes = model.fit(table, classes).transform(table)
@@ -359,7 +359,7 @@ class Dithered(OwnNetwork):
 @pytest.mark.parametrize("freeze", [False, True])
 def test_parameters_that_only_training_uses(table, classes, numbers, estimator, freeze):
     y = target_of(estimator, classes, numbers)
-    autoencoder = clone(AUTOENCODER).set_params(network=Dithered)
+    autoencoder = clone(AUTOENCODER).set_params(network=Dithered, validation="auto")
     model = make(estimator, autoencoder, freeze=freeze, l2_penalty=0.1).fit(table, y)
     assert np.isfinite(outputs(model, table)).all()
     loaded = pickle.loads(pickle.dumps(model))
