@@ -45,7 +45,7 @@ def test_skewed_data_are_no_reason_to_stay_pca(seed):
 
 def test_gaussian_data_give_pca_of_all_rows(seed):
     """No training gains anything for certain, and PCA is that of all rows."""
-    X = np.random.RandomState(seed).normal(size=(400, 8)) * np.arange(1, 9)
+    X = np.random.RandomState(seed).normal(size=(200, 8)) * np.arange(1, 9)
     model = Autoencoder(3, random_state=seed).fit(X)
     pca = PCA(3).fit(X)
     np.testing.assert_allclose(model.transform(X), pca.transform(X), atol=1e-4)

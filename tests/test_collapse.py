@@ -294,7 +294,7 @@ def test_lbfgs_does_not_blame_a_learning_rate_that_it_ignores(rows):
     model = SparseAutoencoder(3, optimizer="lbfgs", validation=None, random_state=0)
     with pytest.raises(ValueError, match=r"lbfgs.*penalties") as caught:
         # Where the penalty outweighs the errors by more than single precision holds.
-        model.fit(1e-18 * rows)
+        model.fit(1e-22 * rows)
     assert "learning_rate" not in str(caught.value)
 
 

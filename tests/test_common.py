@@ -28,14 +28,12 @@ WEIGHT_CHECKS = [
 CHECKS_OF_COMPUTATION = {
     "check_dict_unchanged",
     "check_estimator_cloneable",
-    "check_estimators_dtypes",
     "check_estimators_pickle",
     "check_fit2d_1feature",
     "check_fit_idempotent",
     "check_get_params_invariance",
     "check_methods_subset_invariance",
     "check_sample_weights_not_overwritten",
-    "check_transformer_data_not_an_array",
 }
 
 

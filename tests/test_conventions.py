@@ -90,22 +90,39 @@ INPUTS = {
 }
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def whole_numbers():
     """Small whole numbers, many of them zero: exact in every kind of input."""
     rng = np.random.RandomState(0)
-    return rng.poisson(2, (50, 1)) * rng.poisson(1, (50, 6)).astype(np.float64)
+    X = rng.poisson(2, (50, 1)) * rng.poisson(1, (50, 6)).astype(np.float64)
+    X.setflags(write=False)  # one test must not change another's data
+    return X
 
 
-@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+# Few folds, in each of which the candidates learn from the table.
+OF_WHOLE_NUMBERS = {
+    "max_epochs": 2,
+    "dropout": 0.1,
+    "random_state": 0,
+    "batch_size": 16,
+    "validation": 2,
+}
+
+
+@pytest.fixture(scope="module", params=["fit", "partial_fit"])
+def method_and_model(request, whole_numbers):
+    """A method of fitting, and the model that it makes of an array."""
+    model = Autoencoder(2, **OF_WHOLE_NUMBERS)
+    return request.param, getattr(model, request.param)(whole_numbers)
+
+
 @pytest.mark.parametrize("kind", INPUTS)
 def test_every_kind_of_input_gives_the_same_model(
-    whole_numbers, kind, method, tmp_path
+    whole_numbers, kind, method_and_model, tmp_path
 ):
     X = INPUTS[kind](whole_numbers, tmp_path)
-    params = {"max_epochs": 2, "dropout": 0.1, "random_state": 0, "batch_size": 16}
-    model = getattr(Autoencoder(2, **params), method)(X)
-    expected = getattr(Autoencoder(2, **params), method)(whole_numbers)
+    method, expected = method_and_model
+    model = getattr(Autoencoder(2, **OF_WHOLE_NUMBERS), method)(X)
     rtol = 1e-3 if kind == "float32" else 1e-10
     with warnings.catch_warnings():  # names of columns belong to another test
         warnings.filterwarnings("ignore", "X does not have valid feature names")
@@ -118,8 +135,10 @@ def test_every_kind_of_input_gives_the_same_model(
 
 
 @pytest.mark.parametrize("kind", INPUTS)
-def test_every_kind_of_input_is_transformed_alike(whole_numbers, kind, tmp_path):
-    model = Autoencoder(2, max_epochs=1, random_state=0).fit(whole_numbers)
+def test_every_kind_of_input_is_transformed_alike(
+    whole_numbers, kind, method_and_model, tmp_path
+):
+    _, model = method_and_model
     X = INPUTS[kind](whole_numbers, tmp_path)
     rtol = 1e-4 if kind == "float32" else 1e-12
     methods = "transform", "reconstruct", "reconstruction_error", "score"
@@ -177,9 +196,9 @@ def random_sparse(n_rows, n_columns, density, dtype=np.float64):
 
 @pytest.fixture(scope="module")
 def large_sparse():
-    """60 MB if it were dense; its first column has most of the variance."""
-    X = random_sparse(15_000, 1000, density=1e-3, dtype=np.float32)
-    first = sparse.csr_array(np.linspace(0, 50, 15_000, dtype=np.float32)[:, None])
+    """40 MB if it were dense; its first column has most of the variance."""
+    X = random_sparse(10_000, 1000, density=1e-3, dtype=np.float32)
+    first = sparse.csr_array(np.linspace(0, 50, 10_000, dtype=np.float32)[:, None])
     return sparse.hstack([first, X[:, 1:]], format="csr")
 
 
@@ -203,13 +222,13 @@ def test_memory_does_not_grow_with_the_dense_size(
     if "fit" not in method:
         model.set_params(max_epochs=0).fit(large_sparse[:100])
     peaks = []
-    for n_rows in (5_000, 15_000):  # more than a block both
+    for n_rows in (5_000, 10_000):  # more than a block both
         X = container(large_sparse[:n_rows])
         tracemalloc.start()
         getattr(model, method)(X)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-    # The dense rows between them take 40 MB in single precision.
+    # The dense rows between them take 20 MB in single precision.
     assert peaks[1] < peaks[0] + 5e6
 
 

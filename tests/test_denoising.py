@@ -314,7 +314,7 @@ def test_validation_losses_are_comparable(seeded_table, corruption, seed):
 @pytest.mark.parametrize("init", ["pca", "random"])
 @pytest.mark.parametrize("corruption", KINDS)
 def test_no_noise_is_the_plain_autoencoder(seeded_table, corruption, init, seed):
-    shared = {"init": init, "max_epochs": 5, "random_state": seed}
+    shared = {"init": init, "validation": 0.2, "max_epochs": 5, "random_state": seed}
     model = DenoisingAutoencoder(
         3, corruption=corruption, corruption_level=0, **shared
     ).fit(seeded_table)
@@ -445,7 +445,7 @@ WRONG = [
     ids=[getattr(p["corruption"], "__name__", str(p)) for p, _ in WRONG],
 )
 def test_wrong_choice(table, params, words, fitted):
-    model = DenoisingAutoencoder(2, max_epochs=1, random_state=0)
+    model = DenoisingAutoencoder(2, init="random", max_epochs=1, random_state=0)
     if fitted:
         codes = model.fit(table).transform(table)
     model.set_params(**params)
@@ -542,7 +542,7 @@ def test_grid_search(digits):
     def cleaning(model, X, y=None):
         return -error(model.reconstruct(corrupted(X, "gaussian")), X)
 
-    model = DenoisingAutoencoder(16, max_epochs=20, random_state=0)
+    model = DenoisingAutoencoder(16, validation=0.1, max_epochs=20, random_state=0)
     grid = {"corruption_level": [0.0, 0.3, 5.0]}
     search = GridSearchCV(model, grid, cv=2, scoring=cleaning, error_score="raise")
     assert search.fit(X).best_params_ == {"corruption_level": 0.3}

@@ -1,8 +1,6 @@
 """Successive halving whose candidates train together, against scikit-learn's."""
 
 import re
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -30,7 +28,7 @@ from sklearn_ae.model_selection import (
 # Trainings are as short as their claims allow, some too short to gain anything.
 pytestmark = pytest.mark.filterwarnings("ignore:Training did not lower the loss")
 
-SEEDS = [0, 1, 42]
+SEEDS = [0, 42]
 DIGITS, LABELS = load_digits(return_X_y=True)
 X, Y = DIGITS[:120] / 16, LABELS[:120] % 2
 
@@ -140,7 +138,7 @@ PIPELINE_GRID = {
 )
 def test_pipelines(params):
     pipeline = clone(PIPELINE).set_params(codes__max_epochs=2)
-    params = {"cv": 3, "n_jobs": (1, 2), **params}
+    params = {"cv": 2, "n_jobs": (1, 2), **params}
     theirs, *both = searches(pipeline, PIPELINE_GRID, X, Y, **params)
     for ours in both:
         assert_same_search(theirs, ours)
@@ -210,7 +208,7 @@ def scored(search, scores):
         return_train_score=False,
         scoring=scorer,
         refit=False,
-        cv=2,
+        cv=[(np.arange(20), np.arange(20, 40))],
     ).fit(X[:40, :8])
 
 
@@ -313,17 +311,3 @@ def test_an_error_in_a_later_iteration_leaves_the_search_as_it_was():
     assert vars(search) == before
     search.set_params(scoring=None, n_jobs=2).fit(X)
     assert search.n_iterations_ == 3
-
-
-def test_experimental_classes_are_not_enabled():
-    """That is for the user to decide; it holds for the whole process."""
-    program = """
-from sklearn_ae.model_selection import BatchedHalvingGridSearchCV
-import sklearn.model_selection
-assert "HalvingGridSearchCV" not in vars(sklearn.model_selection)
-from sklearn.experimental import enable_halving_search_cv
-assert issubclass(
-    BatchedHalvingGridSearchCV, sklearn.model_selection.HalvingGridSearchCV
-)
-"""
-    subprocess.run([sys.executable, "-c", program], check=True)

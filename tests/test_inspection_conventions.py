@@ -20,7 +20,7 @@ from sklearn_ae import inspection as displays
 
 pytestmark = pytest.mark.usefixtures("close_figures")
 
-SMALL = Autoencoder(2, max_epochs=1, random_state=0)
+SMALL = Autoencoder(2, max_epochs=1, validation=None, random_state=0)
 SPARSE = SparseAutoencoder(5, max_epochs=1, random_state=0)
 DETECTOR = AutoencoderOutlierDetector(SMALL, cv=2, random_state=0)
 
@@ -156,7 +156,7 @@ def test_estimators_and_generators_stay_as_they_are(
 
 
 def test_estimators_without_a_seed_leave_generators_alone(X, untouched_generators):
-    autoencoder = Autoencoder(2, max_epochs=1)
+    autoencoder = Autoencoder(2, max_epochs=1, validation=None)
     wide = np.tile(X, (20, 10))  # where PCA is randomised by default
     displays.ComponentsDisplay.from_estimator(autoencoder, wide, n_components=[1], cv=2)
     displays.WeightsDisplay.from_estimator(autoencoder.fit(X), kind="activating")

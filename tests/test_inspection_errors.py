@@ -279,7 +279,7 @@ def test_reconstruction_error_refuses(wine, pca, detector):
 
 def test_errors_by_number_of_components(wine):
     X, _ = wine
-    autoencoder = Autoencoder(max_epochs=1, random_state=0)
+    autoencoder = Autoencoder(max_epochs=1, validation=None, random_state=0)
     cv = KFold(3, shuffle=True, random_state=0)
     display = ComponentsDisplay.from_estimator(
         autoencoder, X, n_components=[5, 1], cv=cv

@@ -297,11 +297,11 @@ def test_scores_are_those_of_grid_search(name, groups):
 @pytest.mark.parametrize(
     ("estimator", "grid"),
     [
-        (Autoencoder(8), {"learning_rate": [2e-3, 5e-3]}),
+        (Autoencoder(8, validation=2), {"learning_rate": [2e-3, 5e-3]}),
         (SparseAutoencoder(50), {"rho": [0.05, 0.2]}),
         (SparseAutoencoder(50, sparsity="l1"), {"lambd": [0.01, 0.1]}),
         (SparseAutoencoder(50, sparsity="topk"), {"learning_rate": [2e-3, 5e-3]}),
-        (DenoisingAutoencoder(8), {"corruption_level": [0.1, 0.4]}),
+        (DenoisingAutoencoder(8, validation=2), {"corruption_level": [0.1, 0.4]}),
         (ContractiveAutoencoder(16), {"lambd": [0.01, 0.1]}),
     ],
     ids=["plain", "kl", "l1", "topk", "denoising", "contractive"],
@@ -1057,7 +1057,9 @@ def test_verbose_says_what_trains_together(capsys):
     [
         (
             StackedAutoencoder(
-                Autoencoder(random_state=0), hidden_layer_sizes=(9,), max_epochs=2
+                Autoencoder(validation=2, random_state=0),
+                hidden_layer_sizes=(9,),
+                max_epochs=2,
             ).set_params(n_components=3, pretrain_epochs=2, random_state=0),
             {"learning_rate": [1e-3, 5e-3]},
         ),
@@ -1069,7 +1071,9 @@ def test_verbose_says_what_trains_together(capsys):
         ),
         (
             AutoencoderClassifier(
-                Autoencoder(3, max_epochs=2), max_epochs=2, random_state=0
+                Autoencoder(3, max_epochs=2, validation=2),
+                max_epochs=2,
+                random_state=0,
             ),
             {"autoencoder__learning_rate": [1e-3, 5e-3]},
         ),

@@ -121,15 +121,12 @@ def outputs_of(estimator):
 # Instances that have all layers and methods of the registry between them. A conversion
 # takes half a second, and hardly depends on how layers are combined.
 KINDS = (
-    "as_it_comes",
-    "random_held_out",
     "tied_deep",
     "penalties",
     "own_network",
     "sparse_kl",
     "sparse_topk_convolutional",
     "variational",
-    "stacked_plain",
     "classifier",
     "regressor_convolutional",
     "outlier_detector",

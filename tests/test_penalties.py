@@ -256,7 +256,7 @@ def test_weight_above_zero_is_not(params):
 def test_units_of_the_data(factor, loss, degree, seed):
     """Another unit of length: the same fit, written in that unit."""
     X = draw_table(seed)
-    est = Autoencoder(2, loss=loss, max_epochs=5, random_state=seed)
+    est = Autoencoder(2, loss=loss, validation=0.2, max_epochs=5, random_state=seed)
     a, b = copy.copy(est).fit(X), copy.copy(est).fit(factor * X)
     np.testing.assert_allclose(
         b.reconstruct(factor * X) / factor, a.reconstruct(X), rtol=1e-3, atol=1e-3

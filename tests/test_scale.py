@@ -188,31 +188,21 @@ def test_axes_are_found_without_a_copy_of_the_table(
 # -- import ----------------------------------------------------------------------------
 
 
-def test_import_brings_nothing_but_the_dependencies():
-    program = """
-import json, sys
+IMPORTS = """
+import json, pickle, sys, warnings
 import skorch, skorch.helper, sklearn, torch, tqdm.auto
+
 before = set(sys.modules)
 import sklearn_ae
+
 found = set(sys.modules) - before
 # Older versions of scikit-learn have compiled modules under names of their own.
 files = {name: getattr(sys.modules[name], "__file__", None) or "" for name in found}
-print(json.dumps([name for name in found if "/sklearn/" not in files[name]]))
-"""
-    found = {name.partition(".")[0] for name in run(program)}
-    assert "sklearn_ae" in found
-    others = found - {"sklearn_ae", "sklearn", "scipy", *sys.stdlib_module_names}
-    assert others <= {"skorch", "threadpoolctl", "joblib"}
-    assert not others & {"matplotlib", "pandas"}
+found = [name for name in found if "/sklearn/" not in files[name]]
 
-
-def test_fits_do_not_import_torchs_compiler():
-    """It takes longer to import than most fits take."""
-    program = """
-import json, pickle, sys, warnings
 import numpy as np
 import registry
-from sklearn_ae.model_selection import BatchedGridSearchCV
+from sklearn_ae.model_selection import BatchedGridSearchCV, BatchedHalvingGridSearchCV
 
 warnings.simplefilter("ignore")
 X = np.random.default_rng(0).standard_normal((40, 6))
@@ -228,17 +218,44 @@ for name, estimator in registry.instances().items():
     if name not in {
         "torch_optimizer", "contractive_projections", "contractive_convolutional"
     }:
+        params = estimator.get_params(deep=False)
+        fewer = {"max_epochs", "pretrain_epochs"} & params.keys()
+        estimator.set_params(**{key: min(1, params[key]) for key in fewer})
         pickle.loads(pickle.dumps(estimator.fit(X, X[:, 0] > 0))).fit(X, X[:, 0] > 0)
         note(name)
 BatchedGridSearchCV(registry.instances()["plain"], {"tol": [0, 1]}, cv=2).fit(X)
 note("search")
-print(json.dumps(imported))
+
+# That is for the user to decide, and holds for the whole process.
+import sklearn.model_selection
+
+enabled = "HalvingGridSearchCV" in vars(sklearn.model_selection)
+from sklearn.experimental import enable_halving_search_cv
+
+derives = issubclass(
+    BatchedHalvingGridSearchCV, sklearn.model_selection.HalvingGridSearchCV
+)
+print(json.dumps([found, imported, enabled, derives]))
 """
+
+
+def test_what_is_imported_when():
+    """In one process, since it takes seconds to import torch."""
     tests = str(Path(__file__).parent)
     path = os.pathsep.join([tests, *filter(None, [os.environ.get("PYTHONPATH")])])
-    imported = run(program, PYTHONPATH=path)
+    found, imported, halving_enabled, halving_derives = run(IMPORTS, PYTHONPATH=path)
+    # The package brings nothing but the dependencies,
+    found = {name.partition(".")[0] for name in found}
+    assert "sklearn_ae" in found
+    others = found - {"sklearn_ae", "sklearn", "scipy", *sys.stdlib_module_names}
+    assert others <= {"skorch", "threadpoolctl", "joblib"}
+    assert not others & {"matplotlib", "pandas"}
+    # fits do not import torch's compiler, which takes longer than most fits,
     assert len(imported) > 50
     assert imported == {name: [] for name in imported}
+    # and scikit-learn's experimental searches are not enabled, but known once they are.
+    assert not halving_enabled
+    assert halving_derives
 
 
 # -- threads ---------------------------------------------------------------------------

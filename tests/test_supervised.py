@@ -41,7 +41,9 @@ from sklearn_ae.training.settings import _stratified
 BOTH = pytest.mark.parametrize(
     "estimator", [AutoencoderClassifier, AutoencoderRegressor]
 )
-AUTOENCODER = Autoencoder(3, hidden_layer_sizes=8, max_epochs=2, random_state=0)
+AUTOENCODER = Autoencoder(
+    3, hidden_layer_sizes=8, max_epochs=2, validation=2, random_state=0
+)
 
 
 @pytest.fixture
@@ -258,7 +260,7 @@ def test_where_nothing_improves_the_head_sees_all_rows(table, classes):
 
 
 def test_without_pretraining_the_weights_are_the_first(table, classes):
-    prototype = clone(AUTOENCODER).set_params(init="random")
+    prototype = clone(AUTOENCODER).set_params(init="random", validation="auto")
     model = make(AutoencoderClassifier, prototype, pretrain=False, freeze=True)
     first = clone(prototype).set_params(max_epochs=0).fit(table)
     codes = model.fit(table, classes).transform(table)
@@ -303,12 +305,12 @@ def test_codes_that_hardly_vary_do_no_harm():
 # -- every autoencoder -----------------------------------------------------------------
 
 AUTOENCODERS = {
-    "plain": Autoencoder(2),
+    "plain": Autoencoder(2, validation=2),
     "random": Autoencoder(2, init="random", dropout=0.2),
     "tied": Autoencoder(2, tied_weights=True),
     "penalized": Autoencoder(2, l2_penalty=0.1),
     "cross_entropy": Autoencoder(2, init="random", loss="bce"),
-    "share": Autoencoder(0.8),
+    "share": Autoencoder(0.8, validation=None),
     "denoising": DenoisingAutoencoder(9, init="random"),
     "sparse": SparseAutoencoder(9),
     "topk": SparseAutoencoder(9, sparsity="topk", k=2),
@@ -321,8 +323,8 @@ AUTOENCODERS = {
 
 @BOTH
 @pytest.mark.parametrize("name", AUTOENCODERS)
-def test_every_autoencoder_serves(estimator, name, seeded_table):
-    X = np.hstack([seeded_table, seeded_table[:, :2]])
+def test_every_autoencoder_serves(estimator, name, table):
+    X = np.hstack([table, table[:, :2]])
     X = (X - X.min(axis=0)) / np.ptp(X, axis=0)
     y = (X[:, 0] > np.median(X[:, 0])).astype(int)
     autoencoder = clone(AUTOENCODERS[name]).set_params(max_epochs=1, random_state=0)
@@ -357,7 +359,7 @@ class Dithered(OwnNetwork):
 @pytest.mark.parametrize("freeze", [False, True])
 def test_parameters_that_only_training_uses(table, classes, numbers, estimator, freeze):
     y = target_of(estimator, classes, numbers)
-    autoencoder = clone(AUTOENCODER).set_params(network=Dithered)
+    autoencoder = clone(AUTOENCODER).set_params(network=Dithered, validation="auto")
     model = make(estimator, autoencoder, freeze=freeze, l2_penalty=0.1).fit(table, y)
     assert np.isfinite(outputs(model, table)).all()
     loaded = pickle.loads(pickle.dumps(model))
