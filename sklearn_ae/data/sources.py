@@ -65,8 +65,8 @@ class RowSource:
                 "of at least 1."
             )
         self.shape = int(edges[-1]), n_features
-        self.dtype, self.edges = dtype, edges
-        self.buffer_bytes, self.header = int(buffer_bytes), header
+        self.dtype, self.edges, self.header = dtype, edges, header
+        self.buffer_bytes = int(buffer_bytes)
         largest = int(np.diff(edges).max(initial=0)) * self.row_bytes
         if largest > buffer_bytes:
             i = int(np.diff(edges).argmax())
