@@ -56,7 +56,7 @@ class RowSource:
         n_features: int,
         dtype: np.dtype,
         edges: np.ndarray,
-        buffer_bytes: int,
+        buffer_bytes: Any,
         header: Any,
     ) -> None:
         if not isinstance(buffer_bytes, Integral) or buffer_bytes < 1:
