@@ -630,6 +630,10 @@ def test_parquet_errors_name_file_and_column(folder, X):
     write(third, X[:60], NAMES[:5])
     with pytest.raises(ValueError, match=r"third.parquet has no column 'f'"):
         from_parquet(folder)
+    write(third, np.column_stack([X[:60], X[:60, 0]]), [*NAMES, "g"])
+    with pytest.raises(ValueError, match=r"third.parquet has a column 'g', which"):
+        from_parquet(folder)
+    assert from_parquet(folder, columns=NAMES).shape == (N + 60, P)
     write(third, np.round(X[:60]), types={"e": pa.int32()})
     with pytest.raises(
         ValueError, match=r"Column 'e' of .*third.parquet has the type int32, but float"
