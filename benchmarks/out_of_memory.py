@@ -11,8 +11,9 @@ Needs pyarrow, zarr and h5py.
 - *memory*: each fit and transform is a process of its own, with one thread. Its private
   memory (``RssAnon``) is read every 10 ms; what is reported is the peak, minus that
   after the imports. Pages of a memory map belong to the system's cache and are not
-  counted. Time is that of one epoch per row, beyond the passes before and after, which
-  are reported as a number of rows read.
+  counted. Times are those of a fit of one epoch with all passes over the table before
+  and after it, whose number is reported: how often a row is read. Files are in the
+  cache of the system, since they have just been written.
 - *limit*: a table of 4 GB in a process that is limited to 1 GB of private memory
   (``RLIMIT_DATA``: the heap, stacks and all private memory that can be written, touched
   or not, and imports as well; no read-only maps of files).

@@ -100,7 +100,8 @@ def from_parquet(
             )
     if isinstance(columns, str):
         columns = [columns]
-    columns = dataset.schema.names if columns is None else list(columns)
+    if columns is not None:
+        columns = list(columns)
     return ParquetRows(dataset.schema, fragments, columns, buffer_bytes)
 
 
@@ -113,15 +114,22 @@ class ParquetRows(RowSource):
         Of all files.
     fragments : list of pyarrow.dataset.ParquetFileFragment
         The files.
-    columns : list of str
+    columns : list of str or None
+        None means all of them; a file with others is then an error.
     buffer_bytes : int
     """
 
     def __init__(
-        self, schema: Any, fragments: list[Any], columns: list[str], buffer_bytes: int
+        self,
+        schema: Any,
+        fragments: list[Any],
+        columns: list[str] | None,
+        buffer_bytes: int,
     ) -> None:
         import pyarrow as pa
 
+        takes_all = columns is None
+        columns = schema.names if columns is None else columns
         self.columns, self._fragments = columns, fragments
         self._schema = schema
         first = fragments[0].path if fragments else "the dataset"
@@ -140,6 +148,12 @@ class ParquetRows(RowSource):
         for i, fragment in enumerate(fragments):
             opened = _opened(fragment)
             self._check_schema(opened, columns, first)
+            others = {*opened.physical_schema.names} - {*schema.names}
+            if takes_all and others:
+                raise ValueError(
+                    f"{opened.path} has a column {min(others)!r}, which {first} has "
+                    "not. All files must have the same columns; choose some by columns."
+                )
             metadata = opened.metadata
             for group in range(metadata.num_row_groups):
                 places.append((i, group))
