@@ -118,6 +118,22 @@ ERRORS = {
         "ValueError: Rank 1 has failed with ValueError: groups has the shape (130,)",
         "ValueError: groups has the shape (130,)",
     ),
+    "NaN on rank 1, on a disk": (
+        "ValueError: Rank 1 has failed with ValueError: Rows 3 to 3 of the table has",
+        "ValueError: Rows 3 to 3 of the table has the value nan",
+    ),
+    "groups on rank 1": ("ValueError: All ranks must pass the same groups",) * 2,
+    "no y_val on rank 1": (
+        "ValueError: Rank 1 has failed with ValueError: X_val needs y_val",
+        "ValueError: X_val needs y_val",
+    ),
+    "another kind of seed": (
+        "ValueError: All ranks must pass the same parameter random_state to a fit that "
+        "they do together, but rank 0 has 0 and rank 1 has a RandomState.",
+    )
+    * 2,
+    "fitted on rank 1": ("ValueError: All ranks must pass the same kind of estimator",)
+    * 2,
     "no rows anywhere": ("ValueError: X has 0 rows on all 2 ranks together",) * 2,
     "checkpoint": ("ValueError: checkpoint='unused' must be None",) * 2,
     "side by side": ("ValueError: Fits cannot be trained side by side",) * 2,
@@ -143,6 +159,24 @@ def test_interrupt_of_one_rank_ends_all(found):
     assert len(found[0]["interrupted"]["history_"]["epoch"]) == 3
     # The next fit is not disturbed.
     assert_same_bits(found[0]["after"], found[0]["joint"]["random start"])
+
+
+@pytest.mark.timeout(240)
+def test_interrupt_after_the_last_step_is_no_trouble_for_the_others(found):
+    (interrupts, first), (interrupted, second) = (
+        found[rank]["interrupted late"] for rank in range(2)
+    )
+    assert (interrupts, interrupted) == (False, True)
+    assert_same_bits(first, second)
+
+
+@pytest.mark.timeout(240)
+def test_splitters_without_a_seed_split_alike_on_all_ranks(found):
+    for pair, other in zip(
+        found[0]["random splits"], found[1]["random splits"], strict=True
+    ):
+        for rows, others in zip(pair, other, strict=True):
+            np.testing.assert_array_equal(rows, others)
 
 
 @pytest.mark.timeout(240)
