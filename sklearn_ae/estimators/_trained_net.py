@@ -145,8 +145,8 @@ class TrainedNetMixin(
     ) -> None:
         """Set the fitted attributes that describe a net and its training.
 
-        The first `n_known` epochs are in `history_` already, alone or, in a stack, after
-        those of its layers.
+        The first `n_known` epochs are in `history_` already; in a stack, after those of
+        its layers.
         """
         if n_known and len(self.history_.get("epoch", ())) == n_known:
             new = _columns(list(net.history)[n_known:])
