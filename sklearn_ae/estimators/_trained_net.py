@@ -145,12 +145,14 @@ class TrainedNetMixin(
     ) -> None:
         """Set the fitted attributes that describe a net and its training.
 
-        The first `n_known` epochs are in `history_` already.
+        The first `n_known` epochs are in `history_` already; in a stack, after those of
+        its layers.
         """
-        history = _columns(list(net.history)[n_known:])
-        if n_known:
-            history = _appended(self.history_, history)
-        self.history_ = history
+        if n_known and len(self.history_.get("epoch", ())) == n_known:
+            new = _columns(list(net.history)[n_known:])
+            self.history_ = _appended(self.history_, new)
+        else:
+            self.history_ = _columns(list(net.history))
         self.n_iter_ = len(net.history)
         self.loss_curve_ = self.history_.get("train_loss", np.empty(0))
         self.validation_loss_curve_ = self.history_.get("valid_loss")

@@ -298,24 +298,23 @@ def validate_table_like(estimator: Any, X: Any, name: str) -> Any:
 
 
 def validate_table(
-    estimator: Any, X: Any, y: Any = None, *, reset: bool = True, **checks: Any
+    estimator: Any, X: Any, *y: Any, reset: bool = True, **checks: Any
 ) -> Any:
     """`validate_data` for tables of all kinds, with errors that say what to do.
 
     With `y` it returns both.
     """
-    given = () if y is None else (y,)
     source = as_source(X)
     if source is None:
         checks = table_checks(X) | checks
         with _advice(X, "X"):
-            return validate_data(estimator, as_array(X), *given, reset=reset, **checks)
-    validate_data(estimator, source.header, *given, reset=reset, skip_check_array=True)
-    if y is None:
+            return validate_data(estimator, as_array(X), *y, reset=reset, **checks)
+    validate_data(estimator, source.header, *y, reset=reset, skip_check_array=True)
+    if not y:
         return check_table(X, "X", estimator=estimator, **checks)
     table = check_table(X, "X", estimator=estimator)
     rows = np.broadcast_to(0.0, (len(source), 1))
-    return table, check_X_y(rows, y, estimator=estimator, **checks)[1]
+    return table, check_X_y(rows, *y, estimator=estimator, **checks)[1]
 
 
 def check_table(X: Any, name: str, **checks: Any) -> Any:
