@@ -33,7 +33,11 @@ def found(tmp_path_factory):
         )
         for rank in range(2)
     ]
-    messages = [rank.communicate(timeout=200)[1] for rank in ranks]
+    try:
+        messages = [rank.communicate(timeout=200)[1] for rank in ranks]
+    finally:
+        for rank in ranks:
+            rank.kill()
     names = ["out.0", "out.1", "out.left"]
     missing = [name for name in names if not (folder / name).exists()]
     assert not missing, "\n".join(messages)
@@ -86,6 +90,14 @@ def test_joint_fit_learns(found, name):
     outputs = found[0]["joint"][name]["outputs"]
     assert np.isfinite(outputs).all()
     assert outputs.std(axis=0).min() > 0
+
+
+@pytest.mark.timeout(240)
+def test_training_from_disks_is_as_good_as_from_memory(found):
+    """With the same validation data, and rows in another order."""
+    joint = found[0]["joint"]["on a disk"]
+    alone = found[0]["alone"]["validation data"]
+    assert joint["best_loss_"] == pytest.approx(alone["best_loss_"], rel=0.01)
 
 
 @pytest.mark.timeout(240)

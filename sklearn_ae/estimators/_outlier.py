@@ -447,7 +447,7 @@ class AutoencoderOutlierDetector(
         return {"X_val": table, "sample_weight_val": sample_weight_val}
 
     def _validate(self, X, *, reset: bool) -> Any:
-        least = least_on_rank(_MIN_ROWS) if reset else 1
+        least = least_on_rank(_MIN_ROWS if reset else 1)
         table: dict[str, Any] = {"ensure_min_samples": least}
         if not get_tags(self).input_tags.sparse:
             table["accept_sparse"] = False
