@@ -296,6 +296,13 @@ def _stream_alone():
     return _described(estimator, X)
 
 
+def _error(attempt):
+    try:
+        attempt()
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+
+
 def _errors(rank, rows, fitted):
     """What fits raise if one rank differs, and what is left of the estimator."""
 
@@ -327,6 +334,7 @@ def _errors(rank, rows, fitted):
         "groups on rank 1": lambda: params().fit(
             X[rows], groups=[None, np.zeros(173)][rank]
         ),
+        "device of rank 1": lambda: params(device=["cpu", "absent"][rank]).fit(X[rows]),
         "no y_val on rank 1": lambda: AutoencoderClassifier(AUTOENCODER, **SGD).fit(
             X[rows], y[rows], X_val=X, y_val=[y, None][rank]
         ),
@@ -346,12 +354,7 @@ def _errors(rank, rows, fitted):
             __import__("sklearn.decomposition").decomposition.PCA(2)
         ).fit(X[rows]),
     }
-    found = {}
-    for name, attempt in attempts.items():
-        try:
-            attempt()
-        except Exception as error:
-            found[name] = f"{type(error).__name__}: {error}"
+    found = {name: _error(attempt) for name, attempt in attempts.items()}
     OwnNetwork.fails_at = None
     return found
 
@@ -427,6 +430,11 @@ def main(store, rank, out):
     found["stream"] = _stream(rank)
     found["errors"] = _errors(rank, rows, fitted)
     found["interrupted"] = _interrupted(rank, rows)
+    autoencoder = Autoencoder(5, **PLAIN).fit(X[rows])
+    found["no rows"] = (
+        autoencoder.transform(X[:0]),
+        _error(lambda: autoencoder.score(X[:0])),
+    )
     found["interrupted late"] = _interrupted_late(rank, rows)
     found["random splits"] = _random_splits(rows)
     found["after"] = _fit(EQUAL["random start"], rows)

@@ -131,10 +131,14 @@ ERRORS = {
         "ValueError: groups has the shape (130,)",
     ),
     "NaN on rank 1, on a disk": (
-        "ValueError: Rank 1 has failed with ValueError: Rows 3 to 3 of the table has",
-        "ValueError: Rows 3 to 3 of the table has the value nan",
+        "ValueError: Rank 1 has failed with ValueError: Row 3 of the table has",
+        "ValueError: Row 3 of the table has the value nan",
     ),
     "groups on rank 1": ("ValueError: All ranks must pass the same groups",) * 2,
+    "device of rank 1": (
+        "ValueError: Rank 1 has failed with ValueError: device='absent'",
+        "ValueError: device='absent'",
+    ),
     "no y_val on rank 1": (
         "ValueError: Rank 1 has failed with ValueError: X_val needs y_val",
         "ValueError: X_val needs y_val",
@@ -189,6 +193,13 @@ def test_splitters_without_a_seed_split_alike_on_all_ranks(found):
     ):
         for rows, others in zip(pair, other, strict=True):
             np.testing.assert_array_equal(rows, others)
+
+
+@pytest.mark.timeout(240)
+def test_a_rank_without_rows_gets_no_codes_and_no_score(found):
+    codes, error = found[1]["no rows"]
+    assert codes.shape == (0, 5)
+    assert error.startswith("ValueError: X has no rows")
 
 
 @pytest.mark.timeout(240)

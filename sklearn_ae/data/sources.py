@@ -98,7 +98,9 @@ class RowSource:
 
     def name_of_block(self, i: int) -> str:
         """What messages call block `i`."""
-        return f"Rows {self.edges[i]} to {self.edges[i + 1] - 1} of the table"
+        first, last = self.edges[i], self.edges[i + 1] - 1
+        rows = f"Row {first}" if first == last else f"Rows {first} to {last}"
+        return f"{rows} of the table"
 
     def name_of_column(self, j: int) -> str:
         """What messages call column `j`."""

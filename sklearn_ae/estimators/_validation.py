@@ -23,6 +23,7 @@ from sklearn_ae.estimators._splits import (
     check_one_validation,
     chosen_splits,
 )
+from sklearn_ae.training.hardware import resolve_device
 
 # Networks are trained in single precision, which reaches from 1e-38 to 1e38. The rest
 # is room for products with weights.
@@ -133,6 +134,8 @@ def joint_validation(
         }
     )
     with ranks.sharing_errors():
+        if hasattr(estimator, "device"):  # may be missing on one rank only
+            resolve_device(estimator.device)
         yield
 
 
