@@ -21,9 +21,8 @@ def order_of_pass(
 
     Rows of tables in memory are all shuffled together. From others whole blocks are
     read in random order, each once in a pass, and those in the buffer are shuffled
-    together. See [1]_ for what that does to training. If the buffer holds many, a third
-    of its blocks is shuffled while a thread reads the next third; the last one has rows
-    that are left over.
+    together. See [1]_ for what that does to training. If the buffer holds many, a
+    quarter of its blocks is in use while a thread reads the next quarter.
 
     Parameters
     ----------
@@ -74,11 +73,12 @@ def _shuffled_buffers(
         # both ends, up to three times as many rows.
         fitting //= 3
     n_blocks = max(1, fitting // _rows_of_block(source))
-    third = n_blocks // 3
-    # Rows that are taken at once must not outlast their blocks.
-    reads_ahead = third >= FEW_BLOCKS and size <= third * _rows_of_block(source)
+    # A third has the last rows of the quarter before, and a fourth is the first to be
+    # forgotten. Rows that are taken at once must not outlast their blocks.
+    quarter = n_blocks // 4
+    reads_ahead = quarter >= FEW_BLOCKS and size <= quarter * _rows_of_block(source)
     if reads_ahead:
-        n_blocks = third
+        n_blocks = quarter
     edges = np.unique(np.searchsorted(rows, first_rows))
     order = torch.randperm(len(edges) - 1, generator=generator).numpy()
 
