@@ -3,6 +3,7 @@
 import copy
 import pickle
 import sys
+import threading
 
 import h5py
 import numpy as np
@@ -231,6 +232,36 @@ def test_every_row_once_and_blocks_are_read_once(X, step, with_target):
             np.testing.assert_array_equal(table.take(rows[part]), X[rows[part]])
     assert disk.n_read == N
     assert other.n_read == (N if with_target else 0)
+
+
+def test_thread_reads_ahead_what_is_used_next(X):
+    readers = []
+
+    class Watched(Disk):
+        def __getitem__(self, rows):
+            readers.append(threading.current_thread().name)
+            return super().__getitem__(rows)
+
+    disk = Watched(X, 10)
+    table = BufferedRows(from_array(disk, buffer_bytes=X.nbytes // 3))
+    generator = torch.Generator().manual_seed(0)
+    seen = []
+    for positions in order_of_pass([table], np.arange(N), [50] * 20, generator):
+        np.testing.assert_array_equal(table.take(positions), X[positions])
+        seen.append(positions)
+    np.testing.assert_array_equal(np.sort(np.concatenate(seen)), np.arange(N))
+    # Nothing is left to be read where it is used, and nothing is read twice.
+    assert disk.n_read == N
+    assert all(name.startswith("sklearn_ae-reading") for name in readers)
+
+
+def test_errors_of_the_thread_that_reads_ahead_end_the_pass(X):
+    X = X.copy()
+    X[777, 3] = np.nan
+    table = BufferedRows(from_array(Disk(X, 10), buffer_bytes=X.nbytes // 3))
+    with pytest.raises(ValueError, match="has the value nan in column 3, row 777"):
+        orders([table], np.arange(N), [50] * 20)
+    assert not any("sklearn_ae-reading" in one.name for one in threading.enumerate())
 
 
 def test_blocks_of_a_buffer_are_random_and_mixed(X):

@@ -1,6 +1,7 @@
 """Tables whose rows are spread over several processes."""
 
 from contextlib import AbstractContextManager, nullcontext
+from threading import Event
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -76,6 +77,11 @@ class Shard:
 
     def __len__(self) -> int:
         return self.stop - self.start
+
+    def read_ahead(self, rows: np.ndarray, stop: Event) -> None:
+        """As that of `BufferedRows`, for the rows on this rank."""
+        if isinstance(self.table, BufferedRows):
+            self.table.read_ahead(self.positions(rows), stop)
 
     def whole(self, rows: np.ndarray) -> Any:
         """These rows of the whole table, on every rank."""

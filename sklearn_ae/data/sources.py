@@ -4,7 +4,7 @@ import warnings
 from collections import OrderedDict
 from collections.abc import Iterator
 from numbers import Integral
-from threading import Lock
+from threading import Event, Lock
 from typing import Any
 
 import numpy as np
@@ -259,7 +259,9 @@ class BufferedRows:
         self.dtype = source.dtype if is_float else np.dtype(np.float64)
         # The latest one that was used comes last.
         self._blocks: OrderedDict[int, np.ndarray] = OrderedDict()
-        self._lock = Lock()
+        # A thread reads ahead. Who finds a block in memory need not wait for it, and no
+        # two read at once, which not all sources can.
+        self._lock, self._reading = Lock(), Lock()
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -298,20 +300,42 @@ class BufferedRows:
             table[where] = self._block(i)[rows[where] - edges[i]]
         return table
 
+    def read_ahead(self, rows: np.ndarray, stop: Event) -> None:
+        """Read the blocks of these rows, which are used soon, unless told to stop."""
+        for i in np.unique(np.searchsorted(self.source.edges, rows, side="right") - 1):
+            if stop.is_set():
+                return
+            self._block(int(i))
+
     def _block(self, i: int) -> np.ndarray:
         """Block `i`, from memory or else from the source."""
-        with self._lock:
-            block = self._blocks.pop(i, None)
+        block = self._found(i)
+        if block is not None:
+            return block
+        with self._reading:
+            block = self._found(i)  # another thread may have read it by now
             if block is None:
                 source = self.source
                 n_rows = source.edges[i + 1] - source.edges[i]
-                room = source.buffer_bytes - n_rows * source.row_bytes
-                used = sum(one.nbytes for one in self._blocks.values())
-                while self._blocks and used > room:
-                    used -= self._blocks.popitem(last=False)[1].nbytes
+                self._make_room(source.buffer_bytes - n_rows * source.row_bytes)
                 block = source.checked_block(i)
-            self._blocks[i] = block
-            return block
+                with self._lock:
+                    self._blocks[i] = block
+        return block
+
+    def _found(self, i: int) -> np.ndarray | None:
+        """Block `i` if it is in memory, where it is now the latest."""
+        with self._lock:
+            if i in self._blocks:
+                self._blocks.move_to_end(i)
+            return self._blocks.get(i)
+
+    def _make_room(self, room: int) -> None:
+        """Forget the blocks that were not used for longest, until they fit."""
+        with self._lock:
+            used = sum(one.nbytes for one in self._blocks.values())
+            while self._blocks and used > room:
+                used -= self._blocks.popitem(last=False)[1].nbytes
 
 
 def as_source(X: Any, buffer_bytes: int = BUFFER_BYTES) -> RowSource | None:
