@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from scipy import sparse
 from sklearn.datasets import load_digits
-from sklearn.model_selection import GroupKFold
+from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit
 from skorch.callbacks import Callback
 from torch import distributed, nn
 
@@ -32,6 +32,10 @@ from sklearn_ae import (
     VariationalAutoencoder,
 )
 from sklearn_ae.data import from_array
+from sklearn_ae.data.ranks import current_ranks
+from sklearn_ae.data.shards import Shard
+from sklearn_ae.estimators._splits import chosen_splits
+from sklearn_ae.estimators._unseen_errors import _checked_splits
 from sklearn_ae.model_selection import BatchedGridSearchCV
 
 X, y = load_digits(return_X_y=True)
@@ -138,6 +142,37 @@ EQUAL = {
         X,
         {},
     ),
+    # With all held-out rows on rank 1.
+    "stack, splits": (
+        StackedAutoencoder(
+            5,
+            hidden_layer_sizes=(12,),
+            code_activation="tanh",
+            layer=Autoencoder(**PLAIN),
+            pretrain_epochs=3,
+            validation=KFold(3),
+            **SGD,
+        ),
+        X,
+        {},
+    ),
+    "no rows, batch normalisation": (
+        Autoencoder(5, network=OwnNetwork, **SGD),
+        X[:120],
+        {},
+    ),
+    "no rows, weights": (
+        StackedAutoencoder(
+            5,
+            hidden_layer_sizes=(12,),
+            code_activation="tanh",
+            layer=Autoencoder(**PLAIN),
+            pretrain_epochs=3,
+            **SGD,
+        ),
+        X[:120],
+        {"sample_weight": WEIGHTS[:120]},
+    ),
     "detector": (
         AutoencoderOutlierDetector(
             AUTOENCODER, cv=3, trimming=0.1, contamination=0.1, random_state=0
@@ -160,6 +195,11 @@ PCA = {
     "share": (Autoencoder(0.8, max_epochs=0, random_state=0), X, {}),
     "subspace": (Autoencoder(4, max_epochs=0, random_state=0), WIDE, {}),
     "pairs": (Autoencoder(20, max_epochs=0, random_state=0), WIDE, {}),
+    "pairs on a disk": (
+        Autoencoder(20, max_epochs=0, random_state=0),
+        from_array(WIDE, buffer_bytes=60_000),
+        {},
+    ),
     "share of pairs": (Autoencoder(0.5, max_epochs=0, random_state=0), WIDE, {}),
 }
 # Each rank draws its own noise: no process alone gets the same.
@@ -180,6 +220,11 @@ NOISY = {
         from_array(X, buffer_bytes=70_000),  # which the rows of rank 0 fit into
         {},
     ),
+    "on a disk, detector": (
+        AutoencoderOutlierDetector(AUTOENCODER, cv=2, trimming=0.1, random_state=0),
+        from_array(X, buffer_bytes=20_000),
+        {},
+    ),
     "no rows": (AUTOENCODER, X[:120], {}),
     "no rows, images": (
         ConvolutionalAutoencoder(5, image_shape=(1, 8, 8), channels=(4,), **SGD),
@@ -187,6 +232,14 @@ NOISY = {
         {},
     ),
 }
+
+
+class _AtTheEnd(Callback):
+    def __init__(self, action):
+        self.action = action
+
+    def on_train_end(self, net, **kwargs):
+        self.action()
 
 
 class _AtEpoch3(Callback):
@@ -243,7 +296,14 @@ def _stream_alone():
     return _described(estimator, X)
 
 
-def _errors(rank, rows):
+def _error(attempt):
+    try:
+        attempt()
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+
+
+def _errors(rank, rows, fitted):
     """What fits raise if one rank differs, and what is left of the estimator."""
 
     def params(**others):
@@ -268,6 +328,20 @@ def _errors(rank, rows):
         "groups of other length": lambda: params(validation=GroupKFold(3)).fit(
             X[rows], groups=np.zeros(130)
         ),
+        "NaN on rank 1, on a disk": lambda: params().fit(
+            from_array(bad, buffer_bytes=20_000)
+        ),
+        "groups on rank 1": lambda: params().fit(
+            X[rows], groups=[None, np.zeros(173)][rank]
+        ),
+        "device of rank 1": lambda: params(device=["cpu", "absent"][rank]).fit(X[rows]),
+        "no y_val on rank 1": lambda: AutoencoderClassifier(AUTOENCODER, **SGD).fit(
+            X[rows], y[rows], X_val=X, y_val=[y, None][rank]
+        ),
+        "another kind of seed": lambda: params(
+            random_state=[0, np.random.RandomState(0)][rank]
+        ).fit(X[rows]),
+        "fitted on rank 1": lambda: [params(), fitted][rank].partial_fit(X[rows]),
         "no rows anywhere": lambda: params().fit(X[:0]),
         "checkpoint": lambda: params(checkpoint="unused").fit(X[rows]),
         "side by side": lambda: BatchedGridSearchCV(params(), {"max_epochs": [1]}).fit(
@@ -280,12 +354,7 @@ def _errors(rank, rows):
             __import__("sklearn.decomposition").decomposition.PCA(2)
         ).fit(X[rows]),
     }
-    found = {}
-    for name, attempt in attempts.items():
-        try:
-            attempt()
-        except Exception as error:
-            found[name] = f"{type(error).__name__}: {error}"
+    found = {name: _error(attempt) for name, attempt in attempts.items()}
     OwnNetwork.fails_at = None
     return found
 
@@ -300,6 +369,26 @@ def _interrupted(rank, rows):
         estimator.fit(X[rows])
     except KeyboardInterrupt:
         return _described(estimator, X)
+
+
+def _interrupted_late(rank, rows):
+    """Rank 1 gets a signal after the last step, where the others have finished."""
+    actions = [lambda: None, lambda: signal.raise_signal(signal.SIGINT)]
+    estimator = Autoencoder(5, callbacks=[_AtTheEnd(actions[rank])], **PLAIN)
+    try:
+        estimator.fit(X[rows])
+    except KeyboardInterrupt:
+        return True, _described(estimator, X)
+    return False, _described(estimator, X)
+
+
+def _random_splits(rows):
+    """Of splitters without a seed."""
+    spread = Shard(X[rows], current_ranks())
+    return [
+        *chosen_splits(ShuffleSplit(1), spread, np.arange(len(X))),
+        *_checked_splits(KFold(2, shuffle=True), spread, None),
+    ]
 
 
 def _left(rank, rows):
@@ -324,6 +413,7 @@ def main(store, rank, out):
             name: _fit(case, slice(None)) for name, case in {**EQUAL, **PCA}.items()
         }
         found["stream alone"] = _stream_alone()
+    fitted = Autoencoder(5, **PLAIN).partial_fit(X)
     distributed.init_process_group(
         "gloo",
         store=distributed.FileStore(store, 2),
@@ -338,8 +428,15 @@ def main(store, rank, out):
         for name, case in cases.items()
     }
     found["stream"] = _stream(rank)
-    found["errors"] = _errors(rank, rows)
+    found["errors"] = _errors(rank, rows, fitted)
     found["interrupted"] = _interrupted(rank, rows)
+    autoencoder = Autoencoder(5, **PLAIN).fit(X[rows])
+    found["no rows"] = (
+        autoencoder.transform(X[:0]),
+        _error(lambda: autoencoder.score(X[:0])),
+    )
+    found["interrupted late"] = _interrupted_late(rank, rows)
+    found["random splits"] = _random_splits(rows)
     found["after"] = _fit(EQUAL["random start"], rows)
     with open(f"{out}.{rank}", "wb") as file:
         pickle.dump(found, file)

@@ -33,7 +33,11 @@ def found(tmp_path_factory):
         )
         for rank in range(2)
     ]
-    messages = [rank.communicate(timeout=200)[1] for rank in ranks]
+    try:
+        messages = [rank.communicate(timeout=200)[1] for rank in ranks]
+    finally:
+        for rank in ranks:
+            rank.kill()
     names = ["out.0", "out.1", "out.left"]
     missing = [name for name in names if not (folder / name).exists()]
     assert not missing, "\n".join(messages)
@@ -89,6 +93,14 @@ def test_joint_fit_learns(found, name):
 
 
 @pytest.mark.timeout(240)
+def test_training_from_disks_is_as_good_as_from_memory(found):
+    """With the same validation data, and rows in another order."""
+    joint = found[0]["joint"]["on a disk"]
+    alone = found[0]["alone"]["validation data"]
+    assert joint["best_loss_"] == pytest.approx(alone["best_loss_"], rel=0.01)
+
+
+@pytest.mark.timeout(240)
 def test_streams_of_unequal_length(found):
     assert_same_bits(found[0]["stream"], found[1]["stream"])
     joint, alone = found[0]["stream"], found[0]["stream alone"]
@@ -118,6 +130,26 @@ ERRORS = {
         "ValueError: Rank 1 has failed with ValueError: groups has the shape (130,)",
         "ValueError: groups has the shape (130,)",
     ),
+    "NaN on rank 1, on a disk": (
+        "ValueError: Rank 1 has failed with ValueError: Row 3 of the table has",
+        "ValueError: Row 3 of the table has the value nan",
+    ),
+    "groups on rank 1": ("ValueError: All ranks must pass the same groups",) * 2,
+    "device of rank 1": (
+        "ValueError: Rank 1 has failed with ValueError: device='absent'",
+        "ValueError: device='absent'",
+    ),
+    "no y_val on rank 1": (
+        "ValueError: Rank 1 has failed with ValueError: X_val needs y_val",
+        "ValueError: X_val needs y_val",
+    ),
+    "another kind of seed": (
+        "ValueError: All ranks must pass the same parameter random_state to a fit that "
+        "they do together, but rank 0 has 0 and rank 1 has a RandomState.",
+    )
+    * 2,
+    "fitted on rank 1": ("ValueError: All ranks must pass the same kind of estimator",)
+    * 2,
     "no rows anywhere": ("ValueError: X has 0 rows on all 2 ranks together",) * 2,
     "checkpoint": ("ValueError: checkpoint='unused' must be None",) * 2,
     "side by side": ("ValueError: Fits cannot be trained side by side",) * 2,
@@ -143,6 +175,31 @@ def test_interrupt_of_one_rank_ends_all(found):
     assert len(found[0]["interrupted"]["history_"]["epoch"]) == 3
     # The next fit is not disturbed.
     assert_same_bits(found[0]["after"], found[0]["joint"]["random start"])
+
+
+@pytest.mark.timeout(240)
+def test_interrupt_after_the_last_step_is_no_trouble_for_the_others(found):
+    (interrupts, first), (interrupted, second) = (
+        found[rank]["interrupted late"] for rank in range(2)
+    )
+    assert (interrupts, interrupted) == (False, True)
+    assert_same_bits(first, second)
+
+
+@pytest.mark.timeout(240)
+def test_splitters_without_a_seed_split_alike_on_all_ranks(found):
+    for pair, other in zip(
+        found[0]["random splits"], found[1]["random splits"], strict=True
+    ):
+        for rows, others in zip(pair, other, strict=True):
+            np.testing.assert_array_equal(rows, others)
+
+
+@pytest.mark.timeout(240)
+def test_a_rank_without_rows_gets_no_codes_and_no_score(found):
+    codes, error = found[1]["no rows"]
+    assert codes.shape == (0, 5)
+    assert error.startswith("ValueError: X has no rows")
 
 
 @pytest.mark.timeout(240)

@@ -153,7 +153,7 @@ def test_a_chunk_larger_than_the_buffer(X):
 
 @pytest.mark.parametrize("buffer_bytes", [0, -1, 1.5, None])
 def test_buffer_bytes(X, buffer_bytes):
-    with pytest.raises((ValueError, TypeError), match=r"buffer_bytes|NoneType"):
+    with pytest.raises(ValueError, match=f"buffer_bytes={buffer_bytes} must be"):
         from_array(Disk(X), buffer_bytes=buffer_bytes)
 
 
@@ -706,16 +706,6 @@ def test_h5py(X, tmp_path):
         autoencoder = quick().fit(table)
         codes = autoencoder.transform(data)
     np.testing.assert_array_equal(codes, autoencoder.transform(X))
-
-
-def test_zarr(X):
-    # Its versions for NumPy 2 are not for the lowest version that is supported.
-    zarr = pytest.importorskip("zarr", reason="zarr is in the environment of clusters")
-    data = zarr.array(X, chunks=(20, P))
-    table = from_array(data, buffer_bytes=X.nbytes // 5)
-    assert set(np.diff(table.edges)) == {20}
-    autoencoder = quick().fit(table)
-    np.testing.assert_array_equal(autoencoder.transform(data), autoencoder.transform(X))
 
 
 def test_without_pyarrow(monkeypatch):

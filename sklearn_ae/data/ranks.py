@@ -124,11 +124,13 @@ class Ranks:
             If the user has interrupted any rank.
         """
         device = parameters[0].device
-        is_here = [error is None and one.grad is not None for one in parameters]
+        # Without rows on this rank, they may be NaN: zero times NaN is not zero.
+        counts_here = error is None and share > 0
+        is_here = [counts_here and one.grad is not None for one in parameters]
         marks = [error is not None, _interrupt.is_pending, *is_here]
         parts = [
             torch.tensor(marks, dtype=torch.float32, device=device),
-            (loss * share).reshape(1),
+            (loss * share if counts_here else torch.zeros_like(loss)).reshape(1),
         ]
         for parameter, has_gradient in zip(parameters, is_here, strict=True):
             gradient = parameter.grad if has_gradient else torch.zeros_like(parameter)
@@ -159,12 +161,14 @@ class Ranks:
                 distributed.broadcast(on_device, 0)
             tensor.copy_(on_device)
 
-    def average_(self, tensors: Sequence[Tensor]) -> None:
-        """Replace tensors of floating-point numbers by their means over the ranks."""
+    def average_(self, tensors: Sequence[Tensor], share: float) -> None:
+        """Replace tensors of floating-point numbers by their means over the ranks.
+
+        `share` is the weight of this rank. Those of all ranks add up to 1.
+        """
         if not tensors:
             return
-        flat = self.sum_(torch.cat([tensor.reshape(-1) for tensor in tensors]))
-        flat /= self.size
+        flat = self.sum_(torch.cat([one.reshape(-1) for one in tensors]) * share)
         sizes = [tensor.numel() for tensor in tensors]
         for tensor, mean in zip(tensors, flat.split(sizes), strict=True):
             tensor.copy_(mean.view_as(tensor))

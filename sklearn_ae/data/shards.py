@@ -1,5 +1,6 @@
 """Tables whose rows are spread over several processes."""
 
+from contextlib import AbstractContextManager, nullcontext
 from threading import Event
 from typing import Any, NamedTuple
 
@@ -84,10 +85,15 @@ class Shard:
 
     def whole(self, rows: np.ndarray) -> Any:
         """These rows of the whole table, on every rank."""
+        own = taken(self, rows)
+        if isinstance(own, BufferedRows):
+            own = own.take(slice(None))
         # In ascending order of the ranks, then as they were.
-        parts = self.ranks.gather(taken(self, rows))
-        stack = sparse.vstack if sparse.issparse(parts[0]) else np.concatenate
-        table = stack(parts)
+        parts = self.ranks.gather(own)
+        if any(map(sparse.issparse, parts)):
+            table = sparse.vstack([sparse.csr_array(part) for part in parts])
+        else:
+            table = np.concatenate(parts)
         starts = np.array(self.ranks.gather(self.start))
         order = np.argsort(np.searchsorted(starts, rows, side="right"), kind="stable")
         return table[np.argsort(order, kind="stable")]
@@ -173,6 +179,19 @@ def own_entries(X: Any, values: np.ndarray) -> np.ndarray:
 def of_all_ranks(X: Any, values: Any) -> Any:
     """An array with an entry for each row of all ranks, from one for those on this."""
     return np.concatenate(X.ranks.gather(values)) if isinstance(X, Shard) else values
+
+
+def of_first_rank(X: Any, value: Any) -> Any:
+    """The value of rank 0, for what each rank may have drawn at random."""
+    return X.ranks.from_first(value) if isinstance(X, Shard) else value
+
+
+def joint_errors(X: Any) -> AbstractContextManager[None]:
+    """Around what a rank does with its own rows: raise its errors on all ranks.
+
+    There must be no communication in the block.
+    """
+    return X.ranks.sharing_errors() if isinstance(X, Shard) else nullcontext()
 
 
 def total(X: Any, values: Any) -> Any:

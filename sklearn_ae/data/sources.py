@@ -59,11 +59,7 @@ class RowSource:
         buffer_bytes: Any,
         header: Any,
     ) -> None:
-        if not isinstance(buffer_bytes, Integral) or buffer_bytes < 1:
-            raise ValueError(
-                f"buffer_bytes={buffer_bytes!r} must be a number of bytes, an integer "
-                "of at least 1."
-            )
+        _check_buffer(buffer_bytes)
         self.shape = int(edges[-1]), n_features
         self.dtype, self.edges, self.header = dtype, edges, header
         self.buffer_bytes = int(buffer_bytes)
@@ -102,7 +98,9 @@ class RowSource:
 
     def name_of_block(self, i: int) -> str:
         """What messages call block `i`."""
-        return f"Rows {self.edges[i]} to {self.edges[i + 1] - 1} of the table"
+        first, last = self.edges[i], self.edges[i + 1] - 1
+        rows = f"Row {first}" if first == last else f"Rows {first} to {last}"
+        return f"{rows} of the table"
 
     def name_of_column(self, j: int) -> str:
         """What messages call column `j`."""
@@ -190,6 +188,7 @@ class ArrayRows(RowSource):
     """
 
     def __init__(self, array: Any, buffer_bytes: int = BUFFER_BYTES) -> None:
+        _check_buffer(buffer_bytes)
         n_rows, n_features = (int(n) for n in array.shape)
         dtype = np.dtype(array.dtype)
         row_bytes = max(1, n_features * dtype.itemsize)
@@ -451,6 +450,14 @@ def most_in_memory(*tables: Any) -> float:
         else np.inf
         for table in tables
     )
+
+
+def _check_buffer(buffer_bytes: Any) -> None:
+    if not isinstance(buffer_bytes, Integral) or buffer_bytes < 1:
+        raise ValueError(
+            f"buffer_bytes={buffer_bytes!r} must be a number of bytes, an integer of "
+            "at least 1."
+        )
 
 
 def _megabytes(n_bytes: int) -> str:

@@ -8,7 +8,15 @@ import torch
 from scipy import sparse
 from scipy.linalg import eigh, qr
 
-from sklearn_ae.data.shards import Shard, extremes, own_part, own_rows, total, whole
+from sklearn_ae.data.shards import (
+    Shard,
+    extremes,
+    joint_errors,
+    own_part,
+    own_rows,
+    total,
+    whole,
+)
 from sklearn_ae.data.sources import BufferedRows
 
 # Bytes of a block of rows in single precision, so that memory stays bounded. Several
@@ -123,9 +131,10 @@ def column_ranges(X: Any, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The smallest and the largest value of each column among the given rows."""
     low = np.full(X.shape[1], np.inf)
     high = -low
-    for block, _ in blocks(X, rows):
-        low = np.minimum(low, block.min(axis=0))
-        high = np.maximum(high, block.max(axis=0))
+    with joint_errors(X):
+        for block, _ in blocks(X, rows):
+            low = np.minimum(low, block.min(axis=0))
+            high = np.maximum(high, block.max(axis=0))
     return extremes(X, low, high)
 
 
@@ -232,8 +241,8 @@ def principal_axes(
         components, variances = _from_decomposition(*table, n_components)
     components = components[:n_components]
     variances = np.maximum(variances[:n_components], 0.0) * unit**2
-    extremes = np.abs(components).argmax(axis=1)
-    signs = np.sign(components[np.arange(len(components)), extremes])
+    largest = np.abs(components).argmax(axis=1)
+    signs = np.sign(components[np.arange(len(components)), largest])
     return PrincipalAxes(components * signs[:, np.newaxis], variances)
 
 

@@ -20,6 +20,7 @@ from sklearn_ae.data.codes import (
     principal_rotation,
 )
 from sklearn_ae.data.ranks import joint_interrupts
+from sklearn_ae.data.shards import joint_errors
 from sklearn_ae.data.sources import most_in_memory
 from sklearn_ae.data.tables import mean_and_scale, number_of_axes
 from sklearn_ae.estimators._conditioned import ConditionedFit
@@ -291,57 +292,64 @@ default=None
             If the fit is interrupted. The estimator is then fitted, with the best
             weights so far or, while candidates are compared, as PCA.
         """
-        with (
-            default_modes(),
-            joint_interrupts(),
-            self._unchanged_on_error(),
-            resumable(self) as session,
-        ):
-            continues = self.warm_start and hasattr(self, "net_")
-            data = validate_training_data(
-                self, X, X_target, sample_weight, reset=not continues
-            )
-            data = with_validation(
-                self,
-                data,
-                groups=groups,
-                X_val=X_val,
-                X_target_val=X_target_val,
-                sample_weight_val=sample_weight_val,
-            )
-            warn_of_target_as_y(self, X, y, X_target, stacklevel=3)
-            started_from = None
-            if continues and self.checkpoint is not None:
-                started_from = dump_state(self.net_)
-            session.begin(
-                data.for_checkpoint() | {"the network of the warm start": started_from}
-            )
-            parts = self._resolve(data, continues, len(data.rows))
-            net = self._continue(parts, data) if continues else self._build(parts, data)
-            events = FitEvents(
-                self,
-                1 if continues else self._n_stages(parts),
-                callback_data(X, y, X_target, sample_weight),
-            )
-            if parts.is_conditioned and not continues:
-                net, result = self._train_conditioned(net, parts, data, events)
-                is_pca = not result.has_changed
-            else:
-                self._forget_candidates()
-                result, is_pca = self._train(net, parts, data, continues, events)
-            rotates = result.has_changed or not (continues or is_pca)
-            moments = self._order_codes(net, data, parts.may_rotate_codes and rotates)
-            self._set_trained(net, result)
-            self._set_code_moments(moments)
-            events.end(net)
-        if not (result.has_changed or continues or is_pca or result.interrupt):
-            warn_of_no_progress(self)
-        elif result.interrupt is None and self._recipe.settings.max_epochs > 0:
-            warn_of_mean(self, self._dataset(data, data.rows), moments)
-        if result.interrupt is not None:
-            raise result.interrupt
-        session.complete()
-        return self
+        with joint_interrupts():
+            with (
+                default_modes(),
+                self._unchanged_on_error(),
+                resumable(self) as session,
+            ):
+                continues = self.warm_start and hasattr(self, "net_")
+                data = validate_training_data(
+                    self, X, X_target, sample_weight, reset=not continues
+                )
+                data = with_validation(
+                    self,
+                    data,
+                    groups=groups,
+                    X_val=X_val,
+                    X_target_val=X_target_val,
+                    sample_weight_val=sample_weight_val,
+                )
+                warn_of_target_as_y(self, X, y, X_target, stacklevel=3)
+                started_from = None
+                if continues and self.checkpoint is not None:
+                    started_from = dump_state(self.net_)
+                session.begin(
+                    data.for_checkpoint()
+                    | {"the network of the warm start": started_from}
+                )
+                parts = self._resolve(data, continues, len(data.rows))
+                net = (
+                    self._continue(parts, data)
+                    if continues
+                    else self._build(parts, data)
+                )
+                events = FitEvents(
+                    self,
+                    1 if continues else self._n_stages(parts),
+                    callback_data(X, y, X_target, sample_weight),
+                )
+                if parts.is_conditioned and not continues:
+                    net, result = self._train_conditioned(net, parts, data, events)
+                    is_pca = not result.has_changed
+                else:
+                    self._forget_candidates()
+                    result, is_pca = self._train(net, parts, data, continues, events)
+                rotates = result.has_changed or not (continues or is_pca)
+                moments = self._order_codes(
+                    net, data, parts.may_rotate_codes and rotates
+                )
+                self._set_trained(net, result)
+                self._set_code_moments(moments)
+                events.end(net)
+            if not (result.has_changed or continues or is_pca or result.interrupt):
+                warn_of_no_progress(self)
+            elif result.interrupt is None and self._recipe.settings.max_epochs > 0:
+                warn_of_mean(self, self._dataset(data, data.rows), moments)
+            if result.interrupt is not None:
+                raise result.interrupt
+            session.complete()
+            return self
 
     def _train(
         self,
@@ -502,45 +510,46 @@ default=None
         self : object
             The estimator.
         """
-        with default_modes(), joint_interrupts(), self._unchanged_on_error():
-            continues = hasattr(self, "net_")
-            settings = self._recipe.settings if continues else self
-            if settings.optimizer == "lbfgs":
-                raise ValueError(
-                    "optimizer='lbfgs' needs all rows at once, and partial_fit gets a "
-                    "part of them. Use fit, with warm_start=True to go on, or "
-                    "another optimizer."
+        with joint_interrupts():
+            with default_modes(), self._unchanged_on_error():
+                continues = hasattr(self, "net_")
+                settings = self._recipe.settings if continues else self
+                if settings.optimizer == "lbfgs":
+                    raise ValueError(
+                        "optimizer='lbfgs' needs all rows at once, and partial_fit "
+                        "gets a part of them. Use fit, with warm_start=True to go on, "
+                        "or another optimizer."
+                    )
+                data = validate_training_data(
+                    self, X, X_target, sample_weight, reset=not continues
                 )
-            data = validate_training_data(
-                self, X, X_target, sample_weight, reset=not continues
-            )
-            warn_of_target_as_y(self, X, y, X_target, stacklevel=3)
-            if continues:
-                self._check_more(data)
-                self._check_unused_parameters(data)
-                net = self._on_device(self.net_)
-                self._take_learning_rate(net)
-            else:
-                # More rows may follow.
-                parts = self._resolve(data, continues, np.inf)
-                net = self._build(parts, data)
-                self._start(net, parts, data, data.rows)
-            net.set_listeners(self.callbacks, self.verbose)
-            dataset = self._dataset(data, data.rows)
-            settings = self._recipe.settings.of_one_epoch()
-            training = Training(net, dataset, None, settings, keeps_best=False)
-            self._forget_candidates()
-            result = train(training, alone=True)
-            moments = of_all = code_moments(net.module_, dataset)
-            if continues:
-                of_all = merged_moments(CodeMoments(*self._code_moments), moments)
-            # Not made anew from all rows, of which a stream may have very many.
-            self._set_trained(net, result, self.n_iter_ if continues else 0)
-            self._set_code_moments(of_all)
-        if result.interrupt is not None:
-            raise result.interrupt
-        warn_of_mean_in_parts(self, dataset, moments, len(training.train_batches))
-        return self
+                warn_of_target_as_y(self, X, y, X_target, stacklevel=3)
+                if continues:
+                    self._check_more(data)
+                    self._check_unused_parameters(data)
+                    net = self._on_device(self.net_)
+                    self._take_learning_rate(net)
+                else:
+                    # More rows may follow.
+                    parts = self._resolve(data, continues, np.inf)
+                    net = self._build(parts, data)
+                    self._start(net, parts, data, data.rows)
+                net.set_listeners(self.callbacks, self.verbose)
+                dataset = self._dataset(data, data.rows)
+                settings = self._recipe.settings.of_one_epoch()
+                training = Training(net, dataset, None, settings, keeps_best=False)
+                self._forget_candidates()
+                result = train(training, alone=True)
+                moments = of_all = code_moments(net.module_, dataset)
+                if continues:
+                    of_all = merged_moments(CodeMoments(*self._code_moments), moments)
+                # Not made anew from all rows, of which a stream may have very many.
+                self._set_trained(net, result, self.n_iter_ if continues else 0)
+                self._set_code_moments(of_all)
+            if result.interrupt is not None:
+                raise result.interrupt
+            warn_of_mean_in_parts(self, dataset, moments, len(training.train_batches))
+            return self
 
     def _resolve(
         self, data: TrainingData, continues: bool, n_rows: float
@@ -629,15 +638,16 @@ default=None
         try:
             some = data.rows[:100]
             batches = TensorBatches(self._dataset(data, some), len(some))
-            x, _, _ = unpack_batch(next(iter(batches)))
-            codes = check_network(
-                net.module_,
-                x,
-                self.n_components_,
-                data.n_outputs,
-                needs_unit_interval=self._recipe.loss.needs_unit_interval,
-            )
-            self._check_codes(codes.cpu().numpy())
+            with joint_errors(data.X):
+                x, _, _ = unpack_batch(next(iter(batches)))
+                codes = check_network(
+                    net.module_,
+                    x,
+                    self.n_components_,
+                    data.n_outputs,
+                    needs_unit_interval=self._recipe.loss.needs_unit_interval,
+                )
+                self._check_codes(codes.cpu().numpy())
         except OUT_OF_MEMORY:
             raise
         except Exception as error:

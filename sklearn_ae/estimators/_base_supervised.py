@@ -21,7 +21,7 @@ from sklearn_ae._sklearn_compat import Interval
 from sklearn_ae._units import Affine
 from sklearn_ae.data.inference import module_outputs
 from sklearn_ae.data.ranks import joint_interrupts
-from sklearn_ae.data.shards import of_all_ranks, own_part, taken
+from sklearn_ae.data.shards import joint_errors, of_all_ranks, own_part, taken
 from sklearn_ae.data.sources import most_in_memory
 from sklearn_ae.data.tables import as_array, mean_and_scale
 from sklearn_ae.estimators._base import BaseAutoencoder
@@ -309,17 +309,24 @@ class BaseSupervised(
             splits_in_pretraining = not _is_fitted(self.autoencoder) and is_splitter(
                 getattr(self.autoencoder, "validation", None)
             )
-            check_one_validation(
-                self.validation, X_val, None if splits_in_pretraining else groups
-            )
-            check_needs_X_val(X_val, y_val=y_val, sample_weight_val=sample_weight_val)
             X, y = as_array(X), as_array(y)
             with joint_validation(
                 self,
                 sample_weight=sample_weight,
+                groups=groups,
                 X_val=X_val,
                 sample_weight_val=sample_weight_val,
             ):
+                check_one_validation(
+                    self.validation, X_val, None if splits_in_pretraining else groups
+                )
+                check_needs_X_val(
+                    X_val, y_val=y_val, sample_weight_val=sample_weight_val
+                )
+                if X_val is not None and y_val is None:
+                    raise ValueError(
+                        "X_val needs y_val, the labels or targets of its rows."
+                    )
                 table, y = validate_table(
                     self, X, y, ensure_min_samples=least_on_rank(1), **self._y_checks
                 )
@@ -374,8 +381,6 @@ class BaseSupervised(
 
     def _unseen(self, labelled: Labelled, X_val, y_val, weight) -> Labelled:
         """The validation data."""
-        if y_val is None:
-            raise ValueError("X_val needs y_val, the labels or targets of its rows.")
         with joint_validation(self):
             table = validate_table_like(self, X_val, "X_val")
             y_val = as_array(y_val)
@@ -385,7 +390,7 @@ class BaseSupervised(
                     f"{table.shape[0]} rows; both must have the same number."
                 )
             weight = validate_weight(weight, table, "sample_weight_val")
-        table, _, weight = spread_over_ranks(table, None, weight, least=1)
+        table, _, weight = spread_over_ranks(table, None, weight, "_val", least=1)
         y_val = of_all_ranks(table, y_val)
         weight, rows = rows_with_weight(
             weight, table, min_rows=1, name="sample_weight_val"
@@ -515,7 +520,8 @@ class BaseSupervised(
             autoencoder.device_,
         )
         codes = [np.empty((0, self.n_components_), np.float32)]
-        codes = np.concatenate([*codes, *(codes for _, _, codes in blocks)])
+        with joint_errors(labelled.X):
+            codes = np.concatenate([*codes, *(codes for _, _, codes in blocks)])
         codes = of_all_ranks(labelled.X, codes)
         return codes.astype(np.float64) / autoencoder.module_.code_scale.item()
 

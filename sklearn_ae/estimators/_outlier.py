@@ -23,12 +23,11 @@ from sklearn_ae._sklearn_compat import (
     Interval,
     StrOptions,
     callback_state,
-    check_sample_weight,
     fit_context,
 )
 from sklearn_ae.data.ranks import joint_interrupts
 from sklearn_ae.data.shards import whole
-from sklearn_ae.data.tables import as_array, mean_and_scale, number_of_axes
+from sklearn_ae.data.tables import mean_and_scale, number_of_axes
 from sklearn_ae.estimators._autoencoder import Autoencoder
 from sklearn_ae.estimators._events import FitEvents
 from sklearn_ae.estimators._features import Features
@@ -48,6 +47,7 @@ from sklearn_ae.estimators._validation import (
     spread_over_ranks,
     validate_table,
     validate_table_like,
+    validate_weight,
 )
 from sklearn_ae.objectives.losses import Huber
 from sklearn_ae.persistence.checkpoint import Session, resumable
@@ -431,9 +431,7 @@ class AutoencoderOutlierDetector(
                 f"autoencoder={prototype!r} takes no sample_weight in fit; do not "
                 "pass sample_weight."
             )
-        return check_sample_weight(
-            as_array(sample_weight), X, dtype=np.float64, ensure_non_negative=True
-        )
+        return validate_weight(sample_weight, X)
 
     def _check_validation(self, X_val, sample_weight_val) -> dict[str, Any]:
         """The validation data as arguments of the autoencoder's `fit`."""
@@ -449,7 +447,7 @@ class AutoencoderOutlierDetector(
         return {"X_val": table, "sample_weight_val": sample_weight_val}
 
     def _validate(self, X, *, reset: bool) -> Any:
-        least = least_on_rank(_MIN_ROWS) if reset else 1
+        least = least_on_rank(_MIN_ROWS if reset else 1)
         table: dict[str, Any] = {"ensure_min_samples": least}
         if not get_tags(self).input_tags.sparse:
             table["accept_sparse"] = False

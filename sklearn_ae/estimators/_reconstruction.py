@@ -146,6 +146,8 @@ default=None
         X = self._validate_inference_data(X)
         warn_of_target_as_y(self, X, y, X_target, stacklevel=2)
         target = X if X_target is None else validate_target(X_target, X)
+        if X.shape[0] == 0:  # which ranks may pass to other methods
+            raise ValueError("X has no rows, and there is no score without any.")
         weight = validate_weight(sample_weight, X)
         weight, rows = rows_with_weight(weight, X, min_rows=1)
         if X_target is None:

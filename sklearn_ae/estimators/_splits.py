@@ -6,7 +6,13 @@ from typing import Any
 import numpy as np
 from sklearn.model_selection import PredefinedSplit, check_cv
 
-from sklearn_ae.data.shards import Shard, of_all_ranks
+from sklearn_ae.data.shards import (
+    Shard,
+    joint_errors,
+    of_all_ranks,
+    of_first_rank,
+    own_part,
+)
 from sklearn_ae.data.tables import as_array
 
 
@@ -55,27 +61,25 @@ def chosen_splits(
     is_list = isinstance(validation, list | tuple | PredefinedSplit)
     if not (is_list or is_splitter(validation)):
         return None
+    with joint_errors(X):
+        check_groups(groups, own_part(X))
+    if groups is not None:
+        groups = of_all_ranks(X, np.asarray(groups))
+    # Positions in X, or among the rows to split.
+    positions = np.arange(X.shape[0]) if is_list else rows
+    table = X
     if isinstance(X, Shard):
-        with X.ranks.sharing_errors():
-            groups = check_groups(groups, X.table)
-        groups = None if groups is None else of_all_ranks(X, np.asarray(groups))
         # Splitters need no more than the number of rows.
-        X = np.empty((X.shape[0], 0))
-    check_groups(groups, X)
-    if is_list:
-        # Positions in X.
-        table, positions = X, np.arange(X.shape[0])
-    else:
-        positions = rows
-        table = X if len(rows) == X.shape[0] else X[rows]
+        table = np.empty((len(positions), 0))
+    elif len(positions) < X.shape[0]:
+        table = X[positions]
     y, groups = (
         None if one is None else np.asarray(as_array(one))[positions]
         for one in (y, groups)
     )
     splits = []
-    for i, split in enumerate(
-        split_rows("validation", validation, table, y=y, groups=groups)
-    ):
+    found = split_rows("validation", validation, table, y=y, groups=groups)
+    for i, split in enumerate(of_first_rank(X, found)):
         train, unseen = (np.intersect1d(positions[part], rows) for part in split)
         if len(np.intersect1d(train, unseen)) > 0:
             raise ValueError(

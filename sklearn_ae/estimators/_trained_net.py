@@ -18,7 +18,7 @@ from sklearn_ae._sklearn_compat import (
 )
 from sklearn_ae.data.batches import ArrayDataset
 from sklearn_ae.data.inference import module_outputs
-from sklearn_ae.estimators._validation import validate_table
+from sklearn_ae.estimators._validation import least_on_rank, validate_table
 from sklearn_ae.networks.contract import offers
 from sklearn_ae.objectives.objective import MEMORY
 from sklearn_ae.persistence.checks import check_shape, loading, versions
@@ -216,7 +216,8 @@ class TrainedNetMixin(
 
     def _validate_inference_data(self, X):
         check_is_fitted(self)
-        return validate_table(self, X, reset=False)
+        # A rank may have no rows.
+        return validate_table(self, X, reset=False, ensure_min_samples=least_on_rank(1))
 
     def _infer(
         self,

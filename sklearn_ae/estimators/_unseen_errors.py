@@ -18,6 +18,7 @@ from sklearn_ae.batched import run_together
 from sklearn_ae.data.shards import (
     Shard,
     of_all_ranks,
+    of_first_rank,
     own_entries,
     own_part,
     own_rows,
@@ -226,7 +227,7 @@ def _checked_splits(
     rows, shown = np.arange(X.shape[0]), reprlib.repr(cv)
     # Splitters need no more than the number of rows.
     table = np.empty((X.shape[0], 0)) if isinstance(X, Shard) else X
-    splits = split_rows("cv", cv, table, groups=groups)
+    splits = of_first_rank(X, split_rows("cv", cv, table, groups=groups))
     held_out = [held for _, held in splits]
     if not splits or not np.array_equal(np.sort(np.concatenate(held_out)), rows):
         raise ValueError(f"cv={shown} must hold out every row once, as KFold does.")

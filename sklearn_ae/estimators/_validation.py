@@ -15,7 +15,7 @@ from sklearn.utils.validation import validate_data
 
 from sklearn_ae._sklearn_compat import check_sample_weight
 from sklearn_ae.data.ranks import current_ranks
-from sklearn_ae.data.shards import Shard, extremes, own_part
+from sklearn_ae.data.shards import Shard, extremes, joint_errors, own_part
 from sklearn_ae.data.sources import BufferedRows, as_source, warn_of_few_blocks
 from sklearn_ae.data.tables import as_array, blocks, column_ranges, table_checks
 from sklearn_ae.estimators._splits import (
@@ -23,6 +23,7 @@ from sklearn_ae.estimators._splits import (
     check_one_validation,
     chosen_splits,
 )
+from sklearn_ae.training.hardware import resolve_device
 
 # Networks are trained in single precision, which reaches from 1e-38 to 1e38. The rest
 # is room for products with weights.
@@ -111,10 +112,13 @@ class TrainingData:
 
 
 @contextmanager
-def joint_validation(estimator: Any, **given: Any) -> Iterator[None]:
+def joint_validation(
+    estimator: Any, *, is_first: bool = True, **given: Any
+) -> Iterator[None]:
     """Around the validation of one rank's arguments, whose errors are those of all.
 
-    `given` are arguments that all ranks must pass, or none.
+    `is_first` means a first fit, which must be one on all ranks. `given` are arguments
+    that all ranks must pass, or none.
     """
     ranks = current_ranks()
     if ranks is None:
@@ -123,23 +127,29 @@ def joint_validation(estimator: Any, **given: Any) -> Iterator[None]:
     ranks.agree(
         {"class of the estimator": type(estimator).__name__}
         | {f"parameter {name}": value for name, value in _plain_params(estimator)}
-        | {f"{name} or None": value is not None for name, value in given.items()}
+        | {"kind of estimator": "one that is unfitted" if is_first else "a fitted one"}
+        | {
+            f"{name} or None": "None" if value is None else "an array"
+            for name, value in given.items()
+        }
     )
     with ranks.sharing_errors():
+        if hasattr(estimator, "device"):  # may be missing on one rank only
+            resolve_device(estimator.device)
         yield
 
 
 # Those may differ between ranks.
-_OF_EACH_RANK = {"callbacks", "checkpoint", "device", "verbose"}
+_OF_EACH_RANK = {"callbacks", "device", "verbose"}
 
 
 def _plain_params(estimator: Any) -> Iterator[tuple[str, str]]:
-    """The parameters that can be compared between processes."""
+    """The parameters, as they can be compared between processes."""
     for name, value in estimator.get_params(deep=False).items():
-        text = repr(value)
-        # The addresses of objects differ. RandomState instances have one, too.
-        if name not in _OF_EACH_RANK and " at 0x" not in text:
-            yield name, text
+        if name not in _OF_EACH_RANK:
+            text = repr(value)
+            # The addresses of objects differ. RandomState instances have one, too.
+            yield name, text if " at 0x" not in text else f"a {type(value).__name__}"
 
 
 def least_on_rank(n_rows: int) -> int:
@@ -148,24 +158,28 @@ def least_on_rank(n_rows: int) -> int:
 
 
 def spread_over_ranks(
-    X: Any, target: Any, weight: np.ndarray | None, *, least: int
+    X: Any, target: Any, weight: np.ndarray | None, suffix: str = "", *, least: int
 ) -> tuple[Any, Any, np.ndarray | None]:
-    """Tables as parts of those of all ranks, and the weights of all ranks."""
+    """Tables as parts of those of all ranks, and the weights of all ranks.
+
+    The names of the tables end in `suffix`.
+    """
     ranks = current_ranks()
     if ranks is None:
         return X, target, weight
     ranks.agree(
         {
-            "precision of X": X.dtype.name,
+            f"precision of X{suffix}": X.dtype.name,
             "number of columns": X.shape[1],
+            f"precision of X_target{suffix}": getattr(target, "dtype", None),
             "number of targets": None if target is None else target.shape[1],
         }
     )
     spread = Shard(X, ranks)
     if spread.shape[0] < least:
         raise ValueError(
-            f"X has {spread.shape[0]} rows on all {ranks.size} ranks together; at "
-            f"least {least} are needed."
+            f"X{suffix} has {spread.shape[0]} rows on all {ranks.size} ranks together; "
+            f"at least {least} are needed."
         )
     if weight is not None:
         weight = np.concatenate(ranks.gather(weight))
@@ -181,7 +195,7 @@ def validate_training_data(
     """
     least = 2 if reset else 1
     given = {"X_target": X_target, "sample_weight": sample_weight}
-    with joint_validation(estimator, **given, first_fit=reset or None):
+    with joint_validation(estimator, is_first=reset, **given):
         X = validate_table(
             estimator, X, reset=reset, ensure_min_samples=least_on_rank(least)
         )
@@ -224,12 +238,11 @@ def with_validation(
     sample_weight_val: Any,
 ) -> TrainingData:
     """The data with the validation data or the splits that the user has chosen."""
-    check_one_validation(estimator.validation, X_val, groups)
-    check_needs_X_val(
-        X_val, X_target_val=X_target_val, sample_weight_val=sample_weight_val
-    )
     with joint_validation(estimator, X_val=X_val, groups=groups):
-        pass
+        check_one_validation(estimator.validation, X_val, groups)
+        check_needs_X_val(
+            X_val, X_target_val=X_target_val, sample_weight_val=sample_weight_val
+        )
     if X_val is None:
         splits = chosen_splits(estimator.validation, data.X, data.rows, groups=groups)
         return replace(data, splits=splits)
@@ -237,7 +250,7 @@ def with_validation(
         X, target, weight = _validation_tables(
             estimator, data, X_val, X_target_val, sample_weight_val
         )
-    X, target, weight = spread_over_ranks(X, target, weight, least=1)
+    X, target, weight = spread_over_ranks(X, target, weight, "_val", least=1)
     weight, rows = rows_with_weight(weight, X, min_rows=1, name="sample_weight_val")
     unseen = _training_data(estimator, X, target, weight, rows, "_val")
     return replace(data, unseen=unseen)
@@ -394,6 +407,9 @@ def validate_weight(
     """The weights in double precision, if any."""
     if sample_weight is None:
         return None
+    if X.shape[0] == 0 and np.shape(sample_weight) == (0,):
+        # Of a rank without rows. scikit-learn takes no empty arrays.
+        return np.empty(0)
     try:
         return check_sample_weight(
             as_array(sample_weight), X, dtype=np.float64, ensure_non_negative=True
@@ -450,8 +466,10 @@ def check_range(X: Any, rows: np.ndarray, name: str, columns: Any = None) -> Non
         Names of the columns.
     """
     low = high = 0.0
-    for values in _values(X, rows):
-        low, high = min(low, float(values.min())), max(high, float(values.max()))
+    # The first look at all rows: what a table on a disk has wrong is found here.
+    with joint_errors(X):
+        for values in _values(X, rows):
+            low, high = min(low, float(values.min())), max(high, float(values.max()))
     low, high = extremes(X, low, high)
     if SMALLEST_SPREAD <= high - low and max(high, -low) <= LARGEST_VALUE:
         return

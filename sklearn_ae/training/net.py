@@ -356,10 +356,16 @@ class AutoencoderNet(skorch.NeuralNet):
             step = self.train_step_single(batch, **fit_params)
             return step, step["loss"]
         step, failure = {"loss": torch.zeros((), device=self.device)}, None
+        learned = []
+        if batch.n_rows == 0:
+            learned = [(one, one.clone()) for one in self._float_buffers()]
         try:
             step = self.train_step_single(batch, **fit_params)
         except BaseException as error:
             failure = error
+        # Of rows that only stand for none, layers must not learn.
+        for buffer, before in learned:
+            buffer.copy_(before)
         parameters = [p for p in self.module_.parameters() if p.requires_grad]
         loss = batch.ranks.sum_gradients(
             parameters, step["loss"].detach(), batch.share, failure
@@ -417,19 +423,17 @@ class AutoencoderNet(skorch.NeuralNet):
         table = torch.stack(values).view(len(sizes), -1).double().cpu().numpy()
         sums = total_of_batches(batch, np.append(np.array(sizes) @ table, sum(sizes)))
         means = sums[:-1] * (self.criterion_.unit / sums[-1])
-        if training:
-            self._share_buffers(batch)
+        if training and isinstance(batch, ShardBatch):
+            # What layers have learned of the rows of a rank, such as means.
+            batch.ranks.average_(self._float_buffers(), sum(sizes) / sums[-1])
         named = dict(zip(step["terms"], means.tolist(), strict=True))
         losses = {"loss": float(means.sum()), **named}
         if prefix is not None:
             self.record(prefix, losses)
         return losses
 
-    def _share_buffers(self, batch: Any) -> None:
-        """Average what layers have learned of the rows of one rank, such as means."""
-        if isinstance(batch, ShardBatch):
-            buffers = self.module_.buffers()
-            batch.ranks.average_([one for one in buffers if one.is_floating_point()])
+    def _float_buffers(self) -> list[Tensor]:
+        return [one for one in self.module_.buffers() if one.is_floating_point()]
 
     def evaluate(self, dataset: ArrayDataset) -> dict[str, float]:
         """The objective and its terms, without dropout, in units of the data."""
