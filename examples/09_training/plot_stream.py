@@ -118,8 +118,8 @@ assert before < 0.2 * pca_errors[0]
 assert after < 0.2 * pca_errors[1]
 
 # %%
-# Each reduction of the rate lowers the error a little further. Between the two trainings
-# the model does not change, and the errors of new chunks show how good it is.
+# Each reduction of the rate lowers the error a little further. Between the two
+# trainings the model does not change, and the errors of new chunks show how good it is.
 import matplotlib.pyplot as plt
 
 fig, (top, bottom) = plt.subplots(
