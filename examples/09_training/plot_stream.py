@@ -37,7 +37,7 @@ def chunk(number):
 # only parameter that a schedule needs; the optimizer keeps its state. ``deepcopy`` of
 # an estimator copies weights and state, which takes a few milliseconds. When the
 # validation error has not fallen for five chunks, the loop returns to the best weights
-# and goes on at a third of the rate; below a rate of 1e-4 it stops.
+# and continues at a third of the rate; below a rate of 1e-4 it stops.
 import copy
 
 from sklearn_ae import Autoencoder
@@ -77,7 +77,7 @@ class Watched:
 # gets more rows than the others. A model that has stopped only encodes. Its error on
 # the new rows is watched: if it is more than twice that on the validation rows, the
 # data have changed. The loop then takes the next chunks as new validation rows, and
-# trains on at a high rate.
+# continues to train at a high rate.
 watched = Watched(Autoencoder(3, random_state=0), readings(1000, loads))
 watched.model.partial_fit(readings(2000, loads))
 
@@ -118,8 +118,8 @@ assert before < 0.2 * pca_errors[0]
 assert after < 0.2 * pca_errors[1]
 
 # %%
-# Lower rates gain the last bit. Between the two trainings nothing
-# is learnt, and the errors of new chunks show what the model is worth.
+# Each reduction of the rate lowers the error a little further. Between the two
+# trainings the model does not change, and the errors of new chunks show how good it is.
 import matplotlib.pyplot as plt
 
 fig, (top, bottom) = plt.subplots(

@@ -64,7 +64,7 @@ def main():
     autoencoder.fit(own)
     seconds = time.perf_counter() - start
 
-    # All ranks have the same model now. One of them tells of it.
+    # All ranks have the same model now. Rank 0 prints the result.
     if rank == 0:
         pca = PCA(options.components, random_state=0).fit(X_train)
         rest = X_test - pca.inverse_transform(pca.transform(X_test))
