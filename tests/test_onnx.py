@@ -127,6 +127,7 @@ KINDS = (
     "sparse_kl",
     "sparse_topk_convolutional",
     "variational",
+    "stacked_plain",
     "classifier",
     "regressor_convolutional",
     "outlier_detector",

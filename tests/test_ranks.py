@@ -86,7 +86,7 @@ def test_pca_start_is_that_of_one_process(found, name):
 
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("name", NOISY)
-def test_joint_fit_learns(found, name):
+def test_joint_codes_are_finite_and_vary(found, name):
     outputs = found[0]["joint"][name]["outputs"]
     assert np.isfinite(outputs).all()
     assert outputs.std(axis=0).min() > 0
