@@ -82,6 +82,11 @@ WEIGHTS = np.arange(len(X)) % 3
 EQUAL = {
     "random start": (AUTOENCODER, X, {}),
     "weights": (AUTOENCODER, X, {"sample_weight": WEIGHTS}),
+    "no weights on rank 1": (
+        AUTOENCODER,
+        X,
+        {"sample_weight": (np.arange(len(X)) < 110) * 2.0},
+    ),
     "single precision": (AUTOENCODER, X.astype(np.float32), {}),
     "sparse table": (AUTOENCODER, sparse.csr_array(X), {}),
     "targets": (AUTOENCODER, X, {"X_target": X[:, ::-1]}),

@@ -407,9 +407,10 @@ def validate_weight(
     """The weights in double precision, if any."""
     if sample_weight is None:
         return None
-    if X.shape[0] == 0 and np.shape(sample_weight) == (0,):
-        # Of a rank without rows. scikit-learn takes no empty arrays.
-        return np.empty(0)
+    is_of_rank = least_on_rank(1) == 0 and np.shape(sample_weight) == X.shape[:1]
+    if is_of_rank and not np.any(as_array(sample_weight)):
+        # scikit-learn takes no empty arrays, and none of zeros.
+        return np.zeros(X.shape[0])
     try:
         return check_sample_weight(
             as_array(sample_weight), X, dtype=np.float64, ensure_non_negative=True
