@@ -40,9 +40,8 @@ def seed_of_rank(seed: int) -> int:
     rank = rank_number()
     if rank == 0:
         return seed
-    return int(
-        np.random.SeedSequence([seed, rank]).generate_state(1, np.uint64)[0] >> 1
-    )
+    sequence = np.random.SeedSequence([seed, rank])
+    return int(sequence.generate_state(1, np.uint64)[0]) >> 1
 
 
 def drawn_seed(random_state: Any) -> int:
