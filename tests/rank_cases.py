@@ -178,6 +178,11 @@ EQUAL = {
         X[:120],
         {"sample_weight": WEIGHTS[:120]},
     ),
+    "no rows, regressor": (
+        AutoencoderRegressor(AUTOENCODER, **SGD),
+        X[:120],
+        {"y": np.column_stack([y, y % 3])[:120].astype(float)},
+    ),
     "detector": (
         AutoencoderOutlierDetector(
             AUTOENCODER, cv=3, trimming=0.1, contamination=0.1, random_state=0
