@@ -178,6 +178,11 @@ EQUAL = {
         X[:120],
         {"sample_weight": WEIGHTS[:120]},
     ),
+    "no rows, regressor": (
+        AutoencoderRegressor(AUTOENCODER, **SGD),
+        X[:120],
+        {"y": np.column_stack([y, y % 3])[:120].astype(float)},
+    ),
     "detector": (
         AutoencoderOutlierDetector(
             AUTOENCODER, cv=3, trimming=0.1, contamination=0.1, random_state=0
@@ -323,6 +328,9 @@ def _errors(rank, rows, fitted):
         "other width": lambda: params().fit(X[rows, : 64 - rank]),
         "other dtype": lambda: params().fit(X[rows].astype(["f8", "f4"][rank])),
         "other parameter": lambda: params(max_epochs=5 + rank).fit(X[rows]),
+        "other parameter of an autoencoder": lambda: AutoencoderClassifier(
+            params(device=["cpu", "cpu:0"][rank], max_epochs=5 + rank), **SGD
+        ).fit(X[rows], y[rows]),
         "other seed": lambda: params(random_state=rank).fit(X[rows]),
         "weights on rank 1": lambda: params().fit(
             X[rows], sample_weight=[None, WEIGHTS[rows]][rank]

@@ -120,6 +120,10 @@ ERRORS = {
         "they do together, but rank 0 has 5 and rank 1 has 6",
     )
     * 2,
+    "other parameter of an autoencoder": (
+        "ValueError: All ranks must pass the same parameter autoencoder__max_epochs to",
+    )
+    * 2,
     "other seed": ("ValueError: All ranks must pass the same parameter random_state",)
     * 2,
     "weights on rank 1": ("ValueError: All ranks must pass the same sample_weight",)

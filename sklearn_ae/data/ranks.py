@@ -77,11 +77,11 @@ class Ranks:
         everyone = self.gather(what)
         for rank, theirs in enumerate(everyone):
             for name, value in everyone[0].items():
-                if value != theirs[name]:
+                if value != theirs.get(name):
                     raise ValueError(
                         f"All ranks must pass the same {name} to a fit that they do "
                         f"together, but rank 0 has {value} and rank {rank} has "
-                        f"{theirs[name]}."
+                        f"{theirs.get(name)}."
                     )
 
     @contextmanager

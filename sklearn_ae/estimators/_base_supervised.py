@@ -13,7 +13,7 @@ import torch
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from sklearn_ae._ambient import default_modes
 from sklearn_ae._doc_link import DocLinkMixin
@@ -327,9 +327,16 @@ class BaseSupervised(
                     raise ValueError(
                         "X_val needs y_val, the labels or targets of its rows."
                     )
-                table, y = validate_table(
-                    self, X, y, ensure_min_samples=least_on_rank(1), **self._y_checks
-                )
+                least = least_on_rank(1)
+                if least == 0 and np.shape(y)[:1] == (0,):
+                    # Of several targets, scikit-learn takes none without rows.
+                    table = validate_table(self, X, ensure_min_samples=0)
+                    y = np.asarray(y)
+                    check_consistent_length(np.empty(table.shape[0]), y)
+                else:
+                    table, y = validate_table(
+                        self, X, y, ensure_min_samples=least, **self._y_checks
+                    )
                 weight = validate_weight(sample_weight, table)
             table, _, weight = spread_over_ranks(table, None, weight, least=1)
             y = of_all_ranks(table, y)

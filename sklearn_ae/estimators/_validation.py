@@ -145,9 +145,11 @@ _OF_EACH_RANK = {"callbacks", "device", "verbose"}
 
 def _plain_params(estimator: Any) -> Iterator[tuple[str, str]]:
     """The parameters, as they can be compared between processes."""
-    for name, value in estimator.get_params(deep=False).items():
-        if name not in _OF_EACH_RANK:
-            text = repr(value)
+    # An estimator comes before its own parameters.
+    for name, value in sorted(estimator.get_params().items()):
+        if _OF_EACH_RANK.isdisjoint(name.split("__")):
+            is_plain = not hasattr(value, "get_params")
+            text = repr(value) if is_plain else type(value).__name__
             # The addresses of objects differ. RandomState instances have one, too.
             yield name, text if " at 0x" not in text else f"a {type(value).__name__}"
 
