@@ -132,7 +132,7 @@ ERRORS = {
     ),
     "NaN on rank 1, on a disk": (
         "ValueError: Rank 1 has failed with ValueError: Row 3 of the table has",
-        "ValueError: Row 3 of the table has the value nan",
+        "ValueError: Row 3 of the table: the value nan",
     ),
     "groups on rank 1": ("ValueError: All ranks must pass the same groups",) * 2,
     "device of rank 1": (
