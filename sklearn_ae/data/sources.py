@@ -393,8 +393,8 @@ def from_array(array: Any, *, buffer_bytes: int = BUFFER_BYTES) -> RowSource:
     Raises
     ------
     ValueError
-        If the array is not a table of real numbers, or if one of its chunks does not fit
-        into the buffer.
+        If the array is not a table of real numbers, or if one of its chunks does not
+        fit into the buffer.
 
     Examples
     --------
