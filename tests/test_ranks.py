@@ -135,8 +135,8 @@ ERRORS = {
         "ValueError: groups has the shape (130,)",
     ),
     "NaN on rank 1, on a disk": (
-        "ValueError: Rank 1 has failed with ValueError: Row 3 of the table has",
-        "ValueError: Row 3 of the table has the value nan",
+        "ValueError: Rank 1 has failed with ValueError: Row 3 of the table:",
+        "ValueError: Row 3 of the table: the value nan",
     ),
     "groups on rank 1": ("ValueError: All ranks must pass the same groups",) * 2,
     "device of rank 1": (

@@ -259,7 +259,7 @@ def test_errors_of_the_thread_that_reads_ahead_end_the_pass(X):
     X = X.copy()
     X[777, 3] = np.nan
     table = BufferedRows(from_array(Disk(X, 10), buffer_bytes=X.nbytes // 3))
-    with pytest.raises(ValueError, match="has the value nan in column 3, row 777"):
+    with pytest.raises(ValueError, match="the value nan is in column 3, row 777"):
         orders([table], np.arange(N), [50] * 20)
     assert not any("sklearn_ae-reading" in one.name for one in threading.enumerate())
 
@@ -485,7 +485,7 @@ def test_held_out_rows_are_random_and_kept_in_memory(X):
 def test_values_that_are_not_finite_are_named(X, value):
     X = X.copy()
     X[613, 4] = value
-    message = f"Rows 610 to 619 .* value {value} in column 4, row 613"
+    message = f"Rows 610 to 619 .* the value {value} is in column 4, row 613"
     with pytest.raises(ValueError, match=message):
         quick().fit(source(X))
     autoencoder = quick().fit(source(X[:600]))
@@ -706,6 +706,15 @@ def test_h5py(X, tmp_path):
         autoencoder = quick().fit(table)
         codes = autoencoder.transform(data)
     np.testing.assert_array_equal(codes, autoencoder.transform(X))
+
+
+@pytest.mark.parametrize("dtype", [complex, [("height", float)]])
+def test_h5py_without_real_numbers(dtype, tmp_path):
+    with h5py.File(tmp_path / "table.h5", "w") as file:
+        data = file.create_dataset("X", data=np.zeros((20, 3), dtype))
+        for use in (quick().fit, from_array):
+            with pytest.raises(ValueError, match="two-dimensional array of numbers"):
+                use(data)
 
 
 def test_without_pyarrow(monkeypatch):

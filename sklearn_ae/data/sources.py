@@ -117,7 +117,7 @@ class RowSource:
         if not is_finite and not (finite := np.isfinite(block)).all():
             row, column = np.argwhere(~finite)[0]
             raise ValueError(
-                f"{self.name_of_block(i)} has the value {block[row, column]} in "
+                f"{self.name_of_block(i)}: the value {block[row, column]} is in "
                 f"{self.name_of_column(column)}, row {self.edges[i] + row} of the "
                 "table. All values must be finite: leave such rows out, or fill in "
                 "missing values first."
@@ -358,6 +358,12 @@ def as_source(X: Any, buffer_bytes: int = BUFFER_BYTES) -> RowSource | None:
         has_rows = len(X.shape) == 2 and all(isinstance(n, Integral) for n in X.shape)
     except TypeError:
         return None
+    if kind in "cV":  # h5py fails to convert them, without naming the reason
+        name = "Complex data" if kind == "c" else "Structured data"
+        raise ValueError(
+            f"{name} not supported: {type(X).__name__} has the dtype {X.dtype}. A "
+            "table must be a two-dimensional array of numbers, which are real."
+        )
     return ArrayRows(X, buffer_bytes) if kind in "biuf" and has_rows else None
 
 
@@ -387,8 +393,8 @@ def from_array(array: Any, *, buffer_bytes: int = BUFFER_BYTES) -> RowSource:
     Raises
     ------
     ValueError
-        If the array is not a table of numbers, or if one of its chunks does not fit
-        into the buffer.
+        If the array is not a table of real numbers, or if one of its chunks does not
+        fit into the buffer.
 
     Examples
     --------
