@@ -313,7 +313,7 @@ def _error(attempt):
         return f"{type(error).__name__}: {error}"
 
 
-def _errors(rank, rows, fitted):
+def _errors(rank, rows, fitted, other):
     """What fits raise if one rank differs, and what is left of the estimator."""
 
     def params(**others):
@@ -355,6 +355,10 @@ def _errors(rank, rows, fitted):
             random_state=[0, np.random.RandomState(0)][rank]
         ).fit(X[rows]),
         "fitted on rank 1": lambda: [params(), fitted][rank].partial_fit(X[rows]),
+        "other fitted model": lambda: other.partial_fit(X[rows]),
+        "other fitted autoencoder": lambda: AutoencoderRegressor(other).fit(
+            X[rows], y[rows]
+        ),
         "no rows anywhere": lambda: params().fit(X[:0]),
         "checkpoint": lambda: params(checkpoint="unused").fit(X[rows]),
         "side by side": lambda: BatchedGridSearchCV(params(), {"max_epochs": [1]}).fit(
@@ -427,6 +431,7 @@ def main(store, rank, out):
         }
         found["stream alone"] = _stream_alone()
     fitted = Autoencoder(5, **PLAIN).partial_fit(X)
+    other = Autoencoder(5, **PLAIN).partial_fit(X + rank)
     distributed.init_process_group(
         "gloo",
         store=distributed.FileStore(store, 2),
@@ -441,7 +446,7 @@ def main(store, rank, out):
         for name, case in cases.items()
     }
     found["stream"] = _stream(rank)
-    found["errors"] = _errors(rank, rows, fitted)
+    found["errors"] = _errors(rank, rows, fitted, other)
     found["interrupted"] = _interrupted(rank, rows)
     autoencoder = Autoencoder(5, **PLAIN).fit(X[rows])
     found["no rows"] = (

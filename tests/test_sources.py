@@ -680,7 +680,7 @@ def test_parquet_errors_name_file_and_column(folder, X):
     with pytest.raises(ValueError, match=r"Row group 0 of .*third.* 1 nulls in .* 'b'"):
         quick().fit(from_parquet(third))
     pq.write_table(pa.table({"a": [1.0, 2.0], "b": [1.0, np.nan]}), third)
-    with pytest.raises(ValueError, match=r"third.* nan in column 'b', row 1"):
+    with pytest.raises(ValueError, match=r"third.* nan is in column 'b', row 1"):
         quick().fit(from_parquet(third))
     with pytest.raises(ValueError, match=r"Row group 0 of .*second.parquet takes"):
         from_parquet(folder / "second.parquet", buffer_bytes=1000)

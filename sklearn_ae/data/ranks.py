@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -210,26 +211,36 @@ def rank_number() -> int:
     return 0 if ranks is None else ranks.rank
 
 
+# Whether this thread is in a block of `joint_interrupts`.
+_is_joint: ContextVar[bool] = ContextVar("is_joint", default=False)
+
+
 @contextmanager
 def joint_interrupts() -> Iterator[None]:
     """Delay an interrupt by the user to the next step, in which it ends all ranks.
 
     A process that trains alone is interrupted at once. A second interrupt is not
-    delayed. Without another step, it is raised at the end of the block.
+    delayed. Without another step, all ranks raise it at the end of the block.
     """
-    in_main_thread = threading.current_thread() is threading.main_thread()
-    handler: Any = signal.getsignal(signal.SIGINT) if in_main_thread else None
-    if current_ranks() is None or not callable(handler) or handler is _delay:
+    ranks = current_ranks()
+    if ranks is None or _is_joint.get():
         yield
         return
-    signal.signal(signal.SIGINT, _delay)
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    handler: Any = signal.getsignal(signal.SIGINT) if in_main_thread else None
+    token = _is_joint.set(True)
+    if callable(handler):
+        signal.signal(signal.SIGINT, _delay)
     try:
         yield
+        is_pending = any(ranks.gather(_interrupt.is_pending))
     finally:
-        signal.signal(signal.SIGINT, handler)
-        is_pending, _interrupt.is_pending = _interrupt.is_pending, False
+        _is_joint.reset(token)
+        if callable(handler):
+            signal.signal(signal.SIGINT, handler)
+            _interrupt.is_pending = False
     if is_pending:
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt("A rank has been interrupted.")
 
 
 def _delay(*args: Any) -> None:

@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from math import prod
 from numbers import Integral
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 from scipy import sparse
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_array, check_X_y
 from sklearn.utils.validation import validate_data
 
@@ -128,6 +130,7 @@ def joint_validation(
         {"class of the estimator": type(estimator).__name__}
         | {f"parameter {name}": value for name, value in _plain_params(estimator)}
         | {"kind of estimator": "one that is unfitted" if is_first else "a fitted one"}
+        | _fitted_models(estimator, is_first)
         | {
             f"{name} or None": "None" if value is None else "an array"
             for name, value in given.items()
@@ -137,6 +140,24 @@ def joint_validation(
         if hasattr(estimator, "device"):  # may be missing on one rank only
             resolve_device(estimator.device)
         yield
+
+
+def _fitted_models(estimator: Any, is_first: bool) -> dict[str, str]:
+    """Descriptions of the fitted models that a fit goes on with, by what they are."""
+    prototype = getattr(estimator, "autoencoder", None)
+    if isinstance(prototype, FrozenEstimator):
+        prototype = prototype.estimator
+    models = {"fitted autoencoder": prototype}
+    if not is_first:
+        models["fitted model"] = estimator
+    return {
+        name: (
+            f"one of {model.n_iter_} epochs with scale_={model.scale_} and a mean_ "
+            f"whose checksum is {crc32(model.mean_.tobytes()):x}"
+        )
+        for name, model in models.items()
+        if all(hasattr(model, one) for one in ("mean_", "scale_", "n_iter_"))
+    }
 
 
 # Those may differ between ranks.
