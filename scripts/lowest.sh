@@ -7,4 +7,4 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export CONSTRAINTS=constraints-lowest.txt
 exec scripts/test.sh sklearn_ae \
   tests/test_{common,conventions,architecture,callbacks,files,model_selection}.py \
-  tests/test_{inspection,ranks,sklearn_callbacks,sources,training,validation}.py
+  tests/test_{inspection,ranks,sklearn_callbacks,training,validation}.py
