@@ -5,6 +5,6 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 export CONSTRAINTS=constraints-lowest.txt
-exec scripts/test.sh sklearn_ae \
+exec scripts/test.sh \
   tests/test_{common,conventions,architecture,callbacks,files,model_selection}.py \
   tests/test_{inspection,ranks,sklearn_callbacks,training,validation}.py
