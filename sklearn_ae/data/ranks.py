@@ -96,8 +96,7 @@ class Ranks:
             yield
         except Exception as raised:
             error = raised
-        told = None if error is None else (type(error).__name__, str(error))
-        self._raise_first(self.gather(told), error)
+        self._raise_on_all(error)
 
     def sum_gradients(
         self,
@@ -142,8 +141,7 @@ class Ranks:
         counts, whole, *gradients = flat.split(sizes)
         n_failed, n_interrupted, *n_present = counts.tolist()
         if n_failed:
-            told = None if error is None else (type(error).__name__, str(error))
-            self._raise_first(self.gather(told), error)
+            self._raise_on_all(error)
         if n_interrupted:
             _interrupt.is_pending = False
             raise KeyboardInterrupt("A rank has been interrupted.")
@@ -174,12 +172,13 @@ class Ranks:
         for tensor, mean in zip(tensors, flat.split(sizes), strict=True):
             tensor.copy_(mean.view_as(tensor))
 
-    def _raise_first(
-        self, told: list[tuple[str, str] | None], error: BaseException | None
-    ) -> None:
+    def _raise_on_all(self, error: BaseException | None) -> None:
+        """Raise the own error or else that of the first rank that has one, if any."""
+        told = None if error is None else (type(error).__name__, str(error))
+        everyone = self.gather(told)
         if error is not None:
             raise error
-        for rank, one in enumerate(told):
+        for rank, one in enumerate(everyone):
             if one is None:
                 continue
             kind, message = one

@@ -138,15 +138,20 @@ def column_ranges(X: Any, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return extremes(X, low, high)
 
 
-def value_range(X: Any) -> tuple[float, float]:
-    """The smallest and the largest of all values and of zero."""
+def value_range(X: Any, rows: np.ndarray) -> tuple[float, float]:
+    """The smallest and the largest of all values of the given rows and of zero.
+
+    Of a sparse table, of all rows.
+    """
     if sparse.issparse(own_part(X)):
-        parts = iter([own_part(X).data])
+        stored = own_part(X).data
+        parts = iter([stored] if stored.size else [])
     else:
-        parts = (block for block, _ in blocks(X, np.arange(X.shape[0])))
+        parts = (block for block, _ in blocks(X, rows))
     low = high = 0.0
-    for values in parts:
-        low, high = values.min(initial=low), values.max(initial=high)
+    with joint_errors(X):
+        for values in parts:
+            low, high = min(low, float(values.min())), max(high, float(values.max()))
     return extremes(X, low, high)
 
 

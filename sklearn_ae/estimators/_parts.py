@@ -349,7 +349,7 @@ def check_unit_interval(data: TrainingData, loss: Any, of: str = "") -> None:
     `of` says which data they are.
     """
     target = data.X if data.target is None else data.target
-    low, high = value_range(target)
+    low, high = value_range(target, np.arange(target.shape[0]))
     if low < -_ROUNDING or high > 1 + _ROUNDING:
         instead = _FOR_ANY_VALUE.get(loss, "mse") if isinstance(loss, str) else "mse"
         raise ValueError(

@@ -10,16 +10,15 @@ from typing import Any
 from zlib import crc32
 
 import numpy as np
-from scipy import sparse
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_array, check_X_y
 from sklearn.utils.validation import validate_data
 
 from sklearn_ae._sklearn_compat import check_sample_weight
 from sklearn_ae.data.ranks import current_ranks
-from sklearn_ae.data.shards import Shard, extremes, joint_errors, own_part
+from sklearn_ae.data.shards import Shard
 from sklearn_ae.data.sources import BufferedRows, as_source, warn_of_few_blocks
-from sklearn_ae.data.tables import as_array, blocks, column_ranges, table_checks
+from sklearn_ae.data.tables import as_array, column_ranges, table_checks, value_range
 from sklearn_ae.estimators._splits import (
     check_needs_X_val,
     check_one_validation,
@@ -489,12 +488,8 @@ def check_range(X: Any, rows: np.ndarray, name: str, columns: Any = None) -> Non
     columns : sequence of str or None
         Names of the columns.
     """
-    low = high = 0.0
     # The first look at all rows: what a table on a disk has wrong is found here.
-    with joint_errors(X):
-        for values in _values(X, rows):
-            low, high = min(low, float(values.min())), max(high, float(values.max()))
-    low, high = extremes(X, low, high)
+    low, high = value_range(X, rows)
     if SMALLEST_SPREAD <= high - low and max(high, -low) <= LARGEST_VALUE:
         return
     lows, highs = column_ranges(X, rows)
@@ -515,14 +510,6 @@ def check_range(X: Any, rows: np.ndarray, name: str, columns: Any = None) -> Non
         f"single precision: scale {name} to values of up to {LARGEST_VALUE:.0e} that "
         f"vary by {SMALLEST_SPREAD:.0e} or more."
     )
-
-
-def _values(X: Any, rows: np.ndarray) -> Iterator[np.ndarray]:
-    """The values of a table in parts, of a sparse one those that it stores."""
-    if sparse.issparse(own_part(X)):
-        stored = own_part(X).data
-        return iter([stored] if stored.size else [])
-    return (block for block, _ in blocks(X, rows))
 
 
 def is_positive_integer(value: Any) -> bool:
