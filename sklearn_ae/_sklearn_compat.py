@@ -76,6 +76,7 @@ __all__ = [
     "fit_context",
     "has_callbacks",
     "is_missing",
+    "is_scalar_nan",
     "tells_callbacks",
     "validate_params",
 ]

@@ -120,5 +120,6 @@ def _equal_tables(a: Any, b: Any) -> bool:
         return False
     # Folds differ from the first row on.
     return a.dtype == b.dtype and all(
-        np.array_equal(a[rows], b[rows]) for rows in (slice(1), slice(1, None))
+        np.array_equal(a[rows], b[rows], equal_nan=True)
+        for rows in (slice(1), slice(1, None))
     )

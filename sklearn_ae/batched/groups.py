@@ -285,6 +285,7 @@ def what_must_agree(training: Training) -> dict[str, Any]:
     objective = net.criterion_
     return {
         "module": (net.module, net.get_params_for("module")),
+        "gaps": net.gaps,
         "objective": (net.criterion, objective.loss, objective.loss_column),
         "penalties": {k: _kind(penalty) for k, penalty in objective.penalties.items()},
         # The likelihood depends on the scale otherwise than by a factor.

@@ -7,6 +7,7 @@ from itertools import accumulate, pairwise
 from operator import add
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -19,6 +20,7 @@ from sklearn_ae.batched.optimizers import (
     positions_by_settings,
 )
 from sklearn_ae.networks._layered import SeededDropout
+from sklearn_ae.objectives.corruptions import masking
 from sklearn_ae.training.loop import Training
 from sklearn_ae.training.net import AutoencoderNet
 
@@ -164,21 +166,29 @@ class StackedNetworks:
         if any(net.corruption is not None for net in self.nets):
             rows = zip(self.nets, clean, strict=True)
             x = torch.stack([net.corrupted(own) for net, own in rows])
-        if self.module.training and any(net.input_noise for net in self.nets):
+        if self.module.training:
             x = self._noisy(x)
         noise = [net.noise_ for net in self.nets]
         terms, _ = self.objective(self.module, x, target, weight, noise)
         return terms
 
     def _noisy(self, x: Tensor) -> Tensor:
-        """Inputs with the noise that each network would draw by itself."""
+        """Inputs with the noise that each network would draw by itself, if any."""
+        first, noises = self.nets[0], [net.input_noise for net in self.nets]
+        if not (any(noises) or first.hidden_share):
+            return x
         if not self._shares_noise:
             rows = zip(self.nets, x, strict=True)
             return torch.stack([net.noisy(own) for net, own in rows])
-        noise = torch.empty_like(x[0]).normal_(generator=self.nets[0].noise_)
-        noises = [net.input_noise for net in self.nets]
-        levels = torch.tensor(noises, dtype=x.dtype, device=x.device)
-        return x + levels[:, None, None] * noise
+        if any(noises):
+            noise = torch.empty_like(x[0]).normal_(generator=first.noise_)
+            levels = torch.tensor(noises, dtype=x.dtype, device=x.device)
+            x = x + levels[:, None, None] * noise
+        if first.hidden_share:
+            # Entries of a single network, hidden from all.
+            seen = torch.zeros_like(x[0])
+            x = x + masking(seen, first.noise_, level=first.hidden_share, value=np.nan)
+        return x
 
     def _step(self, losses: Tensor) -> None:
         gradients = torch.autograd.grad(

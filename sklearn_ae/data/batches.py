@@ -32,6 +32,8 @@ class ArrayDataset(Dataset):
         Targets of the reconstruction; None means `X` itself.
     weight : ndarray of shape (n,) or None
         Weights of the rows of `X`, with mean one.
+    completed : ndarray of shape (n, p) or None
+        `X` with guesses in its gaps, which are NaN; None if it has none.
     device : torch.device
         Where the batches go.
     """
@@ -43,6 +45,7 @@ class ArrayDataset(Dataset):
     standardize_target: Affine
     target: Any = None
     weight: np.ndarray | None = None
+    completed: np.ndarray | None = None
     device: torch.device | str = "cpu"
 
     def __len__(self) -> int:
@@ -63,6 +66,10 @@ class ArrayDataset(Dataset):
             return self
         kept = np.linspace(0, len(self) - 1, n_rows).astype(int)
         return replace(self, rows=self.rows[kept])
+
+    def without_gaps(self) -> "ArrayDataset":
+        """With guesses in place of missing inputs, for methods that need all."""
+        return self if self.completed is None else replace(self, X=self.completed)
 
     def held_in_memory(self) -> "ArrayDataset":
         """With all its rows in memory, if they take a small share of the buffer.

@@ -26,7 +26,7 @@ def code_moments(network: Any, dataset: ArrayDataset) -> CodeMoments:
     with torch.no_grad():
         for batch in TensorBatches(dataset, batch_size=1024):
             x, _, weight = unpack_batch(batch)
-            code = network.encode(x)
+            code, x = network.encode(x), x.nan_to_num(0.0)
             # Shifted, which avoids cancellation when the mean is large.
             shift = mean_of_batch(batch, code.mean(0)) if shift is None else shift
             code = code - shift

@@ -127,21 +127,33 @@ def blocks(
         )
 
 
+def has_gaps(X: Any) -> bool:
+    """Whether entries of a table in memory are missing, which is NaN."""
+    X = own_part(X)
+    values = X.data if sparse.issparse(X) else X
+    if isinstance(X, BufferedRows) or values.size == 0:
+        return False
+    return bool(np.isnan(np.min(values)))
+
+
 def column_ranges(X: Any, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The smallest and the largest value of each column among the given rows."""
+    """The smallest and the largest value of each column among the given rows.
+
+    Missing entries, which are NaN, do not count.
+    """
     low = np.full(X.shape[1], np.inf)
     high = -low
     with joint_errors(X):
         for block, _ in blocks(X, rows):
-            low = np.minimum(low, block.min(axis=0))
-            high = np.maximum(high, block.max(axis=0))
+            low = np.fmin(low, np.fmin.reduce(block, axis=0))
+            high = np.fmax(high, np.fmax.reduce(block, axis=0))
     return extremes(X, low, high)
 
 
 def value_range(X: Any, rows: np.ndarray) -> tuple[float, float]:
     """The smallest and the largest of all values of the given rows and of zero.
 
-    Of a sparse table, of all rows.
+    Of a sparse table, of all rows. Missing entries, which are NaN, do not count.
     """
     if sparse.issparse(own_part(X)):
         stored = own_part(X).data
@@ -151,7 +163,8 @@ def value_range(X: Any, rows: np.ndarray) -> tuple[float, float]:
     low = high = 0.0
     with joint_errors(X):
         for values in parts:
-            low, high = min(low, float(values.min())), max(high, float(values.max()))
+            low = float(np.fmin(low, np.fmin.reduce(values, axis=None)))
+            high = float(np.fmax(high, np.fmax.reduce(values, axis=None)))
     return extremes(X, low, high)
 
 
@@ -160,8 +173,11 @@ def mean_and_squares(
 ) -> tuple[np.ndarray, float]:
     """Mean of each feature, and the sum of squares of all centred entries.
 
-    In double precision. The sum of constant data is 0.
+    In double precision. The sum of constant data is 0. Missing entries, which are NaN,
+    do not count.
     """
+    if has_gaps(X):
+        return _mean_and_squares_of_observed(X, rows, weight)
     # Relative to a row, which is exact for constant data and keeps small differences
     # from a large mean.
     origin = total(X, dense_rows(X, rows[:1]).sum(axis=0, dtype=np.float64))
@@ -176,6 +192,24 @@ def mean_and_squares(
     return mean, float(total(X, sum_of_squares))
 
 
+def _mean_and_squares_of_observed(
+    X: Any, rows: np.ndarray, weight: np.ndarray | None
+) -> tuple[np.ndarray, float]:
+    mean, mass = np.zeros(X.shape[1]), np.zeros(X.shape[1])
+    origin = column_ranges(X, rows)[0]
+    # A column without any observed entry.
+    origin[np.isinf(origin)] = 0.0
+    for block, own in blocks(X, rows, weight):
+        mean += own @ np.nan_to_num(block - origin)
+        mass += own @ ~np.isnan(block)
+    mean = origin + mean / np.where(mass > 0, mass, 1.0)
+    sum_of_squares = 0.0
+    for block, own in blocks(X, rows, weight):
+        squares = np.square(np.nan_to_num(block - mean), dtype=np.float64).sum(axis=1)
+        sum_of_squares += float(own @ squares)
+    return mean, sum_of_squares
+
+
 def mean_and_scale(
     X: Any, rows: np.ndarray, weight: np.ndarray | None
 ) -> tuple[np.ndarray, float]:
@@ -185,7 +219,11 @@ def mean_and_scale(
     minimiser of the squared error; it is 1 for constant data.
     """
     mean, squares = mean_and_squares(X, rows, weight)
-    scale = float(np.sqrt(squares / (len(rows) * X.shape[1])))
+    n_entries = len(rows) * X.shape[1]
+    if has_gaps(X):
+        observed = (own @ ~np.isnan(block) for block, own in blocks(X, rows, weight))
+        n_entries = sum(float(mass.sum()) for mass in observed)
+    scale = float(np.sqrt(squares / n_entries))
     # Columns of 1e6 that were constant before rounding have a spread of about 1e-10.
     negligible = 1e-12 * np.abs(mean).max(initial=0.0)
     return mean, scale if scale > negligible else 1.0

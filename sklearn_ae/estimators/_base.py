@@ -2,6 +2,7 @@
 
 import reprlib
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import ClassVar, Self
 
 import numpy as np
@@ -31,6 +32,12 @@ from sklearn_ae.estimators._fit_warnings import (
     warn_of_mean_in_parts,
     warn_of_no_progress,
 )
+from sklearn_ae.estimators._gaps import (
+    HIDDEN_SHARE,
+    MissingValues,
+    takes_gaps,
+    with_gaussian,
+)
 from sklearn_ae.estimators._parameters import (
     MergedConstraints,
     NestedPenalties,
@@ -53,6 +60,7 @@ from sklearn_ae.estimators._validation import (
     warn_of_target_as_y,
     with_validation,
 )
+from sklearn_ae.networks.completing import Gaps
 from sklearn_ae.networks.contract import check_network, offers
 from sklearn_ae.objectives.losses import NAMED_LOSSES, Loss
 from sklearn_ae.objectives.terms import L1Penalty, L2Penalty, Penalty
@@ -79,6 +87,7 @@ class BaseAutoencoder(
     DocLinkMixin,
     TrainingParameters,
     ObjectiveParameters,
+    MissingValues,
     NestedPenalties,
 ):
     """Base class of all autoencoders: parameters, training and persistence.
@@ -311,6 +320,8 @@ default=None
                     sample_weight_val=sample_weight_val,
                 )
                 warn_of_target_as_y(self, X, y, X_target, stacklevel=3)
+                if takes_gaps(self) and not continues:
+                    data = with_gaussian(data)
                 started_from = None
                 if continues and self.checkpoint is not None:
                     started_from = dump_state(self.net_)
@@ -414,7 +425,8 @@ default=None
         mean = self._feature_mean
         if data.splits is not None:
             # Rows that are not random may have another mean than all rows.
-            mean, _ = mean_and_scale(pca_set.X, pca_set.rows, pca_set.weight)
+            table = pca_set.without_gaps().X
+            mean, _ = mean_and_scale(table, pca_set.rows, pca_set.weight)
         return start_as_pca(
             net.module_, pca_set, mean, self.n_components_, parts.output_activation
         )
@@ -455,7 +467,7 @@ default=None
             n_components=self.n_components_,
             learning_rate=rate,
             weight_decay=decay,
-            make_net=self._make_net,
+            make_net=lambda listens: self._new_net(data, listens),
             dataset=lambda rows: self._dataset(data, rows),
             start_as_pca=lambda net, dataset: self._start_as_pca(
                 net, parts, data, dataset
@@ -530,6 +542,8 @@ default=None
                     net = self._on_device(self.net_)
                     self._take_learning_rate(net)
                 else:
+                    if takes_gaps(self):
+                        data = with_gaussian(data)
                     # More rows may follow.
                     parts = self._resolve(data, continues, np.inf)
                     net = self._build(parts, data)
@@ -560,7 +574,7 @@ default=None
         """
         n_components = self.n_components
         if not continues:
-            table = data.X, data.rows, data.weight
+            table = data.filled, data.rows, data.weight
             self._feature_mean, self._feature_scale = mean_and_scale(*table)
             self._n_outputs, fitted_sizes = data.n_outputs, None
             if n_components < 1:
@@ -585,6 +599,12 @@ default=None
 
     def _check_more(self, data: TrainingData) -> None:
         """Check data that a fitted network goes on with."""
+        if takes_gaps(self) != (self._recipe.gaps is not None):
+            raise ValueError(
+                f"missing_values={self.missing_values!r} cannot be changed where a fit "
+                "goes on with the network of the previous one. Make a new estimator, or "
+                "call fit with warm_start=False."
+            )
         if data.n_outputs != self._n_outputs:
             raise ValueError(
                 f"The target has {data.n_outputs} columns, but the fitted network has "
@@ -631,8 +651,9 @@ default=None
                 n_splits=n_splits(data),
                 most_held_out=most_in_memory(data.X, data.target),
             ),
+            gaps=self._gaps(parts, data),
         )
-        net = self._make_net()
+        net = self._new_net(data)
         if parts.network is None:
             return net
         try:
@@ -658,6 +679,40 @@ default=None
                 f"{error}"
             ) from error
         warn_of_ignored_parameters(self, parts.network)
+        return net
+
+    def _gaps(self, parts: ResolvedParts, data: TrainingData) -> Gaps | None:
+        """How missing entries are dealt with, by a new net."""
+        if not takes_gaps(self):
+            if self.missing_indicator:
+                raise ValueError(
+                    "missing_indicator=True needs missing_values=np.nan, not "
+                    f"missing_values={self.missing_values!r}."
+                )
+            return None
+        takes_indicator = isinstance(parts.network, None | type | partial)
+        is_tied = parts.design["module_params"].get("tied_weights", False)
+        if self.missing_indicator and (is_tied or not takes_indicator):
+            other = "tied_weights=True" if is_tied else f"network={parts.network!r}"
+            raise ValueError(
+                "missing_indicator=True doubles the inputs of the network, which "
+                f"{other} does not allow; set missing_indicator=False."
+            )
+        hides = data.completed is not None and self.optimizer != "lbfgs"
+        return Gaps(
+            rank=data.gaussian.loadings.shape[1],
+            has_indicator=self.missing_indicator,
+            hidden_share=HIDDEN_SHARE if hides else 0.0,
+        )
+
+    def _new_net(self, data: TrainingData, listens: bool = True) -> AutoencoderNet:
+        """A net with its initial weights, and with what it knows of gaps."""
+        net = self._make_net(listens)
+        if data.gaussian is not None:
+            mean = (data.gaussian.mean - net.standardize.mean) / net.standardize.scale
+            net.module_.set_gaussian(
+                torch.from_numpy(mean), torch.from_numpy(data.gaussian.loadings)
+            )
         return net
 
     def _continue(self, parts: ResolvedParts, data: TrainingData) -> AutoencoderNet:

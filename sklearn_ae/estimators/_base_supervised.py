@@ -27,6 +27,7 @@ from sklearn_ae.data.tables import as_array, mean_and_scale
 from sklearn_ae.estimators._base import BaseAutoencoder
 from sklearn_ae.estimators._events import FitEvents
 from sklearn_ae.estimators._features import Features
+from sklearn_ae.estimators._gaps import takes_gaps
 from sklearn_ae.estimators._parameters import MergedConstraints, NestedParameters
 from sklearn_ae.estimators._splits import (
     check_needs_X_val,
@@ -422,6 +423,12 @@ class BaseSupervised(
                     f"autoencoder={self.autoencoder!r} must hold an autoencoder "
                     "that is fitted."
                 )
+        if takes_gaps(prototype):
+            raise ValueError(
+                f"{type(self).__name__} takes no missing values, but its autoencoder "
+                "has missing_values=np.nan. Fill them in first, for instance with "
+                "AutoencoderImputer, and set autoencoder__missing_values='error'."
+            )
         if _is_fitted(prototype):
             autoencoder = copy.deepcopy(prototype)
             autoencoder._validate_inference_data(X)

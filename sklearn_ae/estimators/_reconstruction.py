@@ -21,6 +21,17 @@ from sklearn_ae.estimators._validation import (
 )
 
 
+def sum_of_observed(squares: np.ndarray) -> np.ndarray:
+    """Of each row, without missing entries, which are NaN."""
+    return np.where(np.isnan(squares), 0.0, squares).sum(axis=1)
+
+
+def mean_of_observed(squares: np.ndarray) -> np.ndarray:
+    """Of each row, without missing entries, which are NaN; 0 if all are."""
+    n_observed = np.maximum(1, (~np.isnan(squares)).sum(axis=1))
+    return sum_of_observed(squares) / n_observed
+
+
 def _decode(module, z):
     return module.decode(z)
 
@@ -88,13 +99,14 @@ class ReconstructionMixin(TrainedNetMixin):
         error : ndarray of shape (n_samples,) or (n_samples, n_features)
             ``mean_j (x_ij - xhat_ij)^2`` of each row or, with `per_feature`,
             ``(x_ij - xhat_ij)^2`` of each entry, in squared units of `X`. Computed in
-            double precision.
+            double precision. A mean is that of the observed entries, 0 if there are
+            none; the error of a missing entry is NaN.
         """
         X = self._validate_inference_data(X)
         shape = X.shape if per_feature else X.shape[:1]
         error = np.empty(shape)
         for where, squares in self._square_errors(X, X):
-            error[where] = squares if per_feature else squares.mean(axis=1)
+            error[where] = squares if per_feature else mean_of_observed(squares)
         return error
 
     def score_samples(self, X) -> np.ndarray:
@@ -140,12 +152,15 @@ default=None
             ``1 - sum_i w_i ||t_i - xhat_i||^2 / sum_i w_i ||t_i - mean(t)||^2``, where
             ``t`` is the target and ``w`` the weights, which are 1 by default. It is 1
             for exact reconstructions and 0 for the mean, and there is no lower bound.
+            Entries that are missing in the target do not count.
             For constant targets it is 1 if the reconstruction is exact, else 0.
             Computed in double precision.
         """
         X = self._validate_inference_data(X)
         warn_of_target_as_y(self, X, y, X_target, stacklevel=2)
-        target = X if X_target is None else validate_target(X_target, X)
+        target = X
+        if X_target is not None:
+            target = validate_target(X_target, X, estimator=self)
         if X.shape[0] == 0:  # which ranks may pass to other methods
             raise ValueError("X has no rows, and there is no score without any.")
         weight = validate_weight(sample_weight, X)
@@ -157,7 +172,7 @@ default=None
         weight = np.ones(X.shape[0]) if weight is None else weight / weight[rows].mean()
         errors = self._square_errors(X, target)
         error = sum(
-            float(weight[where] @ squares.sum(axis=1)) for where, squares in errors
+            float(weight[where] @ sum_of_observed(squares)) for where, squares in errors
         )
         mean, total = mean_and_squares(target, rows, weight)
         if X_target is not None:

@@ -21,6 +21,7 @@ from sklearn_ae.estimators._parts import Parts, ResolvedParts, resolve_parts
 from sklearn_ae.estimators._sparse import SparseAutoencoder
 from sklearn_ae.estimators._splits import held_out_split
 from sklearn_ae.estimators._validation import TrainingData
+from sklearn_ae.networks._wrapper import innermost
 from sklearn_ae.networks.dense import DenseNetwork
 from sklearn_ae.training.net import AutoencoderNet
 
@@ -69,6 +70,18 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
 
     code_activation : str, default="identity"
         Activation of the code, with the same choices as `activation`.
+
+    missing_values : "error" or np.nan, default="error"
+        "error" raises an error if an entry is NaN. With ``np.nan`` such an entry is
+        missing, in `X` and in its targets, in `fit` and in all other methods: losses and
+        errors are those of the observed entries. The network sees in its place what is
+        expected given the observed entries of the row, under a Gaussian that `fit`
+        estimates from all observed entries (probabilistic PCA). If `X` has gaps, training
+        hides a fifth of the observed inputs at random, differently in every step.
+
+    missing_indicator : bool, default=False
+        Tell a dense network, in as many further inputs, which entries were missing.
+        Only with ``missing_values=np.nan``.
 
     activation : str, default="silu"
         Activation of the codes of all layers but the last: "identity", "relu",
@@ -353,6 +366,11 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
     }
 
     def _parts(self, data: TrainingData, n_components: int) -> Parts:
+        if self.missing_indicator:
+            raise ValueError(
+                "missing_indicator=True is not possible in a StackedAutoencoder, whose "
+                "layers have one input for each feature; set missing_indicator=False."
+            )
         prototype = self._prototype(0)
         if not isinstance(prototype, _LAYERS):
             names = ", ".join(cls.__name__ for cls in _LAYERS[:-1])
@@ -390,6 +408,8 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
             device=self.device,
             random_state=seed,
         )
+        if level == 0:  # codes have no gaps
+            layer.set_params(missing_values=self.missing_values)
         if self.pretrain_epochs != "auto":
             layer.set_params(max_epochs=self.pretrain_epochs)
         return layer
@@ -467,7 +487,7 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
                 if unseen:
                     codes = layer.transform(unseen["X_val"])
                     unseen |= {"X_val": codes, "X_target_val": None}
-        self._unfold(net.module_)
+        self._unfold(innermost(net.module_))
 
     def _unseen(self, data: TrainingData) -> dict[str, Any]:
         """Validation data of the first layer, if the user has chosen the rows."""
@@ -490,7 +510,7 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
         """Set the weights of `network` to those of the composed layers."""
         encoders, decoders = [], []
         for layer in self.layers_:
-            module, inner = layer.module_, layer.module_.network
+            module, inner = layer.module_, innermost(layer.module_)
             weight, bias = _doubles(inner.encoder[0])
             weight = weight / module.input_scale * module.code_scale
             bias = bias * module.code_scale - weight @ module.input_mean.cpu()

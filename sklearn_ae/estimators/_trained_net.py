@@ -18,6 +18,7 @@ from sklearn_ae._sklearn_compat import (
 )
 from sklearn_ae.data.batches import ArrayDataset
 from sklearn_ae.data.inference import module_outputs
+from sklearn_ae.estimators._gaps import takes_gaps
 from sklearn_ae.estimators._validation import least_on_rank, validate_table
 from sklearn_ae.networks.contract import offers
 from sklearn_ae.objectives.objective import MEMORY
@@ -112,12 +113,14 @@ class TrainedNetMixin(
             criterion__loss=recipe.loss,
             criterion__penalties=recipe.penalties,
             criterion__n_components=recipe.module_params["n_components"],
+            criterion__has_gaps=recipe.gaps is not None,
             criterion__memory=0.0 if settings.is_full_batch else MEMORY,
             optimizer=optimizer,
             lr=settings.learning_rate,
             batch_size=settings.batch_size,
             max_epochs=settings.max_epochs,
             corruption=recipe.corruption,
+            gaps=recipe.gaps,
             standardize=recipe.standardize,
             standardize_target=recipe.standardize_target,
             seed=settings.seed,
@@ -137,6 +140,7 @@ class TrainedNetMixin(
             standardize_target=self._recipe.standardize_target,
             target=data.target,
             weight=data.weight,
+            completed=getattr(data, "completed", None),
             device=self.device_,
         )
 
@@ -245,6 +249,7 @@ class TrainedNetMixin(
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
+        tags.input_tags.allow_nan = takes_gaps(self)
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 

@@ -15,10 +15,22 @@ from sklearn.utils import check_array, check_X_y
 from sklearn.utils.validation import validate_data
 
 from sklearn_ae._sklearn_compat import check_sample_weight
+from sklearn_ae.data.gaps import Gaussian
 from sklearn_ae.data.ranks import current_ranks
 from sklearn_ae.data.shards import Shard
 from sklearn_ae.data.sources import BufferedRows, as_source, warn_of_few_blocks
-from sklearn_ae.data.tables import as_array, column_ranges, table_checks, value_range
+from sklearn_ae.data.tables import (
+    as_array,
+    column_ranges,
+    table_checks,
+    value_range,
+)
+from sklearn_ae.estimators._gaps import (
+    check_one_process,
+    finite_check,
+    takes_gaps,
+    without_empty_rows,
+)
 from sklearn_ae.estimators._splits import (
     check_needs_X_val,
     check_one_validation,
@@ -35,7 +47,7 @@ _CHANNELS = (1, 3, 4)
 
 
 @contextmanager
-def _advice(X: Any, name: str) -> Iterator[None]:
+def _advice(X: Any, name: str, estimator: Any = None) -> Iterator[None]:
     """Around the validation of a table: errors for images and NaN say what to do."""
     try:
         # scikit-learn adds up all values, where infinity minus infinity warns.
@@ -44,9 +56,12 @@ def _advice(X: Any, name: str) -> Iterator[None]:
     except ValueError as error:
         # scikit-learn's own message recommends gradient boosting.
         if str(error).startswith(f"Input {name} contains NaN"):
+            way = "Fill in missing values first"
+            if hasattr(estimator, "missing_values"):
+                way = "Set missing_values=np.nan, or fill in missing values first"
             raise ValueError(
-                f"Input {name} contains NaN. Fill in missing values first, for "
-                "instance with sklearn.impute.SimpleImputer or KNNImputer as an "
+                f"Input {name} contains NaN. {way}, for instance with "
+                "sklearn_ae.AutoencoderImputer or sklearn.impute.SimpleImputer as an "
                 "earlier step of a pipeline."
             ) from error
         try:
@@ -83,6 +98,10 @@ class TrainingData:
         Validation data, if the user has passed some.
     splits : list of (ndarray of int, ndarray of int) or None
         Rows to train on and unseen rows, if the user has chosen them.
+    gaussian : Gaussian or None
+        The model that fills the gaps of `X`, if it may have some.
+    completed : ndarray or None
+        `X` with its gaps filled, if it has some.
     """
 
     X: Any
@@ -93,6 +112,13 @@ class TrainingData:
     n_outputs: int
     unseen: "TrainingData | None" = None
     splits: list[tuple[np.ndarray, np.ndarray]] | None = None
+    gaussian: Gaussian | None = None
+    completed: np.ndarray | None = None
+
+    @property
+    def filled(self) -> Any:
+        """`X` with its gaps filled, if it has some."""
+        return self.X if self.completed is None else self.completed
 
     def for_checkpoint(self) -> dict[str, Any]:
         """All that a fit depends on, by the names of the arguments."""
@@ -222,8 +248,13 @@ def validate_training_data(
             estimator, X, reset=reset, ensure_min_samples=least_on_rank(least)
         )
         warn_of_few_blocks(X, stacklevel=4)
-        target = None if X_target is None else validate_target(X_target, X)
+        target = None
+        if X_target is not None:
+            target = validate_target(X_target, X, estimator=estimator)
         weight = validate_weight(sample_weight, X)
+        if takes_gaps(estimator):
+            check_one_process()
+            weight = without_empty_rows(estimator, X, target, weight)
     X, target, weight = spread_over_ranks(X, target, weight, least=least)
     weight, rows = rows_with_weight(weight, X, min_rows=least)
     return _training_data(estimator, X, target, weight, rows)
@@ -272,6 +303,8 @@ def with_validation(
         X, target, weight = _validation_tables(
             estimator, data, X_val, X_target_val, sample_weight_val
         )
+    if takes_gaps(estimator):
+        weight = without_empty_rows(estimator, X, target, weight, "_val")
     X, target, weight = spread_over_ranks(X, target, weight, "_val", least=1)
     weight, rows = rows_with_weight(weight, X, min_rows=1, name="sample_weight_val")
     unseen = _training_data(estimator, X, target, weight, rows, "_val")
@@ -293,7 +326,7 @@ def _validation_tables(
         )
     target = None
     if X_target_val is not None:
-        target = validate_target(X_target_val, X, "_val")
+        target = validate_target(X_target_val, X, "_val", estimator=estimator)
         if target.shape[1] != data.n_outputs:
             raise ValueError(
                 f"X_target_val has {target.shape[1]} columns, but X_target has "
@@ -305,7 +338,10 @@ def _validation_tables(
 def validate_table_like(estimator: Any, X: Any, name: str) -> Any:
     """Check a further table with the columns of `X`, on which `fit` has been called."""
     try:
-        table = check_table(X, name, ensure_min_samples=least_on_rank(1))
+        least, finite = least_on_rank(1), finite_check(estimator)
+        table = check_table(
+            X, name, ensure_min_samples=least, owner=estimator, **finite
+        )
         if table.shape[1] != estimator.n_features_in_:
             raise ValueError(
                 f"{name} has {table.shape[1]} features, but X has "
@@ -331,8 +367,8 @@ def validate_table(
     """
     source = as_source(X)
     if source is None:
-        checks = table_checks(X) | checks
-        with _advice(X, "X"):
+        checks = table_checks(X) | finite_check(estimator) | checks
+        with _advice(X, "X", estimator):
             return validate_data(estimator, as_array(X), *y, reset=reset, **checks)
     validate_data(estimator, source.header, *y, reset=reset, skip_check_array=True)
     if not y:
@@ -342,25 +378,34 @@ def validate_table(
     return table, check_X_y(rows, *y, estimator=estimator, **checks)[1]
 
 
-def check_table(X: Any, name: str, **checks: Any) -> Any:
+def check_table(X: Any, name: str, *, owner: Any = None, **checks: Any) -> Any:
     """`check_array` for tables of all kinds; those on disks are checked when read.
 
-    What fits into the buffer of a source is read here.
+    What fits into the buffer of a source is read here. Errors are those of an estimator
+    `owner`.
     """
     source = as_source(X)
     if isinstance(X, BufferedRows):
         return X
     if source is not None and source.nbytes > source.buffer_bytes:
         return BufferedRows(source)
-    with _advice(X, name):
+    with _advice(X, name, owner):
         table = as_array(X) if source is None else np.asarray(source)
         return check_array(table, input_name=name, **(table_checks(X) | checks))
 
 
-def validate_target(X_target: Any, X: Any, suffix: str = "") -> Any:
+def validate_target(
+    X_target: Any, X: Any, suffix: str = "", *, estimator: Any = None
+) -> Any:
     """The targets of the rows of `X`, whose name ends in `suffix`."""
     name = f"X_target{suffix}"
-    target = check_table(X_target, name, ensure_min_samples=min(1, X.shape[0]))
+    target = check_table(
+        X_target,
+        name,
+        ensure_min_samples=min(1, X.shape[0]),
+        owner=estimator,
+        **finite_check(estimator),
+    )
     if target.shape[0] != X.shape[0]:
         raise ValueError(
             f"{name} has {target.shape[0]} rows, but X{suffix} has {X.shape[0]}; both "

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from sklearn_ae._units import Affine
 from sklearn_ae.networks.contract import Network, offers
+from sklearn_ae.networks.standardized import Standardized
 
 
 class Wrapper(Network):
@@ -68,6 +69,13 @@ class Wrapper(Network):
             return {}
         inner = scales(input, output, code_scale)
         return {f"network.{name}": scale for name, scale in inner.items()}
+
+
+def innermost(network: Any) -> Any:
+    """The network inside all wrappers, also inside a `Standardized`."""
+    while isinstance(network, Wrapper | Standardized):
+        network = network.network
+    return network
 
 
 def around(network: Any, params: dict[str, Any]) -> dict[str, Any]:

@@ -5,13 +5,15 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from sklearn_ae._sklearn_compat import validate_params
+from sklearn_ae._sklearn_compat import is_scalar_nan, validate_params
 
 
 def are_equal(a: Any, b: Any) -> bool:
-    """Whether two values are equal; arrays if all entries are."""
+    """Whether two values are equal; arrays if all entries are. NaN equals NaN."""
     if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
         return np.array_equal(a, b)
+    if is_scalar_nan(a):
+        return is_scalar_nan(b)
     try:
         return bool(a == b)
     except (ValueError, TypeError, RuntimeError):

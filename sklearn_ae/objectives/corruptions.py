@@ -50,8 +50,14 @@ def gaussian(x: Tensor, generator: torch.Generator | None, *, level: float) -> T
     return x + level * torch.empty_like(x).normal_(generator=generator)
 
 
-def masking(x: Tensor, generator: torch.Generator | None, *, level: float) -> Tensor:
-    """Set random entries to zero.
+def masking(
+    x: Tensor,
+    generator: torch.Generator | None,
+    *,
+    level: float,
+    value: float = 0.0,
+) -> Tensor:
+    """Set random entries to a value.
 
     Parameters
     ----------
@@ -62,14 +68,18 @@ def masking(x: Tensor, generator: torch.Generator | None, *, level: float) -> Te
         Generator for the noise, on the device of `x`. None uses torch's global one.
 
     level : float
-        Probability that an entry is set to zero, in [0, 1].
+        Probability that an entry is set to the value, in [0, 1].
+
+    value : float, default=0.0
+        The value. NaN hides entries: they are then missing.
 
     Returns
     -------
     corrupted : tensor of shape (n, p)
-        The batch with about that share of zeros.
+        The batch with about that share of replaced entries.
     """
-    return x * torch.empty_like(x).bernoulli_(1 - level, generator=generator)
+    kept = torch.empty_like(x).bernoulli_(1 - level, generator=generator)
+    return x * kept if value == 0 else x.masked_fill(kept == 0, value)
 
 
 def salt_and_pepper(
@@ -178,12 +188,16 @@ class GaussianNoise(Corruption):
 
 @dataclass(eq=False)
 class MaskingNoise(Corruption):
-    """Set random entries to zero.
+    """Set random entries to zero, or hide them.
 
     Parameters
     ----------
     level : float, default=0.3
-        Probability that an entry is set to zero, in [0, 1].
+        Probability that an entry is replaced, in [0, 1].
+
+    value : float, default=0.0
+        What replaces an entry, in the units of the data. NaN makes it a missing entry,
+        for estimators with ``missing_values=np.nan``.
 
     See Also
     --------
@@ -192,11 +206,15 @@ class MaskingNoise(Corruption):
     """
 
     level: float = 0.3
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {"level": SHARE}
+    value: float = 0.0
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "level": SHARE,
+        "value": [Interval(Real, None, None, closed="neither"), "nan"],
+    }
     uses_own_generator: ClassVar[bool] = True
 
     def __call__(self, x: Tensor, generator: torch.Generator | None) -> Tensor:
-        return masking(x, generator, level=self.level)
+        return masking(x, generator, level=self.level, value=self.value)
 
 
 @dataclass(eq=False)
@@ -240,6 +258,8 @@ def corrupt_standardized(
 ) -> Tensor:
     """Corrupt rows in units of the network by a corruption in units of the data.
 
+    Missing entries, which are NaN, stay missing.
+
     Raises
     ------
     ValueError
@@ -259,4 +279,5 @@ def corrupt_standardized(
             f"corruption={corrupt!r} must return a torch tensor of the shape "
             f"{tuple(x.shape)} of the batch, but returned {what}."
         )
-    return ((noisy.to(dtype) - mean) / units.scale).to(x.dtype)
+    noisy = ((noisy.to(dtype) - mean) / units.scale).to(x.dtype)
+    return torch.where(x.isnan(), x, noisy)

@@ -172,6 +172,7 @@ def gaussian_negative_log_likelihood(
     *,
     log_variance: Tensor,
     scale: float = 1.0,
+    n_entries: Any = None,
 ) -> Tensor:
     """Negative log-likelihood of targets if outputs are means of a Gaussian.
 
@@ -192,6 +193,10 @@ def gaussian_negative_log_likelihood(
     scale : float, default=1.0
         What the data have been divided by; the density is that of the data before.
 
+    n_entries : tensor of shape (n,) or None, default=None
+        How many entries of each row are compared, if some are equal because they are
+        missing. None means all. Not with `total`.
+
     Returns
     -------
     loss : tensor of shape (n,) or ()
@@ -199,10 +204,9 @@ def gaussian_negative_log_likelihood(
         ``s = scale * exp(log_variance / 2)``; or their sum.
     """
     squares = squared_error(reconstruction, target, total)
-    n_entries = target.shape[-1]
-    if total:
-        n_entries *= target.shape[-2]
-    else:
+    if n_entries is None:
+        n_entries = target.shape[-1] * (target.shape[-2] if total else 1)
+    if not total:
         log_variance = log_variance.unsqueeze(-1)
     constant = log_variance + math.log(2 * math.pi * scale**2)
     return squares / log_variance.exp() + n_entries / 2 * constant

@@ -96,6 +96,10 @@ class Objective(nn.Module):
     memory : float
         How many rows back the mean activations reach; 0 is the present batch.
 
+    has_gaps : bool
+        Whether entries of the target may be missing, which is NaN. The loss is then
+        that of the observed entries.
+
     Attributes
     ----------
     unit : float
@@ -112,8 +116,10 @@ class Objective(nn.Module):
         n_components: int,
         loss_column: str = "reconstruction",
         memory: float = MEMORY,
+        has_gaps: bool = False,
     ) -> None:
         super().__init__()
+        self.has_gaps = has_gaps
         self.loss = loss.for_scaled_data(units.output.scale)
         self.unit = units.output.scale ** (loss.degree or 0)
         self.units = units
@@ -141,11 +147,19 @@ class Objective(nn.Module):
             # Before the reconstruction, so that gradients add up in place.
             penalties = self.penalty_terms(network, x, code, weight, generator, spread)
         reconstruction = network.decode(code)
+        compared = self.observed(reconstruction, target)
         if weight is None:
-            total = self.loss(reconstruction, target, total=True)
+            total = self.loss(*compared, total=True)
         else:
-            total = (self.loss(reconstruction, target) * weight).sum(-1)
+            total = (self.loss(*compared) * weight).sum(-1)
         return {self.loss_column: total / target.shape[-2], **penalties}, reconstruction
+
+    def observed(self, reconstruction: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """Both with zeros where the target is missing: no loss, and no gradient."""
+        if not self.has_gaps:
+            return reconstruction, target
+        missing = target.isnan()
+        return reconstruction.masked_fill(missing, 0.0), target.nan_to_num(0.0)
 
     def penalty_terms(
         self,
@@ -197,7 +211,8 @@ class Objective(nn.Module):
         generator: Generators = None,
     ) -> Tensor:
         """The loss of each row, without penalties, shape (n,)."""
-        return self.loss(network.decode(network.encode(x)), target)
+        reconstruction = network.decode(network.encode(x))
+        return self.loss(*self.observed(reconstruction, target))
 
 
 class VariationalObjective(Objective):
@@ -230,11 +245,14 @@ class VariationalObjective(Objective):
         self, network: Any, reconstruction: Tensor, target: Tensor
     ) -> Tensor:
         """``-log p(x | z)`` of each row, in nats, shape (n,)."""
+        n_entries = target.isnan().logical_not().sum(-1) if self.has_gaps else None
+        reconstruction, target = self.observed(reconstruction, target)
         if not self.is_gaussian:
             return self.loss(reconstruction, target)
         return gaussian_negative_log_likelihood(
             reconstruction,
             target,
+            n_entries=n_entries,
             log_variance=network.log_noise_variance,
             scale=self.units.output.scale,
         )

@@ -8,6 +8,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from sklearn_ae._units import Affine
+from sklearn_ae.networks.completing import Gaps
 from sklearn_ae.objectives._part import Part
 from sklearn_ae.objectives.losses import Loss
 from sklearn_ae.objectives.objective import Objective
@@ -36,6 +37,8 @@ class Recipe:
     corruption : callable or None
         Corruption of the inputs during training, in units of the data.
     settings : TrainingSettings
+    gaps : Gaps or None
+        How missing entries are dealt with.
     """
 
     module: Any
@@ -48,13 +51,15 @@ class Recipe:
     penalties: dict[str, Penalty]
     corruption: Any
     settings: TrainingSettings
+    gaps: Gaps | None = None
 
     def to_plain(self) -> dict[str, Any]:
         """Dictionaries, tuples, arrays, scalars and parts that make the same recipe."""
         # Not `asdict` for all, which would also take apart what a user's object holds.
         plain = {field.name: getattr(self, field.name) for field in fields(self)}
         plain |= {name: tuple(getattr(self, name)) for name in _AFFINE}
-        return plain | {"settings": asdict(self.settings)}
+        gaps = None if self.gaps is None else tuple(self.gaps)
+        return plain | {"settings": asdict(self.settings), "gaps": gaps}
 
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> "Recipe":
@@ -64,7 +69,9 @@ class Recipe:
         """
         affine = {name: Affine(*plain[name]) for name in _AFFINE}
         settings = TrainingSettings(**plain["settings"])
-        recipe = cls(**plain | affine | {"settings": settings})
+        # Missing in files of versions that took no gaps.
+        gaps = None if plain.get("gaps") is None else Gaps(*plain["gaps"])
+        recipe = cls(**plain | affine | {"settings": settings, "gaps": gaps})
         recipe._check()
         return recipe
 

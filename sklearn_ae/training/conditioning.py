@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from sklearn_ae.data.tables import power_of_two
+from sklearn_ae.networks._wrapper import innermost
 from sklearn_ae.networks.contract import offers
 from sklearn_ae.training import sizes
 from sklearn_ae.training.net import AutoencoderNet
@@ -89,7 +90,7 @@ def start_candidate(
         As in `torch.optim.AdamW`, or in `torch.optim.Adam` for a loss divided by
         `scale` squared; for the present coordinates.
     """
-    network, generator = net.module_, net.generators_["weights"]
+    network, generator = innermost(net.module_), net.generators_["weights"]
     corrections = offers(network).corrections
     with torch.no_grad():
         if candidate.start == "pca":

@@ -1,7 +1,7 @@
 """The skorch net: a network and its objective, trained without work for every row."""
 
 from collections.abc import Callable
-from functools import reduce
+from functools import partial, reduce
 from operator import add, call
 from typing import Any
 
@@ -26,10 +26,11 @@ from sklearn_ae.data.shards import (
 )
 from sklearn_ae.data.tables import TABLE_CHECKS, as_array, rows_per_block
 from sklearn_ae.networks._layered import SeededDropout
+from sklearn_ae.networks.completing import CompletingNetwork, Gaps
 from sklearn_ae.networks.contract import offers
 from sklearn_ae.networks.standardized import Standardized
 from sklearn_ae.objectives._part import Part
-from sklearn_ae.objectives.corruptions import corrupt_standardized
+from sklearn_ae.objectives.corruptions import corrupt_standardized, masking
 from sklearn_ae.training.eager_optimizers import LBFGS
 from sklearn_ae.training.interrupts import CallbackStop
 from sklearn_ae.training.progress import audible, progress_callbacks
@@ -64,6 +65,9 @@ class AutoencoderNet(skorch.NeuralNet):
         Standard deviation of Gaussian noise that is added to the inputs in training, in
         units of the network. Unlike a corruption, it is not part of the objective.
 
+    gaps : Gaps or None
+        How missing entries, which are NaN, are dealt with; None if there are none.
+
     seed : int
         Determines the weights, the order of the rows and the noise.
 
@@ -85,6 +89,7 @@ class AutoencoderNet(skorch.NeuralNet):
         standardize_target: Affine,
         corruption: Callable[..., Tensor] | None = None,
         input_noise: float = 0.0,
+        gaps: Gaps | None = None,
         seed: int = 0,
         **kwargs: Any,
     ) -> None:
@@ -92,6 +97,7 @@ class AutoencoderNet(skorch.NeuralNet):
         self.standardize_target = standardize_target
         self.corruption = corruption
         self.input_noise = input_noise
+        self.gaps = gaps
         self.seed = seed
         kwargs.setdefault("train_split", None)
         kwargs["verbose"] = audible(kwargs.get("verbose", 0), kwargs.get("callbacks"))
@@ -124,8 +130,17 @@ class AutoencoderNet(skorch.NeuralNet):
         params = self.get_params_for("module")
         # By position, since user-defined networks may name their two widths freely.
         widths = params.pop("n_features"), params.pop("n_components")
+        module = self.module
+        if self.gaps is not None:
+            module = partial(
+                CompletingNetwork,
+                rank=self.gaps.rank,
+                has_indicator=self.gaps.has_indicator,
+                network=module,
+                network_params=params,
+            )
         try:
-            self.module_ = self.module(*widths, **params)
+            self.module_ = module(*widths, **({} if self.gaps else params))
         except Exception as error:
             # Of a wrapper, the network inside it, which is the user's.
             network = params.get("network", self.module)
@@ -183,7 +198,8 @@ class AutoencoderNet(skorch.NeuralNet):
         outputs : ndarray of shape (n_samples, n_outputs)
             In the precision of `X`.
         """
-        rows = check_array(as_array(X), **TABLE_CHECKS)
+        finite = True if self.gaps is None else "allow-nan"
+        rows = check_array(as_array(X), **TABLE_CHECKS, ensure_all_finite=finite)
         if rows.shape[1] != len(self.standardize.mean):
             raise ValueError(
                 f"X has {rows.shape[1]} features, but the net was trained on "
@@ -296,12 +312,19 @@ class AutoencoderNet(skorch.NeuralNet):
             return x
         return corrupt_standardized(self.corruption, x, self.noise_, self.standardize)
 
+    @property
+    def hidden_share(self) -> float:
+        """Share of the inputs that is hidden in training; not part of the objective."""
+        return 0.0 if self.gaps is None else self.gaps.hidden_share
+
     def noisy(self, x: Tensor) -> Tensor:
-        """The batch with noise for training, if there is any."""
-        if self.input_noise == 0:
-            return x
-        noise = torch.empty_like(x).normal_(generator=self.noise_)
-        return x.add(noise, alpha=self.input_noise)
+        """The batch with noise and hidden entries for training, if there are any."""
+        if self.input_noise != 0:
+            noise = torch.empty_like(x).normal_(generator=self.noise_)
+            x = x.add(noise, alpha=self.input_noise)
+        if self.hidden_share != 0:
+            x = masking(x, self.noise_, level=self.hidden_share, value=np.nan)
+        return x
 
     def _forward(self, batch: Any) -> dict[str, Any]:
         x, target, weight = unpack_batch(batch)

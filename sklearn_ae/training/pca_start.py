@@ -8,6 +8,7 @@ import torch
 from sklearn_ae.data.batches import ArrayDataset, TensorBatches, unpack_batch
 from sklearn_ae.data.shards import total
 from sklearn_ae.data.tables import PrincipalAxes, principal_axes
+from sklearn_ae.networks.completing import CompletingNetwork
 from sklearn_ae.networks.contract import offers
 from sklearn_ae.networks.variational import VariationalNetwork
 
@@ -35,8 +36,10 @@ def start_as_pca(
     deviations : ndarray of shape (n_components,)
         Standard deviations along the axes, in units of the network.
     """
-    is_variational = isinstance(network, VariationalNetwork)
-    inner = network.network if is_variational else network
+    fills_gaps = isinstance(network, CompletingNetwork)
+    outer = network.network if fills_gaps else network
+    is_variational = isinstance(outer, VariationalNetwork)
+    inner = outer.network if is_variational else outer
     needed = ("start_linear", "transform_code") if is_variational else ("start_linear",)
     for name in needed:
         if getattr(offers(inner), name) is None:
@@ -44,7 +47,8 @@ def start_as_pca(
                 f"init='pca' cannot start a {type(inner).__name__}, since it has no "
                 f"method {name}; set init='random'."
             )
-    X, rows, weight = dataset.X, dataset.rows, dataset.weight
+    complete = dataset.without_gaps()
+    X, rows, weight = complete.X, complete.rows, complete.weight
     units, out_units = dataset.standardize, dataset.standardize_target
     axes = principal_axes(X, rows, weight, data_mean, n_components, units.scale)
     mean_in = (data_mean - units.mean) / units.scale
@@ -53,11 +57,13 @@ def start_as_pca(
         decoder = encoder.T * (units.scale / out_units.scale)
         mean_out = (data_mean - out_units.mean) / out_units.scale
     else:
-        decoder, mean_out = _regression(encoder, mean_in, dataset)
+        decoder, mean_out = _regression(encoder, mean_in, complete)
     if output_activation == "sigmoid":
         share = np.clip(mean_out, 0.02, 0.98)
         decoder = decoder / (share * (1 - share))[:, np.newaxis]
         mean_out = np.log(share / (1 - share))
+    if fills_gaps:
+        encoder, mean_in = map(network.padded, (encoder, mean_in))
     device = next(inner.parameters()).device
     inner.start_linear(
         *(
@@ -66,19 +72,23 @@ def start_as_pca(
         )
     )
     if is_variational:
-        start_as_probabilistic_pca(network, axes, dataset)
+        noise = residual_variance(network, dataset)
+        start_as_probabilistic_pca(outer, axes, dataset, noise)
     return np.sqrt(axes.variances) / dataset.standardize.scale
 
 
 def start_as_probabilistic_pca(
-    module: VariationalNetwork, axes: PrincipalAxes, dataset: ArrayDataset
+    module: VariationalNetwork,
+    axes: PrincipalAxes,
+    dataset: ArrayDataset,
+    noise: float,
 ) -> None:
     """Turn a module whose inner network is PCA into probabilistic PCA [1]_.
 
     With ``l`` the variances along the axes and ``s^2`` that of the residuals, a mean
     over the axes left out, decoder and posterior become ``W = U (l - s^2)^(1/2)`` and
     ``N((l - s^2)^(1/2) / l U^T x, s^2 / l)``. The evidence lower bound is then the
-    log-likelihood itself. Where the decoder is a regression on other targets, signal
+    log-likelihood itself. `noise` is the mean square of the residuals. Where the decoder is a regression on other targets, signal
     and noise are what it explains of these and what it leaves.
 
     References
@@ -88,7 +98,6 @@ def start_as_probabilistic_pca(
     """
     network = module.network
     n_components, n_outputs = len(axes.components), dataset.n_outputs
-    noise = residual_variance(network, dataset)
     device = next(network.parameters()).device
     as_weights: Any = {"dtype": torch.float32, "device": device}
     with torch.no_grad():
@@ -119,14 +128,20 @@ def start_as_probabilistic_pca(
 
 
 def residual_variance(network: Any, dataset: ArrayDataset) -> float:
-    """Mean square of all entries of target minus reconstruction, weighted."""
+    """Mean square of all entries of target minus reconstruction, weighted.
+
+    Missing entries of the target do not count.
+    """
     added = mass = 0.0
     with torch.no_grad():
         for batch in TensorBatches(dataset, batch_size=1024):
             x, target, weight = unpack_batch(batch)
-            squares = (target - network.decode(network.encode(x))).square().sum(1)
+            output = network.decode(network.encode(x))
+            observed = target.isnan().logical_not_()
+            squares = torch.where(observed, target - output, 0.0).square().sum(1)
+            share = observed.sum(1) / dataset.n_outputs
             added += float(squares.sum() if weight is None else squares @ weight)
-            mass += len(x) if weight is None else float(weight.sum())
+            mass += float(share.sum() if weight is None else share @ weight)
     added, mass = total(dataset.X, np.array([added, mass]))
     return float(added / (mass * dataset.n_outputs))
 
@@ -149,7 +164,8 @@ def _regression(
         weights = np.ones(len(x)) if weight is None else weight.cpu().double().numpy()
         weighted = codes * weights[:, np.newaxis]
         products += weighted.T @ codes
-        target_products += weighted.T @ target.cpu().double().numpy()
+        # A gap counts as the mean.
+        target_products += weighted.T @ target.cpu().double().nan_to_num(0.0).numpy()
     products = total(dataset.X, products)
     target_products = total(dataset.X, target_products)
     coefficients = np.linalg.lstsq(products, target_products, rcond=None)[0]

