@@ -85,11 +85,11 @@ class DenoisingAutoencoder(BaseAutoencoder, ChosenStart):
 
     missing_values : "error" or np.nan, default="error"
         "error" raises an error if an entry is NaN. With ``np.nan`` such an entry is
-        missing, in `X` and in its targets, in `fit` and in all other methods: losses and
-        errors are those of the observed entries. The network sees in its place what is
-        expected given the observed entries of the row, under a Gaussian that `fit`
-        estimates from all observed entries (probabilistic PCA). If `X` has gaps, training
-        hides a fifth of the observed inputs at random, differently in every step.
+        missing, in `X` and in its targets, in all methods: losses and errors are those
+        of the observed entries. In its place the network sees what is expected given
+        the observed entries of the row, under a Gaussian that `fit` estimates from all
+        observed entries (probabilistic PCA). If `X` has gaps, training hides a fifth of
+        the observed inputs at random, differently in every step.
 
     missing_indicator : bool, default=False
         Tell a dense network, in as many further inputs, which entries were missing.
