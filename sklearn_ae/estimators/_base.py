@@ -602,8 +602,8 @@ default=None
         if takes_gaps(self) != (self._recipe.gaps is not None):
             raise ValueError(
                 f"missing_values={self.missing_values!r} cannot be changed where a fit "
-                "goes on with the network of the previous one. Make a new estimator, or "
-                "call fit with warm_start=False."
+                "goes on with the network of the previous one. Make a new estimator, "
+                "or call fit with warm_start=False."
             )
         if data.n_outputs != self._n_outputs:
             raise ValueError(

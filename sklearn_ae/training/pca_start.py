@@ -88,8 +88,9 @@ def start_as_probabilistic_pca(
     With ``l`` the variances along the axes and ``s^2`` that of the residuals, a mean
     over the axes left out, decoder and posterior become ``W = U (l - s^2)^(1/2)`` and
     ``N((l - s^2)^(1/2) / l U^T x, s^2 / l)``. The evidence lower bound is then the
-    log-likelihood itself. `noise` is the mean square of the residuals. Where the decoder is a regression on other targets, signal
-    and noise are what it explains of these and what it leaves.
+    log-likelihood itself. `noise` is the mean square of the residuals. Where the
+    decoder is a regression on other targets, signal and noise are what it explains of
+    these and what it leaves.
 
     References
     ----------
