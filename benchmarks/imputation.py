@@ -77,7 +77,7 @@ class PPCA:
         rows, rng = np.arange(len(X)), np.random.RandomState(self.seed)
         scaler = StandardScaler().fit(X)
         X = scaler.transform(X)
-        gaussian = fit_gaussian(X, rows, None, choose_rank(X, rows, None, rng))
+        gaussian = fit_gaussian(X, rows, None, choose_rank(X, rows, None, 64, rng))
         return scaler.inverse_transform(completed(X, rows, gaussian))
 
 

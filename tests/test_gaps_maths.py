@@ -196,7 +196,7 @@ def test_large_samples_give_the_truth(seed):
     np.testing.assert_allclose(covariance_of(model), covariance_of(truth), atol=0.2)
     expected = conditional_means(X[:200], truth.mean, covariance_of(truth))
     np.testing.assert_allclose(completed(X, np.arange(200), model), expected, atol=0.2)
-    assert choose_rank(X, np.arange(5000), None, rng) in (4, 9)
+    assert choose_rank(X, np.arange(5000), None, 64, rng) in (4, 9)
 
 
 def test_weights_are_as_repeated_rows():
@@ -233,7 +233,7 @@ def test_poor_columns_do_no_harm():
     X[:3] = np.nan, 1.0, 2.0, 5.0, *X[0, 4:]
     X[10] = np.nan
     rows = np.arange(100)
-    for rank in (0, 1, 3, 7, choose_rank(X, rows, None, rng)):
+    for rank in (0, 1, 3, 7, choose_rank(X, rows, None, 64, rng)):
         model = fit_gaussian(X, rows, None, rank)
         filled = completed(X, rows, model)
         assert np.abs(filled).max() < 20
@@ -265,7 +265,7 @@ def test_rank_is_that_of_the_data(seed):
     rng = np.random.RandomState(seed)
     rows = np.arange(300)
     noise = with_gaps(rng.normal(size=(300, 9)), rng)
-    assert choose_rank(noise, rows, None, rng) <= 1
+    assert choose_rank(noise, rows, None, 64, rng) <= 1
     X = with_gaps(drawn(gaussian_of(rng, 20, 4), 300, rng), rng)
-    assert choose_rank(X, rows, None, rng) in (4, 8)
-    assert choose_rank(X[:, :1], rows, None, rng) == 0
+    assert choose_rank(X, rows, None, 64, rng) in (4, 8)
+    assert choose_rank(X[:, :1], rows, None, 64, rng) == 0

@@ -164,8 +164,9 @@ class StackedNetworks:
         weight = None if weights[0] is None else torch.stack(weights)
         x = clean
         if any(net.corruption is not None for net in self.nets):
-            rows = zip(self.nets, clean, strict=True)
-            x = torch.stack([net.corrupted(own) for net, own in rows])
+            rows = zip(self.nets, clean, target, strict=True)
+            pairs = [net.prepared(own, goal) for net, own, goal in rows]
+            x, target = (torch.stack(side) for side in zip(*pairs, strict=True))
         if self.module.training:
             x = self._noisy(x)
         noise = [net.noise_ for net in self.nets]

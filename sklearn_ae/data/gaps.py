@@ -118,7 +118,11 @@ def fit_gaussian(
 
 
 def choose_rank(
-    X: Any, rows: np.ndarray, weight: np.ndarray | None, random_state: Any
+    X: Any,
+    rows: np.ndarray,
+    weight: np.ndarray | None,
+    largest: int,
+    random_state: Any,
 ) -> int:
     """The number of axes that predicts hidden entries best.
 
@@ -130,6 +134,8 @@ def choose_rank(
     ----------
     X, rows, weight
         As in `fit_gaussian`.
+    largest : int
+        Larger ranks are not tried.
     random_state : numpy.random.RandomState
         Draws the entries.
 
@@ -137,7 +143,7 @@ def choose_rank(
     -------
     int
     """
-    largest = min(X.shape[1] - 1, LARGEST_RANK)
+    largest = min(X.shape[1] - 1, largest)
     if largest < 1:
         return 0
     table, own = _sample(X, rows, weight, largest)

@@ -168,6 +168,12 @@ class BaseAutoencoder(
 
     # -- what a variant may override -----------------------------------------------
 
+    # Of the Gaussian that fills gaps: more factors take time in every step, and the
+    # network learns the rest.
+    _most_factors: ClassVar[int] = 16
+    # Whether the loss is that of the entries alone that the corruption hides.
+    _predicts_hidden: ClassVar[bool] = False
+
     def _parts(self, data: TrainingData, n_components: int) -> Parts:
         """The network and the objective; call `super()` and `replace` fields.
 
@@ -321,7 +327,7 @@ default=None
                 )
                 warn_of_target_as_y(self, X, y, X_target, stacklevel=3)
                 if takes_gaps(self) and not continues:
-                    data = with_gaussian(data)
+                    data = with_gaussian(data, self._most_factors)
                 started_from = None
                 if continues and self.checkpoint is not None:
                     started_from = dump_state(self.net_)
@@ -543,7 +549,7 @@ default=None
                     self._take_learning_rate(net)
                 else:
                     if takes_gaps(self):
-                        data = with_gaussian(data)
+                        data = with_gaussian(data, self._most_factors)
                     # More rows may follow.
                     parts = self._resolve(data, continues, np.inf)
                     net = self._build(parts, data)
@@ -702,7 +708,8 @@ default=None
         return Gaps(
             rank=data.gaussian.loadings.shape[1],
             has_indicator=self.missing_indicator,
-            hidden_share=HIDDEN_SHARE if hides else 0.0,
+            hidden_share=HIDDEN_SHARE if hides and not self._predicts_hidden else 0.0,
+            predicts_hidden=self._predicts_hidden,
         )
 
     def _new_net(self, data: TrainingData, listens: bool = True) -> AutoencoderNet:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from sklearn_ae._sklearn_compat import StrOptions, is_scalar_nan
-from sklearn_ae.data.gaps import fill, fit_gaussian
+from sklearn_ae.data.gaps import choose_rank, completed, fit_gaussian
 from sklearn_ae.data.ranks import current_ranks
 from sklearn_ae.data.tables import blocks, column_ranges, has_gaps
 
@@ -99,8 +99,13 @@ def without_empty_rows(
     return weight
 
 
-def with_gaussian(data: Any) -> Any:
+def with_gaussian(data: Any, most_factors: int) -> Any:
     """The data with the model that fills their gaps, and filled."""
-    gaussian = fit_gaussian(data.X, data.rows, data.weight)
-    completed = fill(data.X, gaussian) if has_gaps(data.X) else None
-    return replace(data, gaussian=gaussian, completed=completed)
+    table = data.X, data.rows, data.weight
+    if not has_gaps(data.X):
+        return replace(data, gaussian=fit_gaussian(*table, most_factors))
+    rank = choose_rank(*table, most_factors, np.random.RandomState(0))
+    gaussian = fit_gaussian(*table, rank)
+    every_row = np.arange(data.X.shape[0])
+    filled = completed(data.X, every_row, gaussian)
+    return replace(data, gaussian=gaussian, completed=filled)

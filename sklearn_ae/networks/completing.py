@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from sklearn_ae.networks._wrapper import Wrapper
-from sklearn_ae.networks.completion import complete
+from sklearn_ae.networks.completion import complete, number_of_iterations
 from sklearn_ae.networks.contract import offers
 
 
@@ -22,11 +22,14 @@ class Gaps(NamedTuple):
         Whether the network is told which entries were missing.
     hidden_share : float
         Share of the observed entries that is hidden in training.
+    predicts_hidden : bool
+        Whether the loss is that of the entries alone that the corruption hides.
     """
 
     rank: int
     has_indicator: bool = False
     hidden_share: float = 0.0
+    predicts_hidden: bool = False
 
 
 def _of_inner(name: str) -> Any:
@@ -87,7 +90,10 @@ class CompletingNetwork(Wrapper):
 
     def inputs(self, x: Tensor) -> Tensor:
         """What the network sees in place of `x`."""
-        completed = complete(x, self.mean, self.loadings)
+        completed = x
+        if x.isnan().any():
+            n_iterations = number_of_iterations(self.loadings.shape[-1])
+            completed = complete(x, self.mean, self.loadings, n_iterations)
         if not self.has_indicator:
             return completed
         return torch.cat([completed, x.isnan().to(x.dtype)], dim=-1)

@@ -7,7 +7,7 @@ from torch import Tensor
 # completions of tables of 13 to 784 columns with up to half of the entries missing are
 # within 0.01 standard deviations of the exact ones, whatever the number of axes. A step
 # takes about half as long as a forward pass of a network with a layer of 128 units.
-MOST_ITERATIONS = 20
+MOST_ITERATIONS = 10
 
 
 def number_of_iterations(rank: int) -> int:

@@ -312,6 +312,13 @@ class AutoencoderNet(skorch.NeuralNet):
             return x
         return corrupt_standardized(self.corruption, x, self.noise_, self.standardize)
 
+    def prepared(self, x: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """Input and target of the objective: corrupted, and what counts of the target."""
+        corrupted = self.corrupted(x)
+        if self.gaps is not None and self.gaps.predicts_hidden:
+            target = target.masked_fill(corrupted.isnan().logical_not_(), np.nan)
+        return corrupted, target
+
     @property
     def hidden_share(self) -> float:
         """Share of the inputs that is hidden in training; not part of the objective."""
@@ -328,8 +335,7 @@ class AutoencoderNet(skorch.NeuralNet):
 
     def _forward(self, batch: Any) -> dict[str, Any]:
         x, target, weight = unpack_batch(batch)
-        if self.corruption is not None:
-            x = self.corrupted(x)
+        x, target = self.prepared(x, target)
         if self.module_.training:
             x = self.noisy(x)
         spread = batch if isinstance(batch, ShardBatch) else None
