@@ -7,6 +7,7 @@ from sklearn_ae.estimators._convolutional import (
     ConvolutionalNetwork,
 )
 from sklearn_ae.estimators._denoising import DenoisingAutoencoder
+from sklearn_ae.estimators._imputer import AutoencoderImputer
 from sklearn_ae.estimators._outlier import AutoencoderOutlierDetector
 from sklearn_ae.estimators._sparse import SparseAutoencoder
 from sklearn_ae.estimators._stacked import StackedAutoencoder
@@ -24,6 +25,7 @@ refuse_earlier_pickles(__name__)
 __all__ = [
     "Autoencoder",
     "AutoencoderClassifier",
+    "AutoencoderImputer",
     "AutoencoderOutlierDetector",
     "AutoencoderRegressor",
     "ContractiveAutoencoder",

@@ -10,6 +10,7 @@ from sklearn.utils._param_validation import (
     Interval,
     StrOptions,
 )
+from sklearn.utils.validation import _check_feature_names_in as check_feature_names_in
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 
 # Experimental: public once somebody has imported `enable_halving_search_cv`. That is
@@ -72,6 +73,7 @@ __all__ = [
     "Interval",
     "StrOptions",
     "callback_state",
+    "check_feature_names_in",
     "check_sample_weight",
     "fit_context",
     "has_callbacks",

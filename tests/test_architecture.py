@@ -48,7 +48,7 @@ ESTIMATORS = (
         "_variational",
     },
     {"_base_supervised"},
-    {"_outlier", "_stacked", "_supervised"},
+    {"_imputer", "_outlier", "_stacked", "_supervised"},
 )
 ESTIMATOR_RANKS = {
     name: rank for rank, files in enumerate(ESTIMATORS, 1) for name in files

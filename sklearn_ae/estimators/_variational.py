@@ -6,11 +6,13 @@ from numbers import Real
 from typing import ClassVar
 
 import numpy as np
+import torch
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from sklearn_ae._sklearn_compat import Interval, StrOptions
+from sklearn_ae.data.inference import ROWS
 from sklearn_ae.estimators._base import BaseAutoencoder
 from sklearn_ae.estimators._parameters import AnyNetwork, HiddenLayers, Start
 from sklearn_ae.estimators._parts import Parts
@@ -382,6 +384,23 @@ class VariationalAutoencoder(BaseAutoencoder, Start, AnyNetwork, HiddenLayers):
         generator = check_random_state(random_state)
         codes = generator.standard_normal((n_samples, self.n_components_))
         return self.inverse_transform(codes)
+
+    def _drawn(self, X: np.ndarray, random_state: np.random.RandomState) -> np.ndarray:
+        """Rows drawn from ``p(xhat | z)`` at a draw of ``z`` from the posterior."""
+        network, scale = self.net_.module_, self.net_.units_.output.scale
+        noise = random_state.standard_normal((len(X), self.n_components_))
+        draws = iter(np.array_split(noise, range(ROWS, len(X), ROWS)))
+
+        def decoded(module, x):
+            mean, log_variance = module.network.posterior(module.standardize(x))
+            drawn = torch.from_numpy(next(draws)).to(mean) * (log_variance / 2).exp()
+            return module.decode(mean + drawn)
+
+        outputs = self._infer(X, decoded, self._n_outputs)
+        if self.loss == "bernoulli":
+            return (random_state.uniform(size=outputs.shape) < outputs).astype(X.dtype)
+        deviation = scale * float(np.exp(network.log_noise_variance.item() / 2))
+        return outputs + deviation * random_state.standard_normal(outputs.shape)
 
     def score_samples(self, X, n_importance_samples=None) -> np.ndarray:
         """Compute a lower bound of the log-likelihood of each row.
