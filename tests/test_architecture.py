@@ -63,7 +63,7 @@ MATHS = {
 EXTRAS = {
     "data": ["arrow"],
     "estimators": ["dask"],
-    "inspection": ["plot"],
+    "inspection": ["frames", "plot"],
     "onnx": ["onnx"],
 }
 # Names of distributions that differ from what is imported.
@@ -297,7 +297,7 @@ def test_dependencies_are_those_that_are_imported():
         if name.partition(".")[0] not in {ROOT, *sys.stdlib_module_names}
     }
     # Torch imports onnxscript, to export.
-    extras = declared("arrow", "dask", "onnx", "plot")
+    extras = declared("arrow", "dask", "frames", "onnx", "plot")
     assert imported | {"onnxscript"} == extras.keys()
 
 

@@ -38,9 +38,9 @@ CLASSES = [cls for cls in PATHS if cls is not networks.Network]
 
 FUNCTIONS = [
     f"{module.__name__}.{name}"
-    for module in (losses, penalties, corruptions)
+    for module in (losses, penalties, corruptions, inspection)
     for name, function in inspect.getmembers(module, inspect.isfunction)
-    if function.__module__ == module.__name__
+    if function.__module__.startswith(module.__name__)
     and name[0] != "_"
     and name != "corrupt_standardized"  # the net calls it
 ]

@@ -18,6 +18,8 @@ from sklearn.exceptions import NotFittedError
 from sklearn_ae import Autoencoder, AutoencoderOutlierDetector, SparseAutoencoder
 from sklearn_ae import inspection as displays
 
+NAMES = [name for name in displays.__all__ if name.endswith("Display")]
+
 pytestmark = pytest.mark.usefixtures("close_figures")
 
 SMALL = Autoencoder(2, max_epochs=1, validation=None, random_state=0)
@@ -39,6 +41,12 @@ CASES = {
     "errors": ("ReconstructionErrorDisplay", SMALL, True, {}),
     "errors_of_detector": ("ReconstructionErrorDisplay", DETECTOR, True, {}),
     "heatmap": ("ReconstructionErrorDisplay", DETECTOR, True, {"kind": "heatmap"}),
+    "importance": (
+        "FeatureImportanceDisplay",
+        SMALL,
+        True,
+        {"n_repeats": 1, "random_state": 0},
+    ),
     "components": (
         "ComponentsDisplay",
         SMALL,
@@ -103,7 +111,7 @@ def assert_same(display, other, **tolerances):
 
 
 def test_all_displays_are_here():
-    assert {name for name, *_ in CASES.values()} == set(displays.__all__)
+    assert {name for name, *_ in CASES.values()} == set(NAMES)
 
 
 def test_axes_are_new_or_those_given(case, draw):
@@ -263,7 +271,7 @@ def test_histories_without_a_loss_are_refused(X):
 # -- signatures and docstrings ---------------------------------------------------------
 
 
-@pytest.fixture(params=displays.__all__)
+@pytest.fixture(params=NAMES)
 def display_class(request):
     return getattr(displays, request.param)
 

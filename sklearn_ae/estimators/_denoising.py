@@ -249,6 +249,16 @@ class DenoisingAutoencoder(BaseAutoencoder, ChosenStart):
         its code at the end of its call: while codes still change, this can be far from
         the variance of `transform`.
 
+    components_ : ndarray of shape (n_components_, n_outputs)
+        The decoder's local linear map: how much each output changes per unit of each
+        code, at the mean ``m`` of the codes over the training rows. This is the
+        transposed Jacobian of `inverse_transform` at ``m``, in double precision, and
+        near ``m`` ``inverse_transform(z)`` is about ``inverse_transform(m) + (z - m)
+        @ components_``. For a linear decoder this holds everywhere, and a network that
+        is PCA has PCA's `components_`. A curved decoder has other ones elsewhere, and
+        the rows are neither orthogonal nor of norm 1. Computed when it is read. After
+        `partial_fit`, the rows are those that `explained_variance_` is about.
+
     mean_ : ndarray of shape (n_features_in_,)
         Subtracted from the input before it enters the network: the mean of each
         feature, or zeros if the data are not centred.

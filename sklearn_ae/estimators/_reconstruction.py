@@ -4,8 +4,11 @@ from collections.abc import Iterator
 from operator import call
 
 import numpy as np
+import torch
 from sklearn.utils.validation import check_is_fitted
+from torch.autograd.functional import jvp
 
+from sklearn_ae._failures import OUT_OF_MEMORY
 from sklearn_ae.data.inference import module_outputs
 from sklearn_ae.data.tables import dense_rows, mean_and_squares
 from sklearn_ae.estimators._trained_net import TrainedNetMixin
@@ -40,8 +43,40 @@ class ReconstructionMixin(TrainedNetMixin):
     """Methods of estimators whose fitted `module_` reconstructs its input.
 
     In addition to the attributes for `TrainedNetMixin`, it needs the number of outputs,
-    `_n_outputs`, and the root mean square of the targets of `fit`, `_target_rms`.
+    `_n_outputs`, the root mean square of the targets of `fit`, `_target_rms`, and the
+    moments of the codes in units of the network, `_code_moments`.
     """
+
+    @property
+    def components_(self) -> np.ndarray:
+        """The transposed Jacobian of the decoder at the mean of the training codes."""
+        check_is_fitted(self)
+        _, mean, *_ = self._code_moments
+        mean = torch.from_numpy(mean * self.net_.units_.code_scale)
+
+        def decode_along(module, directions):
+            # Every row has the same code, and a direction of its own.
+            codes = mean.to(directions).repeat(len(directions), 1)
+            # Strict, or else a step without a second derivative would count as 0.
+            _, change = jvp(module.decode, codes, directions, strict=True)
+            return change
+
+        try:
+            return self._infer(
+                np.eye(self.n_components_),
+                decode_along,
+                self._n_outputs,
+                width=self._n_outputs,
+                doubles=True,
+            )
+        except OUT_OF_MEMORY:
+            raise
+        except RuntimeError as error:
+            # An AttributeError, so that notebooks show the estimator without it.
+            raise AttributeError(
+                f"{type(self).__name__} has no components_, since torch cannot "
+                f"differentiate the decoder twice: {error}"
+            ) from error
 
     def inverse_transform(self, X) -> np.ndarray:
         """Decode codes.

@@ -1,7 +1,9 @@
-"""Displays of fitted autoencoders. They need matplotlib, the extra ``plot``."""
+"""What fitted autoencoders have learned. The displays need the extra ``plot``."""
 
 from sklearn_ae.inspection._activation import ActivationDisplay
 from sklearn_ae.inspection._components import ComponentsDisplay
+from sklearn_ae.inspection._feature_importance import FeatureImportanceDisplay
+from sklearn_ae.inspection._features import errors_by_feature, feature_importance
 from sklearn_ae.inspection._latent_space import LatentSpaceDisplay
 from sklearn_ae.inspection._loss_curve import LossCurveDisplay
 from sklearn_ae.inspection._reconstruction import ReconstructionDisplay
@@ -11,9 +13,12 @@ from sklearn_ae.inspection._weights import WeightsDisplay
 __all__ = [
     "ActivationDisplay",
     "ComponentsDisplay",
+    "FeatureImportanceDisplay",
     "LatentSpaceDisplay",
     "LossCurveDisplay",
     "ReconstructionDisplay",
     "ReconstructionErrorDisplay",
     "WeightsDisplay",
+    "errors_by_feature",
+    "feature_importance",
 ]

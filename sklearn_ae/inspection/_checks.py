@@ -1,4 +1,4 @@
-"""Validation of the arguments of the displays."""
+"""Validation of the arguments of displays and functions."""
 
 from numbers import Integral
 
@@ -33,8 +33,8 @@ def check_has(estimator, *needed):
         elif hasattr(estimator, "autoencoder_"):
             hint = " Pass its autoencoder_."
         raise ValueError(
-            f"{type(estimator).__name__} has no {' and no '.join(missing)}, which this "
-            f"display needs.{hint}"
+            f"{type(estimator).__name__} has no {' and no '.join(missing)}, which is "
+            f"needed here.{hint}"
         )
 
 
@@ -83,3 +83,32 @@ def reconstruct(estimator, X):
     """The reconstruction of `X`, as dense rows."""
     check_has(estimator, "transform", "inverse_transform")
     return as_rows(estimator.inverse_transform(estimator.transform(X)))
+
+
+def reconstruct_alike(estimator, X):
+    """`X` and its reconstruction, as dense rows of the same shape."""
+    rows, reconstruction = as_rows(X), reconstruct(estimator, X)
+    if rows.shape != reconstruction.shape:
+        raise ValueError(
+            f"X has the shape {rows.shape}, but its reconstruction has "
+            f"{reconstruction.shape}; they cannot be compared."
+        )
+    return rows, reconstruction
+
+
+def find_names(feature_names, estimator, X, n_features):
+    """Names of the features: those given, the estimator's, the columns', or None."""
+    if feature_names is None:
+        columns = getattr(X, "columns", None)
+        feature_names = getattr(estimator, "feature_names_in_", columns)
+    check_names(feature_names, n_features)
+    return feature_names
+
+
+def check_names(feature_names, n_features):
+    """Raise a ValueError unless there are no names, or one for each feature."""
+    if feature_names is not None and len(feature_names) != n_features:
+        raise ValueError(
+            f"feature_names has {len(feature_names)} names, but there are {n_features} "
+            "features."
+        )

@@ -5,21 +5,24 @@ from typing import Self
 import numpy as np
 from sklearn.utils import check_consistent_length, column_or_1d
 
-from sklearn_ae.inspection._checks import check_count, check_option, reconstruct
+from sklearn_ae.inspection._checks import (
+    check_count,
+    check_names,
+    check_option,
+    reconstruct_alike,
+)
 from sklearn_ae.inspection._style import (
     COLORS,
     LETTER,
+    MAX_NAMES,
     bin_edges,
     check_matplotlib,
     label_plainly,
     make_axes,
     override,
 )
-from sklearn_ae.inspection._tiles import as_rows
 
 KINDS = ("histogram", "heatmap")
-# Number of names that fit along an axis.
-MAX_NAMES = 40
 
 
 class ReconstructionErrorDisplay:
@@ -182,12 +185,7 @@ class ReconstructionErrorDisplay:
             errors, error_name = estimator.feature_errors(X), "error / usual error"
             threshold = -estimator.offset_ if threshold is None else threshold
         else:
-            rows, reconstruction = as_rows(X), reconstruct(estimator, X)
-            if rows.shape != reconstruction.shape:
-                raise ValueError(
-                    f"X has the shape {rows.shape}, but its reconstruction has "
-                    f"{reconstruction.shape}; they cannot be compared."
-                )
+            rows, reconstruction = reconstruct_alike(estimator, X)
             errors = (rows - reconstruction) ** 2
             error_name = "squared error"
         if feature_names is None:
@@ -336,10 +334,6 @@ class ReconstructionErrorDisplay:
     def _names(self):
         """Names of the features; empty if there are none or too many for the axis."""
         names, n_features = self.feature_names, np.shape(self.feature_errors)[1]
-        if names is not None and len(names) != n_features:
-            raise ValueError(
-                f"feature_names has {len(names)} names, but there are {n_features} "
-                "features."
-            )
+        check_names(names, n_features)
         few = names is not None and n_features <= MAX_NAMES
         return [str(name) for name in names] if few else []

@@ -19,6 +19,8 @@ CLASS_COLORS = (*COLORS, "#4B0082", "#7A0000", "#B8A850")
 
 # Approximate width of a letter of a label, in inches.
 LETTER = 0.085
+# Number of names that fit along an axis.
+MAX_NAMES = 40
 
 # Keyword arguments of matplotlib with the same meaning.
 SYNONYMS = (
