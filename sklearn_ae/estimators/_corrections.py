@@ -87,8 +87,8 @@ def _folds(
     n_rows: int, n_folds: int, random_state: np.random.RandomState
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Rows to train on and unseen ones; a single network holds out a fifth."""
-    folds = KFold(max(n_folds, 5) if n_folds == 1 else n_folds, shuffle=True)
-    folds.random_state = random_state
+    n_splits = 5 if n_folds == 1 else n_folds
+    folds = KFold(n_splits, shuffle=True, random_state=random_state)
     return list(folds.split(np.empty(n_rows)))[:n_folds]
 
 
@@ -106,8 +106,8 @@ def share_of_corrections(
     """How much of the corrections to believe, by entries hidden in unseen rows.
 
     With the guess g of the Gaussian and the prediction q of a network, it is the share
-    s in [0, 1] for which ``g + s (q - g)`` has the least squared error; 0 unless that is
-    a certain gain over g.
+    s in [0, 1] for which ``g + s (q - g)`` has the least squared error; 0 unless that
+    is a certain gain over g.
     """
     products = squares = 0.0
     rows = []

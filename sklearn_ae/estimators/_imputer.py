@@ -379,8 +379,9 @@ class AutoencoderImputer(DocLinkMixin, TransformerMixin, NestedParameters):
             return np.where(missing, output, rows)
 
         filled = step(rows)
-        for self.n_iter_ in range(1, self.max_iter + 1):
+        for n_iter in range(1, self.max_iter + 1):
             before, filled = filled, step(filled)
+            self.n_iter_ = n_iter
             change = np.abs(filled - before).max()
             if not self.sample_posterior and change <= self.tol:
                 break

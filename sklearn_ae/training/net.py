@@ -313,7 +313,7 @@ class AutoencoderNet(skorch.NeuralNet):
         return corrupt_standardized(self.corruption, x, self.noise_, self.standardize)
 
     def prepared(self, x: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-        """Input and target of the objective: corrupted, and what counts of the target."""
+        """The corrupted input, and the part of the target that counts."""
         corrupted = self.corrupted(x)
         if self.gaps is not None and self.gaps.predicts_hidden:
             target = target.masked_fill(corrupted.isnan().logical_not_(), np.nan)
