@@ -1,6 +1,8 @@
 """The imputer: fills in missing values with an autoencoder."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice, pairwise
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -56,7 +58,8 @@ class AutoencoderImputer(DocLinkMixin, TransformerMixin, NestedParameters):
 
     With an `estimator` it is fitted to the standardised table with its gaps. A missing
     entry is then filled with its reconstruction, the completed row is encoded and
-    decoded again, and so on, until no entry changes by more than `tol`.
+    decoded again, and so on, as often as it takes until no entry of the table of `fit`
+    changes by more than `tol`.
 
     Parameters
     ----------
@@ -66,7 +69,7 @@ class AutoencoderImputer(DocLinkMixin, TransformerMixin, NestedParameters):
         `sample_posterior` is true, a `VariationalAutoencoder`.
 
     missing_values : float or int, default=np.nan
-        What stands for a missing value.
+        What stands for a missing value: NaN or a finite number.
 
     sample_posterior : bool, default=False
         Draw from the distribution of the missing values instead of taking their mean,
@@ -81,8 +84,8 @@ class AutoencoderImputer(DocLinkMixin, TransformerMixin, NestedParameters):
         steps the draws take with `sample_posterior`.
 
     tol : float, default=1e-3
-        Iterations end when no missing entry changes by more than `tol` times the
-        standard deviation of its column.
+        Iterations end when no missing entry of the table of `fit` changes by more than
+        `tol` times the standard deviation of its column.
 
     add_indicator : bool, default=False
         Append a column for each column that had gaps in `fit`, with True where a value
@@ -115,7 +118,9 @@ class AutoencoderImputer(DocLinkMixin, TransformerMixin, NestedParameters):
         Number of factors of the Gaussian.
 
     n_iter_ : int
-        Number of iterations of the last call of `transform`, 0 before.
+        How often `transform` encodes and decodes the completed rows, with an
+        `estimator`: as often as the rows of `fit` needed to settle, or `max_iter` times
+        if they had no gaps and for draws. Otherwise 1.
 
     mean_, scale_ : ndarray of shape (n_kept,)
         Mean and standard deviation of the observed entries of each column that is kept
@@ -182,7 +187,7 @@ class AutoencoderImputer(DocLinkMixin, TransformerMixin, NestedParameters):
 
     _parameter_constraints: ClassVar[dict] = {
         "estimator": [BaseAutoencoder, None],
-        "missing_values": [Real, "nan"],
+        "missing_values": [Interval(Real, None, None, closed="neither"), "nan"],
         "sample_posterior": ["boolean"],
         "n_estimators": [Interval(Integral, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
@@ -226,12 +231,16 @@ class AutoencoderImputer(DocLinkMixin, TransformerMixin, NestedParameters):
         if self.add_indicator:
             self.indicator_ = MissingIndicator(error_on_new=False).fit(table)
         table = table[:, ~self._is_empty]
-        self.mean_ = np.nanmean(table, axis=0, dtype=np.float64)
-        deviations = np.nanstd(table, axis=0, dtype=np.float64)
+        # In units of the largest entries, whose squares neither overflow nor vanish.
+        largest = np.nanmax(np.abs(table), axis=0, initial=0.0).astype(np.float64)
+        largest[largest == 0] = 1.0
+        scaled = table / largest
+        self.mean_ = np.nanmean(scaled, axis=0) * largest
+        deviations = np.nanstd(scaled, axis=0) * largest
         # Columns that were constant before rounding.
         negligible = deviations <= 1e-12 * np.abs(self.mean_)
-        self.scale_ = np.where(negligible, 1.0, deviations)
-        self.n_iter_ = 0
+        self.scale_ = np.where(negligible, largest, deviations)
+        self.n_iter_ = 1
         table = self._standardized(table)
         table = table[~np.isnan(table).all(axis=1)]
         random_state = check_random_state(self.random_state)
@@ -246,6 +255,7 @@ class AutoencoderImputer(DocLinkMixin, TransformerMixin, NestedParameters):
         self._gaussian = fit_gaussian(table, rows, None, self.n_factors_)
         if self.estimator is not None or self.sample_posterior:
             self.estimator_ = self._autoencoder(n_features, random_state).fit(table)
+            self.n_iter_ = self._iterations_to_settle(table)
             return
         self.estimators_ = fit_corrections(
             table, self.n_estimators, self.device, random_state
@@ -360,32 +370,35 @@ class AutoencoderImputer(DocLinkMixin, TransformerMixin, NestedParameters):
     def _guesses(self, rows: np.ndarray, random_state: Any) -> np.ndarray:
         """Values for the gaps of standardised rows."""
         if self.estimator_ is not None:
-            return self._iterated(rows, random_state)
+            tables = self._iterates(rows, random_state)
+            return next(islice(tables, self.n_iter_, None))
         guess = completed(rows, np.arange(len(rows)), self._gaussian)
         if self.correction_share_ == 0:
             return guess
         correction = predicted(self.estimators_, rows) - guess
         return guess + self.correction_share_ * correction
 
-    def _iterated(self, rows: np.ndarray, random_state: Any) -> np.ndarray:
-        """Encode and decode until the guesses settle, or draw as often."""
-        missing, estimator = np.isnan(rows), self.estimator_
-
-        def step(table: np.ndarray) -> np.ndarray:
-            if self.sample_posterior:
-                output = estimator._drawn(table, random_state)
-            else:
-                output = estimator.reconstruct(table)
-            return np.where(missing, output, rows)
-
-        filled = step(rows)
-        for n_iter in range(1, self.max_iter + 1):
-            before, filled = filled, step(filled)
-            self.n_iter_ = n_iter
-            change = np.abs(filled - before).max()
-            if not self.sample_posterior and change <= self.tol:
+    def _iterations_to_settle(self, rows: np.ndarray) -> int:
+        """How often to encode and decode; all rows as often, seen alone or together."""
+        rows = rows[np.isnan(rows).any(axis=1)]
+        if self.sample_posterior or len(rows) == 0:
+            return self.max_iter
+        tables = pairwise(self._iterates(rows, None))
+        for n_iter, (before, filled) in enumerate(islice(tables, self.max_iter), 1):
+            if np.abs(filled - before)[np.isnan(rows)].max() <= self.tol:
                 break
-        return filled
+        return n_iter
+
+    def _iterates(self, rows: np.ndarray, random_state: Any) -> Iterator[np.ndarray]:
+        """The rows with guesses in their gaps, better and better ones, or draws."""
+        missing, estimator, filled = np.isnan(rows), self.estimator_, rows
+        while True:
+            if self.sample_posterior:
+                output = estimator._drawn(filled, random_state)
+            else:
+                output = estimator.reconstruct(filled)
+            filled = np.where(missing, output, rows)
+            yield filled
 
     def _output(self, table: np.ndarray, filled: np.ndarray) -> np.ndarray:
         """What `transform` returns, from all columns and from filled ones."""
