@@ -39,7 +39,7 @@ from sklearn_ae.estimators._parameters import (
 from sklearn_ae.estimators._parts import (
     Parts,
     ResolvedParts,
-    check_unit_interval,
+    check_target,
     checked_copy,
     resolve_parts,
 )
@@ -569,6 +569,7 @@ default=None
                 )
         else:
             self._check_more(data)
+            data = replace(data, categories=self._recipe.loss.blocks)
             fitted_sizes = self._recipe.module_params.get("hidden_layer_sizes")
             if n_components < 1:
                 n_components = self.n_components_
@@ -590,14 +591,14 @@ default=None
                 f"The target has {data.n_outputs} columns, but the fitted network has "
                 f"{self._n_outputs} outputs."
             )
-        if self._recipe.loss.needs_unit_interval:
-            check_unit_interval(data, self.loss)
+        check_target(data, self._recipe.loss, self.loss)
 
     def _check_unused_parameters(self, data: TrainingData) -> None:
         """Check what a later `partial_fit` does not use, and a next `fit` would."""
         # scikit-learn validates the parameters of a first `partial_fit` only.
         validate_params(self)
         self._check_training(resolve_device(self.device))
+        data = replace(data, categories=self._recipe.loss.blocks)
         parts = self._parts(data, self.n_components_)
         resolve_parts(parts, data, self.n_components_, is_new=False)
 
@@ -617,8 +618,7 @@ default=None
                 *mean_and_scale(unseen.X, unseen.rows, unseen.weight)
             )
             warn_of_other_units(rms, input_rms, "X", table="X_val", stacklevel=4)
-        is_centred = parts.target_rms is not None
-        target_units = _units(mean, scale, is_centred, parts.target_rms)
+        target_units = _units(mean, scale, parts.centres_target, parts.target_rms)
         self.mean_, self.scale_ = units
         self._recipe = Recipe(
             **parts.design,
@@ -748,11 +748,11 @@ default=None
 
 
 def _units(
-    mean: np.ndarray, scale: float, is_centred: bool, rms: float | None
+    mean: np.ndarray, scale: float, is_centred: bool | np.ndarray, rms: float | None
 ) -> Affine:
     """From units of the data to those of the network."""
     return Affine(
-        mean if is_centred else np.zeros_like(mean),
+        np.where(is_centred, mean, 0.0),
         # A single scale, which does not change the minimiser.
         1.0 if rms is None else scale / rms,
     )

@@ -377,10 +377,13 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
         return Autoencoder(loss=loss, verbose=self.verbose)
 
     def _make_layer(
-        self, level: int, widths: Sequence[int], output_activation: str, seed: int
+        self, level: int, widths: Sequence[int], output_activation: Any, seed: int
     ) -> BaseAutoencoder:
         """The unfitted layer that encodes ``widths[level]`` columns."""
         is_last = level == len(widths) - 2
+        if not isinstance(output_activation, str):
+            # That of the categories of a loss, which the layer has as well.
+            output_activation = "auto"
         layer = clone(self._prototype(level)).set_params(
             n_components=widths[level + 1],
             hidden_layer_sizes=(),

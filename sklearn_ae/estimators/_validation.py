@@ -15,6 +15,7 @@ from sklearn.utils import check_array, check_X_y
 from sklearn.utils.validation import validate_data
 
 from sklearn_ae._sklearn_compat import check_sample_weight
+from sklearn_ae.data.indicators import indicator_blocks
 from sklearn_ae.data.ranks import current_ranks
 from sklearn_ae.data.shards import Shard
 from sklearn_ae.data.sources import BufferedRows, as_source, warn_of_few_blocks
@@ -24,6 +25,7 @@ from sklearn_ae.estimators._splits import (
     check_one_validation,
     chosen_splits,
 )
+from sklearn_ae.objectives._columns import Blocks, Columns
 from sklearn_ae.training.hardware import resolve_device
 
 # Networks are trained in single precision, which reaches from 1e-38 to 1e38. The rest
@@ -83,6 +85,10 @@ class TrainingData:
         Validation data, if the user has passed some.
     splits : list of (ndarray of int, ndarray of int) or None
         Rows to train on and unseen rows, if the user has chosen them.
+    names : sequence of str or None
+        Names of the columns of `X`, if they have any.
+    categories : tuple of tuples of int or None
+        Blocks of indicators in the target, if an earlier fit has found them.
     """
 
     X: Any
@@ -93,6 +99,25 @@ class TrainingData:
     n_outputs: int
     unseen: "TrainingData | None" = None
     splits: list[tuple[np.ndarray, np.ndarray]] | None = None
+    names: Any = None
+    categories: Blocks | None = None
+
+    @property
+    def input_columns(self) -> Columns:
+        """The columns of `X`."""
+        return Columns(self.n_features, self.names, self._find_indicators)
+
+    @property
+    def output_columns(self) -> Columns:
+        """The columns of the target, which have names if it is `X`."""
+        names = self.names if self.target is None else None
+        return Columns(self.n_outputs, names, self._find_indicators)
+
+    def _find_indicators(self) -> Blocks:
+        if self.categories is not None:
+            return self.categories
+        target = self.X if self.target is None else self.target
+        return indicator_blocks(target, self.rows)
 
     def for_checkpoint(self) -> dict[str, Any]:
         """All that a fit depends on, by the names of the arguments."""
@@ -247,7 +272,7 @@ def _training_data(
     if target is not None:
         check_range(target, rows, f"X_target{suffix}")
     n_outputs = X.shape[1] if target is None else target.shape[1]
-    return TrainingData(X, target, weight, rows, X.shape[1], n_outputs)
+    return TrainingData(X, target, weight, rows, X.shape[1], n_outputs, names=names)
 
 
 def with_validation(
