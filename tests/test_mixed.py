@@ -241,9 +241,10 @@ def test_swap_against_numpy(seed, groups):
     x = np.random.default_rng(seed).standard_normal((30, 6))
     result = swap(torch.tensor(x), generator(seed), level=0.4, groups=groups)
     draws = generator(seed)
-    is_replaced = (torch.rand(30, 6, generator=draws) < 0.4).numpy()
-    steps = torch.randint(1, 30, (30, 6), generator=draws).numpy()
-    np.testing.assert_array_equal(result, numpy_swap(x, is_replaced, steps, groups))
+    uniform = torch.empty(30, 6, dtype=torch.float64).uniform_(generator=draws)
+    steps = torch.empty(30, 6, dtype=torch.int64).random_(1, 30, generator=draws)
+    expected = numpy_swap(x, uniform.numpy() < 0.4, steps.numpy(), groups)
+    np.testing.assert_array_equal(result, expected)
 
 
 @pytest.mark.parametrize("level", [0.0, 0.15, 1.0])

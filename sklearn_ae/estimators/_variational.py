@@ -87,8 +87,9 @@ class VariationalAutoencoder(BaseAutoencoder, Start, AnyNetwork, HiddenLayers):
 
     output_activation : str, default="auto"
         Activation of the output, with the same choices as `activation`. "auto" is
-        "sigmoid" if the loss needs values in [0, 1], else "identity". If it is not
-        "identity", the network returns values in the units of the data.
+        "sigmoid" if the loss needs values in [0, 1], a softmax over each category of
+        ``loss="mixed"``, else "identity". If it is not "identity", the network returns
+        values in the units of the data.
 
     loss : {"gaussian", "bernoulli"}, default="gaussian"
         Distribution of the outputs given the code. "bernoulli" needs values in [0, 1];

@@ -67,7 +67,7 @@ def _positions(block: Any, columns: Columns, name: str) -> list[int]:
     if isinstance(block, slice):
         ends = [end for end in (block.start, block.stop) if end is not None]
         for end in ends:
-            if not isinstance(end, Integral) or not -columns.n <= end <= columns.n:
+            if not (isinstance(end, Integral) and abs(int(end)) <= columns.n):
                 raise ValueError(
                     f"{name} must be a slice of integers of at most {columns.n}, the "
                     "number of columns."
@@ -92,11 +92,8 @@ def _position(member: Any, columns: Columns, name: str) -> int:
                 f"{', '.join(map(repr, map(str, columns.names)))}."
             )
         return int(found[0])
-    if (
-        isinstance(member, bool)
-        or not isinstance(member, Integral)
-        or not 0 <= member < columns.n
-    ):
+    is_position = isinstance(member, Integral) and not isinstance(member, bool)
+    if not (is_position and 0 <= int(member) < columns.n):
         raise ValueError(
             f"{name} must have names of columns, or positions from 0 to "
             f"{columns.n - 1}, not {member!r}."

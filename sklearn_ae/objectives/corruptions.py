@@ -139,12 +139,11 @@ def swap(
         The batch with about that share of entries from other rows, each of which is
         equally likely. A single row is returned as it is.
     """
-    n, p = x.shape
+    n = len(x)
     if n == 1:
         return x.clone()
-    drawn = {"generator": generator, "device": x.device}
-    is_replaced = torch.rand(n, p, **drawn) < level
-    steps = torch.randint(1, n, (n, p), **drawn)
+    is_replaced = torch.empty_like(x).uniform_(generator=generator) < level
+    steps = torch.empty_like(x, dtype=torch.int64).random_(1, n, generator=generator)
     for group in groups:
         columns = list(group)
         is_replaced[:, columns] = is_replaced[:, columns[:1]]

@@ -535,7 +535,7 @@ class MixedLoss(Loss):
     @property
     def blocks(self) -> Blocks:  # type: ignore[override]
         """The columns of each category, once they are known."""
-        return self.categories  # type: ignore[no-any-return]
+        return self.categories
 
     def for_columns(self, columns: Columns) -> Loss:
         """Return the loss with the positions of the columns of `categories`.
