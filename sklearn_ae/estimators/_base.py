@@ -141,6 +141,10 @@ class BaseAutoencoder(
         cross-validation, the mean over the folds for models trained on the other
         folds. Without unseen rows, the last training loss.
 
+    loss_ : Loss
+        The loss of the fit. The categories of a `sklearn_ae.objectives.MixedLoss` are
+        the positions of their columns, also if `fit` has found them.
+
     device_ : str
         Device of the network.
 
@@ -724,6 +728,11 @@ default=None
         # The optimizer's state belongs to other weights and other axes.
         net.initialize_optimizer()
         return moments
+
+    @property
+    def loss_(self) -> Loss:
+        """The loss, with the columns of its categories."""
+        return self._recipe.loss
 
     def _set_code_moments(self, moments: CodeMoments) -> None:
         """Set the fitted attributes that describe the codes."""

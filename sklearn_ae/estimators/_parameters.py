@@ -180,8 +180,8 @@ class ObjectiveParameters:
 
     output_activation : str, default="auto"
         Activation of the output, with the same choices as `activation`. "auto" is
-        "sigmoid" if the loss needs values in [0, 1], a softmax over each category of
-        ``loss="mixed"``, else "identity". If it is not "identity", the network returns
+        "sigmoid" if the loss needs values in [0, 1], a softmax over each category if
+        the loss has any, else "identity". If it is not "identity", the network returns
         values in the units of the data.
 
     loss : {"mse", "mae", "huber", "bce", "mixed"} or Loss, default="mse"
