@@ -1,21 +1,36 @@
 """Tables of numbers and categories: the loss, its outputs, and swap noise."""
 
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
+import skops.io as skops
 import torch
 from scipy import sparse
 from scipy.special import expit, softmax
+from sklearn.base import clone
 from sklearn.compose import make_column_transformer
+from sklearn.decomposition import PCA
 from sklearn.metrics import log_loss
+from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from torch.nn import functional as F
 
+from sklearn_ae import (
+    Autoencoder,
+    ConvolutionalNetwork,
+    DenoisingAutoencoder,
+    SparseAutoencoder,
+    StackedAutoencoder,
+)
 from sklearn_ae.data.indicators import indicator_blocks
+from sklearn_ae.model_selection import BatchedGridSearchCV
 from sklearn_ae.networks.block_softmax import BlockSoftmax
-from sklearn_ae.objectives import MixedLoss
+from sklearn_ae.objectives import MixedLoss, SwapNoise
 from sklearn_ae.objectives.corruptions import swap
 from sklearn_ae.objectives.losses import mixed_errors
+from sklearn_ae.persistence import TRUSTED_TYPES
 
 # Blocks that are not in order, with a single column, beside two numbers.
 BLOCKS = ((3, 1, 6), (4,), (2, 7))
@@ -281,3 +296,267 @@ def test_swap_of_a_single_row():
     result = swap(x, None, level=1.0)
     assert torch.equal(result, x)
     assert result is not x
+
+
+# -- estimators ------------------------------------------------------------------------
+
+BRIEF = {"max_epochs": 2, "validation": None, "random_state": 0}
+
+
+def curved(seed, n=150):
+    """Numbers and categories that depend on two latent variables."""
+    rng = np.random.default_rng(seed)
+    z = rng.standard_normal((n, 2))
+    frame = pd.DataFrame(
+        {
+            "a": z[:, 0],
+            "b": np.sin(2 * z[:, 1]),
+            "c": z[:, 0] + z[:, 1],
+            "shirt": np.array(["S", "M", "L"])[np.digitize(z[:, 0], [-0.5, 0.5])],
+            "side": np.where(z[:, 1] > 0, "left", "right"),
+        }
+    )
+    columns = make_column_transformer(
+        (StandardScaler(), ["a", "b", "c"]),
+        (OneHotEncoder(sparse_output=False, drop="if_binary"), ["shirt", "side"]),
+        verbose_feature_names_out=False,
+    ).set_output(transform="pandas")
+    return columns.fit_transform(frame)
+
+
+SHIRT, SIDE = [3, 4, 5], [6]
+
+
+def test_outputs_of_a_fit(seed):
+    X = curved(seed)
+    size = {"hidden_layer_sizes": 32, "max_epochs": 60}
+    model = Autoencoder(2, loss="mixed", validation=2, random_state=seed, **size)
+    model.fit(X)
+    assert model.loss_ == MixedLoss(((3, 4, 5), (6,)))
+    restored = model.reconstruct(X)
+    np.testing.assert_allclose(restored[:, SHIRT].sum(axis=1), 1, rtol=1e-6)
+    assert (restored[:, SHIRT + SIDE] >= 0).all()
+    assert (restored[:, SHIRT + SIDE] <= 1).all()
+    np.testing.assert_allclose(
+        model.inverse_transform(model.transform(X)), restored, rtol=1e-5, atol=1e-6
+    )
+    wrong = (restored[:, SHIRT].argmax(1) != X.to_numpy()[:, SHIRT].argmax(1)).mean()
+    assert wrong < 0.1
+    assert model.score(X) > 0.7
+    assert set(model.candidates_["start"]) == {"pca", "random"}
+
+
+def test_loss_that_is_trained(seed):
+    """The history has the loss of the outputs, in the units of the data."""
+    X = curved(seed)
+    loss = MixedLoss(weight=0.5)
+    model = Autoencoder(2, loss=loss, **BRIEF).fit(X)
+    assert loss.categories == "auto"  # parameters stay
+    losses = model.loss_(
+        *as_float(model.reconstruct(X.to_numpy(dtype=float)), X.to_numpy(dtype=float))
+    )
+    rows = model._dataset(model.net_.get_dataset(X), np.arange(len(X)))
+    np.testing.assert_allclose(
+        model.net_.evaluate(rows)["loss"], losses.mean(), rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize(
+    "categories",
+    [
+        [slice(3, 6), 6],
+        [np.array(SHIRT), "side_right"],
+        (["shirt_L", "shirt_M", "shirt_S"], SIDE),
+        [range(3, 6), slice(-1, None)],
+    ],
+)
+def test_ways_to_name_columns(categories):
+    X = curved(0)
+    loss = MixedLoss(categories)
+    model = Autoencoder(2, loss=loss, **BRIEF).fit(X)
+    found = Autoencoder(2, loss="mixed", **BRIEF).fit(X)
+    assert model.loss_ == found.loss_
+    np.testing.assert_array_equal(model.transform(X), found.transform(X))
+
+
+def test_start_is_pca_to_first_order(seed):
+    """Near the mean the outputs are those of PCA."""
+    X = curved(seed).to_numpy()
+    model = Autoencoder(3, loss="mixed", init="pca", max_epochs=0).fit(X)
+    pca = PCA(3).fit(X)
+    errors = []
+    for step in (1e-1, 1e-2):
+        rows = X.mean(0) + step * (X - X.mean(0))
+        expected = pca.inverse_transform(pca.transform(rows))
+        errors.append(np.abs(model.reconstruct(rows) - expected).max())
+    assert errors[0] < 0.05
+    assert errors[1] < 0.02 * errors[0]  # the square of a tenth
+
+
+def test_numbers_far_from_zero(seed):
+    """Their mean is no part of what is learned."""
+    X = curved(seed)
+    far = X.assign(a=X["a"] + 1000)
+    one, other = (
+        Autoencoder(2, loss="mixed", **BRIEF).fit(table) for table in (X, far)
+    )
+    np.testing.assert_allclose(
+        other.reconstruct(far) - one.reconstruct(X),
+        np.eye(7)[0] * 1000 * np.ones((len(X), 1)),
+        atol=0.02,
+    )
+
+
+def test_without_categories_it_is_the_squared_error(seed):
+    X = curved(seed)[["a", "b", "c"]]
+    plain = Autoencoder(2, **BRIEF).fit(X)
+    with pytest.warns(UserWarning, match="found no columns of zeros and ones"):
+        model = Autoencoder(2, loss="mixed", **BRIEF).fit(X)
+    np.testing.assert_array_equal(model.transform(X), plain.transform(X))
+    empty = Autoencoder(2, loss=MixedLoss([]), **BRIEF).fit(X)
+    np.testing.assert_array_equal(empty.transform(X), plain.transform(X))
+
+
+def test_later_tables_have_the_same_categories(seed):
+    """What a part of the rows looks like does not matter any more."""
+    X = curved(seed)
+    part = X[X["shirt_L"] == 0]  # the others make a block that is smaller
+    model = Autoencoder(2, loss="mixed", **BRIEF).fit(X)
+    found = model.loss_
+    model.partial_fit(part)
+    assert model.loss_ == found
+    model.set_params(warm_start=True).fit(part)
+    assert model.loss_ == found
+    model.set_params(warm_start=False).fit(part)
+    assert model.loss_ != found
+
+
+def test_targets_of_their_own(seed):
+    """Categories are those of the targets; inputs are whatever they are."""
+    X = curved(seed)
+    inputs = X[["a", "c"]]
+    model = Autoencoder(2, loss="mixed", **BRIEF).fit(inputs, X_target=X)
+    assert model.loss_.categories == ((3, 4, 5), (6,))
+    assert model.reconstruct(inputs).shape == X.shape
+    with pytest.raises(ValueError, match="the columns have none"):
+        model.set_params(loss=MixedLoss(["side_right"])).fit(inputs, X_target=X)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(
+            lambda: DenoisingAutoencoder(2, corruption="swap", loss="mixed", **BRIEF),
+            id="denoising",
+        ),
+        pytest.param(lambda: SparseAutoencoder(4, loss="mixed", **BRIEF), id="sparse"),
+        pytest.param(
+            lambda: StackedAutoencoder(
+                2, hidden_layer_sizes=(4,), loss="mixed", pretrain_epochs=2, **BRIEF
+            ),
+            id="stacked",
+        ),
+        pytest.param(
+            lambda: Autoencoder(
+                2,
+                network=ConvolutionalNetwork(channels=(2,), image_shape=(1, 1, 7)),
+                loss="mixed",
+                **BRIEF,
+            ),
+            id="convolutional",
+        ),
+        pytest.param(
+            lambda: Autoencoder(2, tied_weights=True, loss="mixed", **BRIEF), id="tied"
+        ),
+    ],
+)
+def test_other_autoencoders(make):
+    X = curved(0)
+    model = make().fit(X)
+    restored = model.reconstruct(X)
+    np.testing.assert_allclose(restored[:, SHIRT].sum(axis=1), 1, rtol=1e-6)
+    again = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(again.reconstruct(X), restored)
+    data = skops.dumps(model)
+    loaded = skops.loads(data, trusted=TRUSTED_TYPES)
+    np.testing.assert_array_equal(loaded.reconstruct(X), restored)
+    assert loaded.loss_ == model.loss_
+
+
+def test_sparse_tables(seed):
+    X = curved(seed)
+    dense = Autoencoder(2, loss="mixed", **BRIEF).fit(X)
+    model = Autoencoder(2, loss="mixed", **BRIEF).fit(sparse.csr_matrix(X.to_numpy()))
+    np.testing.assert_array_equal(model.transform(X.to_numpy()), dense.transform(X))
+
+
+def test_searches_train_together(seed, capsys):
+    X = curved(seed, 60)
+    model = DenoisingAutoencoder(
+        2, corruption="swap", loss="mixed", init="random", hidden_layer_sizes=8, **BRIEF
+    )
+    grid = {"corruption_level": [0.1, 0.5]}
+    alone = GridSearchCV(model, grid, cv=2).fit(X)
+    together = BatchedGridSearchCV(model, grid, cv=2, verbose=1).fit(X)
+    assert "Training 4 networks together" in capsys.readouterr().out
+    np.testing.assert_allclose(
+        together.cv_results_["mean_test_score"],
+        alone.cv_results_["mean_test_score"],
+        rtol=1e-4,
+    )
+    weights = {"loss": [MixedLoss()], "loss__weight": [0.1, 1.0]}
+    search = GridSearchCV(clone(model), weights, cv=2).fit(X)
+    assert search.best_estimator_.loss_.weight in (0.1, 1.0)
+
+
+def test_swap_takes_the_categories_of_the_loss():
+    X = curved(0)
+    model = DenoisingAutoencoder(2, corruption="swap", loss="mixed", **BRIEF).fit(X)
+    assert model.net_.corruption == SwapNoise(0.3, ((3, 4, 5), (6,)))
+    model = DenoisingAutoencoder(2, corruption="swap", **BRIEF).fit(X)
+    assert model.net_.corruption == SwapNoise(0.3, ())
+    noise = SwapNoise(groups=[["a", "b"]])
+    model = DenoisingAutoencoder(2, corruption=noise, loss="mixed", **BRIEF).fit(X)
+    assert model.net_.corruption == SwapNoise(0.15, ((0, 1),))
+    assert noise.groups == [["a", "b"]]
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"loss": MixedLoss([[0, 3]])}, "column 0 span"),
+        ({"loss": MixedLoss([[3, 4], [4, 5]])}, "column 4, which is in categories.0."),
+        ({"loss": MixedLoss([[3, "shirt_X"]])}, "no column 'shirt_X' among 'a'"),
+        ({"loss": MixedLoss([slice(3, 8)])}, "at most 7"),
+        ({"loss": MixedLoss([slice("a", "c")])}, "slice of integers"),
+        ({"loss": MixedLoss([[7]])}, "positions from 0 to 6, not 7"),
+        ({"loss": MixedLoss([[-1]])}, "positions from 0 to 6, not -1"),
+        ({"loss": MixedLoss([[True, False]])}, "positions from 0 to 6, not True"),
+        ({"loss": MixedLoss([1.5])}, "positions from 0 to 6, not 1.5"),
+        ({"loss": MixedLoss([[]])}, "has no columns"),
+        ({"loss": MixedLoss("shirt")}, "'categories' parameter"),
+        ({"loss": MixedLoss(weight=0)}, "'weight' parameter"),
+        (
+            {"loss": "mixed", "output_activation": "sigmoid"},
+            "output_activation='sigmoid' does not give probabilities",
+        ),
+        ({"corruption": SwapNoise(1.5)}, "'level' parameter"),
+        ({"corruption": SwapNoise(groups=[[0, 9]])}, "groups.0.=.0, 9. must have"),
+        ({"corruption": "swap", "corruption_level": 2}, "at most 1"),
+    ],
+)
+def test_wrong_parameters(params, message):
+    X = curved(0)
+    with pytest.raises(ValueError, match=message):
+        DenoisingAutoencoder(2, **BRIEF | params).fit(X)
+
+
+def test_categories_that_are_none_in_other_rows():
+    X = curved(0)
+    wrong = X.assign(shirt_L=2.0)
+    model = Autoencoder(2, loss="mixed", **BRIEF).fit(X)
+    with pytest.raises(ValueError, match=r"column 3 span \[2, 2\]"):
+        model.partial_fit(wrong)
+    model.set_params(validation="auto")
+    with pytest.raises(ValueError, match="in the validation data"):
+        model.fit(X, X_val=wrong)

@@ -33,7 +33,7 @@ class Autoencoder(BaseAutoencoder, ChosenStart):
 
     This needs the dense network with hidden layers, ``init="pca"``, the optimizer
     "adam" or "adamw", and neither tied weights, penalties, an activation of the output
-    nor ``loss="bce"`` or "mixed". Otherwise ``init="pca"`` starts a single network as
+    nor ``loss="bce"``. Otherwise ``init="pca"`` starts a single network as
     PCA, whose training keeps the weights that are best on held-out rows, or PCA if
     they are not significantly better.
 

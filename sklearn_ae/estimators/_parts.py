@@ -191,7 +191,7 @@ def resolve_parts(
         and parts.wrapper is None
         and not parts.tied_weights
         and np.size(parts.hidden_layer_sizes) > 0
-        and is_standardized
+        and (is_standardized or bool(loss.blocks))
         and parts.objective is Objective
         and parts.orders_codes
         and all(penalty.weight == 0 for penalty in parts.penalties)

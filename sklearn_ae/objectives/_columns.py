@@ -1,6 +1,6 @@
 """Blocks of columns that belong together: the indicators of a category."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from numbers import Integral
 from typing import Any, NamedTuple
 
@@ -73,7 +73,8 @@ def _positions(block: Any, columns: Columns, name: str) -> list[int]:
                     "number of columns."
                 )
         return list(range(*block.indices(columns.n)))
-    members = [block] if isinstance(block, str | Integral) else list(block)
+    is_one = isinstance(block, str) or not isinstance(block, Iterable)
+    members = [block] if is_one else block
     return [_position(member, columns, name) for member in members]
 
 
