@@ -59,6 +59,16 @@ def is_missing(value: Any) -> bool:
     return value is None or is_scalar_nan(value) or is_pandas_na(value)
 
 
+def input_positions(transformer: Any) -> dict[str, Any]:
+    """The positions of the columns that each part of a `ColumnTransformer` takes."""
+    return dict(transformer._transformer_to_input_indices)
+
+
+def encoded_widths(encoder: Any) -> list[int]:
+    """How many columns a `OneHotEncoder` makes of each of its own."""
+    return list(encoder._n_features_outs)
+
+
 def validate_params(estimator: BaseEstimator) -> Any:
     """Raise a ValueError unless all parameters keep to their constraints."""
     return estimator._validate_params()
@@ -73,8 +83,10 @@ __all__ = [
     "StrOptions",
     "callback_state",
     "check_sample_weight",
+    "encoded_widths",
     "fit_context",
     "has_callbacks",
+    "input_positions",
     "is_missing",
     "tells_callbacks",
     "validate_params",

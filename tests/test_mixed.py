@@ -12,9 +12,12 @@ from scipy.special import expit, softmax
 from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.decomposition import PCA
+from sklearn.exceptions import NotFittedError
+from sklearn.impute import SimpleImputer
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import Normalizer, OneHotEncoder, StandardScaler
 from torch.nn import functional as F
 
 from sklearn_ae import (
@@ -24,6 +27,7 @@ from sklearn_ae import (
     SparseAutoencoder,
     StackedAutoencoder,
 )
+from sklearn_ae.data import inverse_columns
 from sklearn_ae.data.indicators import indicator_blocks
 from sklearn_ae.model_selection import BatchedGridSearchCV
 from sklearn_ae.networks.block_softmax import BlockSoftmax
@@ -31,6 +35,11 @@ from sklearn_ae.objectives import MixedLoss, SwapNoise
 from sklearn_ae.objectives.corruptions import swap
 from sklearn_ae.objectives.losses import mixed_errors
 from sklearn_ae.persistence import TRUSTED_TYPES
+
+pytestmark = pytest.mark.filterwarnings(
+    # A few epochs explain little.
+    "ignore::sklearn.exceptions.ConvergenceWarning"
+)
 
 # Blocks that are not in order, with a single column, beside two numbers.
 BLOCKS = ((3, 1, 6), (4,), (2, 7))
@@ -348,13 +357,11 @@ def test_outputs_of_a_fit(seed):
 
 def test_loss_that_is_trained(seed):
     """The history has the loss of the outputs, in the units of the data."""
-    X = curved(seed)
     loss = MixedLoss(weight=0.5)
+    X = curved(seed).to_numpy()
     model = Autoencoder(2, loss=loss, **BRIEF).fit(X)
     assert loss.categories == "auto"  # parameters stay
-    losses = model.loss_(
-        *as_float(model.reconstruct(X.to_numpy(dtype=float)), X.to_numpy(dtype=float))
-    )
+    losses = model.loss_(*as_float(model.reconstruct(X), X))
     rows = model._dataset(model.net_.get_dataset(X), np.arange(len(X)))
     np.testing.assert_allclose(
         model.net_.evaluate(rows)["loss"], losses.mean(), rtol=1e-5
@@ -484,10 +491,10 @@ def test_other_autoencoders(make):
 
 
 def test_sparse_tables(seed):
-    X = curved(seed)
+    X = curved(seed).to_numpy()
     dense = Autoencoder(2, loss="mixed", **BRIEF).fit(X)
-    model = Autoencoder(2, loss="mixed", **BRIEF).fit(sparse.csr_matrix(X.to_numpy()))
-    np.testing.assert_array_equal(model.transform(X.to_numpy()), dense.transform(X))
+    model = Autoencoder(2, loss="mixed", **BRIEF).fit(sparse.csr_matrix(X))
+    np.testing.assert_array_equal(model.transform(X), dense.transform(X))
 
 
 def test_searches_train_together(seed, capsys):
@@ -560,3 +567,88 @@ def test_categories_that_are_none_in_other_rows():
     model.set_params(validation="auto")
     with pytest.raises(ValueError, match="in the validation data"):
         model.fit(X, X_val=wrong)
+
+
+# -- back to the table -----------------------------------------------------------------
+
+
+def shop():
+    """A table with every kind of column."""
+    return pd.DataFrame(
+        {
+            "shirt": ["S", "M", "L", "M", "S", "L"],
+            "price": [1.0, 2, 3, 4, 5, 7],
+            "member": ["no", "yes", "yes", "no", "yes", "no"],
+            "code": range(6),
+            "town": ["a", "b", "a", "c", "a", "b"],
+            "age": [20.0, 30, 40, 50, np.nan, 60],
+        }
+    )
+
+
+def shop_columns(**params):
+    return make_column_transformer(
+        (make_pipeline(SimpleImputer(), StandardScaler()), ["age", "price"]),
+        (OneHotEncoder(drop="if_binary", sparse_output=False), ["member", "shirt"]),
+        (OneHotEncoder(drop="first", sparse_output=False), ["town"]),
+        **params,
+    )
+
+
+@pytest.mark.parametrize("remainder", ["drop", "passthrough"])
+def test_way_back(remainder):
+    frame = shop()
+    columns = shop_columns(remainder=remainder).fit(frame)
+    back = pd.DataFrame(inverse_columns(columns, columns.transform(frame)))
+    expected = frame.fillna({"age": 40.0})
+    if remainder == "drop":
+        expected = expected.drop(columns="code")
+    assert list(back) == list(expected)
+    pd.testing.assert_frame_equal(back, expected, check_dtype=False)
+
+
+def test_way_back_from_probabilities(seed):
+    """The likeliest category, against scikit-learn's for those that it decodes."""
+    rng = np.random.default_rng(seed)
+    frame = shop()
+    columns = shop_columns().fit(frame)
+    outputs = rng.dirichlet(np.ones(3), size=50)
+    X = np.column_stack(
+        [
+            rng.standard_normal((50, 2)),
+            outputs[:, 0],  # yes
+            rng.dirichlet(np.ones(3), size=50),
+            rng.dirichlet(np.ones(3), size=50)[:, 1:],  # b and c
+        ]
+    )
+    back = inverse_columns(columns, X)
+    np.testing.assert_array_equal(back["member"] == "yes", X[:, 2] > 0.5)
+    shirts = OneHotEncoder().fit(frame[["shirt"]])
+    expected = shirts.inverse_transform(X[:, 3:6])[:, 0]
+    np.testing.assert_array_equal(back["shirt"], expected)
+    shares = np.column_stack([1 - X[:, 6:].sum(axis=1), X[:, 6:]])
+    np.testing.assert_array_equal(back["town"], np.array([*"abc"])[shares.argmax(1)])
+
+
+def test_way_back_of_an_array():
+    X = np.array([[1.0, 0], [3, 1], [5, 0]])
+    columns = make_column_transformer(
+        (OneHotEncoder(), [1]), (StandardScaler(), slice(0, 1))
+    )
+    back = inverse_columns(columns, columns.fit_transform(X))
+    assert list(back) == [0, 1]
+    np.testing.assert_allclose(np.column_stack([*back.values()]), X)
+
+
+def test_way_back_that_does_not_exist():
+    frame = shop()
+    columns = shop_columns().fit(frame)
+    with pytest.raises(ValueError, match=r"X has 3 columns, but .* returns 8"):
+        inverse_columns(columns, np.zeros((2, 3)))
+    with pytest.raises(ValueError, match="must be a ColumnTransformer"):
+        inverse_columns(StandardScaler().fit(frame[["price"]]), np.zeros((2, 1)))
+    columns = make_column_transformer((Normalizer(), ["price", "age"])).fit(shop()[:3])
+    with pytest.raises(ValueError, match=r"'normalizer' cannot be undone: Normalizer"):
+        inverse_columns(columns, np.zeros((2, 2)))
+    with pytest.raises(NotFittedError):
+        inverse_columns(shop_columns(), np.zeros((2, 8)))
