@@ -650,6 +650,7 @@ default=None
                     self.n_components_,
                     data.n_outputs,
                     needs_unit_interval=self._recipe.loss.needs_unit_interval,
+                    probabilities=sum(self._recipe.loss.blocks, ()),
                 )
                 self._check_codes(codes.cpu().numpy())
         except OUT_OF_MEMORY:
