@@ -1,6 +1,7 @@
 """Rows per second of `transform` on Dask, Ray, Spark and polars, and of PCA's there.
 
     python -m benchmarks.codes_at_scale [--rows N] [--hidden 256 128] [--repeats N]
+        [--write-docs]
 
 Needs the extra `cluster`. Each engine has two workers of one thread and a table that is
 in its memory already. A first run, in which workers import what they need, is left out;
@@ -21,7 +22,13 @@ import pandas as pd
 import torch
 from sklearn.decomposition import PCA
 
-from benchmarks._report import machine, markdown_table, one_thread
+from benchmarks._report import (
+    BENCHMARKS_PAGE,
+    fill,
+    machine,
+    markdown_table,
+    one_thread,
+)
 from sklearn_ae import Autoencoder
 
 N_FEATURES, N_COMPONENTS, N_PARTS = 64, 8, 16
@@ -198,6 +205,7 @@ def main():
     parser.add_argument("--rows", type=int, default=200_000)
     parser.add_argument("--hidden", type=int, nargs="+", default=[256, 128])
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--write-docs", action="store_true")
     args = parser.parse_args()
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ["PYTHONPATH"] = str(Path(__file__).parents[1])  # for the workers
@@ -213,7 +221,8 @@ def main():
         PCA(N_COMPONENTS),
     ]
     models = [e.set_output(transform="pandas").fit(frame[:2000]) for e in estimators]
-    print(sizes(models[0], frame), flush=True)
+    pickles = sizes(models[0], frame)
+    print(pickles, flush=True)
 
     rows = []
     with tempfile.TemporaryDirectory() as folder:
@@ -235,9 +244,16 @@ def main():
             rows.append([name, *(f"{s:,.0f}" for s in speeds), loads, threads])
             print(name, flush=True)
     header = ["", "rows / s", "rows / s, PCA", "loads", "threads of a worker"]
-    print(markdown_table(header, rows))
-    print(f"\n{args.rows:,} rows of {N_FEATURES} float32, hidden layers {hidden}.")
-    print(machine("two workers"))
+    speeds = markdown_table(header, rows)
+    where = (
+        f"{args.rows:,} rows of {N_FEATURES} float32, hidden layers {hidden}, medians "
+        f"of {args.repeats} runs. Measured by `python -m benchmarks.codes_at_scale` on "
+        f"{machine('one thread a worker')}."
+    )
+    print(f"{speeds}\n\n{where}")
+    if args.write_docs:
+        fill(BENCHMARKS_PAGE, f"{speeds}\n\n{where}", "codes")
+        fill(BENCHMARKS_PAGE, pickles, "codes pickle")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Tables larger than memory: quality, memory and time.
 
-    python -m benchmarks.out_of_memory [--only quality|memory|limit]
+    python -m benchmarks.out_of_memory [--only quality|memory|limit] [--write-docs]
 
 Needs pyarrow, zarr and h5py.
 
@@ -36,7 +36,13 @@ import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.utils import shuffle
 
-from benchmarks._report import machine, markdown_table, one_thread
+from benchmarks._report import (
+    BENCHMARKS_PAGE,
+    fill,
+    machine,
+    markdown_table,
+    one_thread,
+)
 from benchmarks.scale import kilobytes, write_rows
 from sklearn_ae import Autoencoder
 from sklearn_ae.data import RowSource, from_array, from_parquet
@@ -296,22 +302,26 @@ def main():
     parser.add_argument("--only", choices=("quality", "memory", "limit"))
     parser.add_argument("--format", choices=FORMATS, action="append")
     parser.add_argument("--seeds", type=int, default=5, help="default 5")
+    parser.add_argument("--write-docs", action="store_true")
     parser.add_argument("--case", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.case:
         print(json.dumps(measure(*json.loads(args.case))))
         return
-    parts, kinds = [], args.format or FORMATS
+    kinds, tables = args.format or FORMATS, {}
     if args.only in (None, "quality"):
-        title = "Error on other rows, relative to all rows in memory, by blocks"
-        parts += [f"{title} in the buffer ({args.seeds} seeds):", quality(args.seeds)]
+        title = "Error on other rows, relative to all rows in memory, by blocks in the "
+        title += f"buffer ({args.seeds} seeds):"
+        tables["quality"] = f"{title}\n\n{quality(args.seeds)}"
     if args.only in (None, "memory"):
-        parts += ["Memory and time:", memory(SIZES, kinds, limited=False)]
+        tables["memory"] = memory(SIZES, kinds, limited=False)
     if args.only in (None, "limit"):
-        title = f"Limited to {LIMIT / MB:,.0f} MB of private memory (RLIMIT_DATA):"
-        parts += [title, memory([1_000_000], kinds, limited=True)]
-    parts.append(f"Measured by `python -m benchmarks.out_of_memory` on {machine()}.")
-    print("", *parts, sep="\n\n")
+        tables["limit"] = memory([1_000_000], kinds, limited=True)
+    where = f"Measured by `python -m benchmarks.out_of_memory` on {machine()}."
+    for name, table in tables.items():
+        print(f"\n{name}\n\n{table}\n\n{where}")
+        if args.write_docs:
+            fill(BENCHMARKS_PAGE, f"{table}\n\n{where}", f"out of memory {name}")
 
 
 if __name__ == "__main__":
