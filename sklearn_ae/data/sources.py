@@ -424,7 +424,8 @@ def from_array(array: Any, *, buffer_bytes: int = BUFFER_BYTES) -> RowSource:
     -------
     source : RowSource
         A table for estimators. ``source[rows]`` is a part of it and ``source.slices()``
-        gives the slices to go through it.
+        gives the slices to go through it. A pickled one of a memory map holds the path
+        of the file, and not its rows.
 
     Raises
     ------
