@@ -11,9 +11,9 @@ Needs pyarrow, zarr and h5py.
 - *memory*: each fit and transform is a process of its own, with one thread. Its private
   memory (``RssAnon``) is read every 10 ms; what is reported is the peak, minus that
   after the imports. Pages of a memory map belong to the system's cache and are not
-  counted. Times are those of a fit of one epoch with all passes over the table before
-  and after it, whose number is reported: how often a row is read. Files are in the
-  cache of the system, since they have just been written.
+  counted. The CPU time is that of a fit of one epoch with all passes over the table
+  before and after it, whose number is reported: how often a row is read. Files are in
+  the cache of the system, since they have just been written.
 - *limit*: a table of 4 GB in a process that is limited to 1 GB of private memory
   (``RLIMIT_DATA``: the heap, stacks and all private memory that can be written, touched
   or not, and imports as well; no read-only maps of files).
@@ -29,7 +29,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +37,7 @@ from sklearn.utils import shuffle
 
 from benchmarks._report import (
     BENCHMARKS_PAGE,
+    cpu_seconds,
     fill,
     machine,
     markdown_table,
@@ -242,28 +242,16 @@ def measure(kind, path, n_epochs, limited):
         source = table if isinstance(table, RowSource) else from_array(table)
         counting = Counting(source)
         with Peak() as fit_peak:
-            start, cpu = time.perf_counter(), time.process_time()
-            estimator.fit(counting)
-            fit, fit_cpu = time.perf_counter() - start, time.process_time() - cpu
-        start = time.perf_counter()
+            seconds = cpu_seconds(estimator.fit, counting)
         with Peak() as transform_peak:
             for rows in source.slices():
                 estimator.transform(source[rows])
-        transform = time.perf_counter() - start
-        start = time.perf_counter()
-        for i in range(len(source.edges) - 1):
-            source.checked_block(i)
-        read = time.perf_counter() - start
-    n_rows = len(source)
     return {
         "size": source.nbytes / MB,
         "fit peak": fit_peak.value - before,
         "transform peak": transform_peak.value - before,
-        "fit": 1e6 * fit / n_rows,
-        "fit cpu": 1e6 * fit_cpu / n_rows,
-        "transform": 1e6 * transform / n_rows,
-        "read": 1e6 * read / n_rows,
-        "passes": counting.n_read / n_rows,
+        "fit": 1e6 * seconds / len(source),
+        "passes": counting.n_read / len(source),
     }
 
 
@@ -279,8 +267,8 @@ def measured(*case):
     return json.loads(done.stdout)
 
 
-HEADER = ["table", "MB", "fit: peak MB", "transform: peak MB", "fit: µs per row"]
-HEADER += ["of these CPU", "transform: µs per row", "reading alone", "passes of fit"]
+HEADER = ["table", "MB", "fit: peak MB", "transform: peak MB", "fit: CPU µs per row"]
+HEADER += ["passes of fit"]
 
 
 def memory(sizes, kinds, *, limited):
@@ -290,8 +278,8 @@ def memory(sizes, kinds, *, limited):
             with tempfile.TemporaryDirectory() as folder:
                 path = write_table(kind, folder, n_rows)
                 found = measured(kind, path, 1, limited)
-            names = ("size", "fit peak", "transform peak", "fit", "fit cpu")
-            row = [f"{found[name]:.0f}" for name in (*names, "transform", "read")]
+            names = ("size", "fit peak", "transform peak", "fit")
+            row = [f"{found[name]:.0f}" for name in names]
             rows.append([kind, *row, f"{found['passes']:.1f}"])
             print(*rows[-1], sep=" | ", flush=True)
     return markdown_table(HEADER, rows)

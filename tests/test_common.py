@@ -50,7 +50,9 @@ def _parameters():
     for instance, estimator in instances().items():
         for name, check in _checks(estimator):
             if instance in full or name in CHECKS_OF_COMPUTATION:
-                yield pytest.param(estimator, check, id=f"{instance}-{name}")
+                marks = () if instance in full else pytest.mark.pinned
+                case = f"{instance}-{name}"
+                yield pytest.param(estimator, check, id=case, marks=marks)
 
 
 # Three epochs from random weights need not give a usable density.
@@ -139,12 +141,14 @@ class OwnNetworkWithoutDropout(OwnNetwork):
         return super().train(False)
 
 
+@pytest.mark.pinned
 @pytest.mark.filterwarnings("ignore:The posterior has collapsed")
 @pytest.mark.parametrize("estimator", instances().values(), ids=instances())
 def test_weights_are_repeated_rows(estimator, weight_check):
     weight_check(_without_draws(estimator), ROUNDING)
 
 
+@pytest.mark.pinned
 @pytest.mark.parametrize(
     "estimator",
     [pytest.param(instances()[name], id=name) for name in draws_over_rows()],
