@@ -370,6 +370,12 @@ def _errors(rank, rows, fitted, other):
         "side by side": lambda: BatchedGridSearchCV(params(), {"max_epochs": [1]}).fit(
             X[rows]
         ),
+        "y of other shape": lambda: AutoencoderRegressor(AUTOENCODER, **SGD).fit(
+            X[rows], [y, y[:, np.newaxis]][rank][rows]
+        ),
+        "callback fails on rank 1": lambda: params(
+            callbacks=[_AtEpoch3([lambda: None, lambda: 1 / 0][rank])]
+        ).fit(X[rows]),
         "step fails on rank 1": lambda: Autoencoder(5, network=OwnNetwork, **SGD).fit(
             X[rows]
         ),
