@@ -65,7 +65,7 @@ class AutoencoderImputer(DocLinkMixin, TransformerMixin, NestedParameters):
         ``missing_values=np.nan``. None is the combination described above or, if
         `sample_posterior` is true, a `VariationalAutoencoder`.
 
-    missing_values : float or int, default=np.nan
+    missing_values : float or int, default=nan
         What stands for a missing value.
 
     sample_posterior : bool, default=False
@@ -80,7 +80,7 @@ class AutoencoderImputer(DocLinkMixin, TransformerMixin, NestedParameters):
         How often a row is encoded and decoded at most, with an `estimator`; how many
         steps the draws take with `sample_posterior`.
 
-    tol : float, default=1e-3
+    tol : float, default=0.001
         Iterations end when no missing entry changes by more than `tol` times the
         standard deviation of its column.
 
