@@ -244,6 +244,20 @@ def test_blocks_beside_constants_and_accidents():
     assert indicator_blocks(np.ones((3, 2)), np.arange(3)) == ()
 
 
+def test_blocks_with_gaps(seed):
+    """A category may be missing in a row; an entry of it alone may not."""
+    X = encoded(seed).to_numpy()
+    rng = np.random.default_rng(seed)
+    for block in FOUND:
+        X[np.ix_(rng.choice(80, 9, replace=False), block)] = np.nan
+    X[rng.choice(80, 9, replace=False), 3] = np.nan
+    assert indicator_blocks(X, np.arange(80)) == FOUND
+    row = np.flatnonzero(X[:, 7] == 1)[0]
+    X[row, 7] = np.nan
+    single = ((6,), (7,), (8,), (9,), (10,))
+    assert indicator_blocks(X, np.arange(80)) == (*FOUND[:2], *single)
+
+
 # -- swap noise ------------------------------------------------------------------------
 
 

@@ -80,7 +80,7 @@ print(pd.DataFrame(results).round(2))
 # to all combinations of species, island and sex. Two curved ones tell nearly all
 # categories of birds that they have not seen, and give the sizes more precisely, too.
 for name in categories:
-    assert results["Autoencoder"][name] > 0.96
+    assert results["Autoencoder"][name] > 0.9
 assert results["PCA"]["island"] < 0.85
 assert (
     results["Autoencoder"]["error of the sizes"]

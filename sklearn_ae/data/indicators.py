@@ -13,7 +13,8 @@ def indicator_blocks(X: Any, rows: np.ndarray) -> tuple[tuple[int, ...], ...]:
 
     From left to right, the shortest run of columns of zeros and ones whose rows all add
     up to 1 is a block. Other columns of zeros and ones are blocks of their own, if they
-    have both values.
+    have both values. Missing entries, which are NaN, may be either value; in a block
+    of several columns, all of a row are missing or none.
 
     Parameters
     ----------
@@ -27,26 +28,29 @@ def indicator_blocks(X: Any, rows: np.ndarray) -> tuple[tuple[int, ...], ...]:
         The positions of the columns of each block, from left to right.
     """
     n_rows, n_columns = len(rows), X.shape[1]
-    others, ones = np.zeros(n_columns), np.zeros(n_columns)
+    zeros, ones, missing = np.zeros((3, n_columns))
     with joint_errors(X):
         for block, _ in blocks(X, rows):
-            is_one = block == 1
-            others += (~is_one & (block != 0)).sum(axis=0)
-            ones += is_one.sum(axis=0)
-    is_binary, ones = total(X, others) == 0, total(X, ones)
+            zeros += (block == 0).sum(axis=0)
+            ones += (block == 1).sum(axis=0)
+            missing += np.isnan(block).sum(axis=0)
+    zeros, ones, missing = total(X, np.stack([zeros, ones, missing]))
+    is_binary = zeros + ones + missing == n_rows
     # A block has as many ones as there are rows, which few other runs have.
-    counts = np.where(is_binary, ones, 2 * n_rows).cumsum()
-    before = counts - np.where(is_binary, ones, 2 * n_rows)
-    starts = np.flatnonzero(is_binary & (0 < ones) & (ones < n_rows))
-    stops = np.searchsorted(counts, before[starts] + n_rows) + 1
-    is_run = counts[np.minimum(stops, n_columns) - 1] == before[starts] + n_rows
+    ones = np.where(is_binary, ones, 2 * n_rows)
+    counts = ones.cumsum()
+    starts = np.flatnonzero(is_binary & (ones > 0) & (zeros > 0))
+    wanted = (counts - ones - missing)[starts] + n_rows
+    stops = np.searchsorted(counts, wanted) + 1
+    is_run = counts[np.minimum(stops, n_columns) - 1] == wanted
     runs = np.column_stack([starts, stops])[is_run]
     wrong = np.zeros(len(runs))
     with joint_errors(X):
         for block, _ in blocks(X, rows):
             added = np.zeros((len(block), n_columns + 1))
-            np.cumsum(np.where(is_binary, block, 0.0), axis=1, out=added[:, 1:])
-            wrong += (added[:, runs[:, 1]] - added[:, runs[:, 0]] != 1).sum(axis=0)
+            np.cumsum(np.where(is_binary, block == 1, 0.0), axis=1, out=added[:, 1:])
+            sums = added[:, runs[:, 1]] - added[:, runs[:, 0]]
+            wrong += (sums + np.isnan(block[:, runs[:, 0]]) != 1).sum(axis=0)
     stop_of = dict(runs[total(X, wrong) == 0].tolist())
     found, stop = [], 0
     for start in starts.tolist():

@@ -342,9 +342,8 @@ class SwapNoise(Corruption):
 
     References
     ----------
-    .. [1] Jahrer (2017). "1st place with representation learning". Porto Seguro's safe
-       driver prediction, Kaggle.
-       https://www.kaggle.com/competitions/porto-seguro-safe-driver-prediction/discussion/44629
+    .. [1] Jahrer (2017). "Winner's solution at Porto Seguro's safe driver prediction
+       competition". https://kaggler.com/2017/12/01/winners-solution-porto-seguro.html
 
     Examples
     --------
