@@ -210,6 +210,8 @@ def main():
     parser.add_argument("--write-docs", action="store_true")
     args = parser.parse_args()
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # Ray's workers would give way to all other processes.
+    os.environ.setdefault("RAY_worker_niceness", "0")
     # For the workers.
     os.environ["PYTHONPATH"] = str(Path(__file__).parents[1])
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
