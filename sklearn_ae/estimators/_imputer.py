@@ -1,6 +1,6 @@
 """The imputer: fills in missing values with an autoencoder."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -169,7 +169,7 @@ class AutoencoderImputer(DocLinkMixin, TransformerMixin, NestedParameters):
     0.7
     """
 
-    estimator: Any = None
+    estimator: Any = field(default=None, kw_only=False)
     missing_values: float = np.nan
     sample_posterior: bool = False
     n_estimators: int = 4
