@@ -117,9 +117,11 @@ class AutoencoderImputer(DocLinkMixin, TransformerMixin, NestedParameters):
     n_iter_ : int
         Number of iterations of the last call of `transform`, 0 before.
 
-    mean_, scale_ : ndarray of shape (n_kept,)
-        Mean and standard deviation of the observed entries of each column that is kept
-        and not empty.
+    mean_ : ndarray of shape (n_filled,)
+        Mean of the observed entries of each column that has some.
+
+    scale_ : ndarray of shape (n_filled,)
+        Standard deviation of these entries; 1 for constant columns.
 
     indicator_ : sklearn.impute.MissingIndicator or None
         What appends columns, with `add_indicator`.
