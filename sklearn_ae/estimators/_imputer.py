@@ -47,9 +47,9 @@ class AutoencoderImputer(DocLinkMixin, TransformerMixin, NestedParameters):
 
     where :math:`g` is its expectation under a Gaussian (probabilistic PCA with as many
     factors as predict hidden entries best [1]_), and :math:`q` the mean prediction of
-    denoising autoencoders. They see the row as the Gaussian has completed it and which
-    entries were missing, start as :math:`q = g`, and learn to predict observed entries
-    that are hidden from them at random, a fifth in every step [2]_. Each is trained
+    denoising autoencoders. They see the row as the Gaussian has completed it, start as
+    :math:`q = g`, and learn to predict observed entries that are hidden from them at
+    random, a fifth in every step [2]_. Each is trained
     without another part of the rows, and there the share :math:`s` in [0, 1] is found
     that makes the error of hidden entries least. It is 0 if the networks are no better
     than the Gaussian beyond chance: linear tables get linear guesses.
