@@ -110,6 +110,22 @@ def weights_of(estimator):
     return torch.cat([part.reshape(-1).double() for part in parts]).numpy()
 
 
+def parity_rows(case, rank, size):
+    """Uneven parts of a table: rank 0 has as many rows as all others together."""
+    X = case.table()
+    n_rows = len(X) // 8 + 3
+    if size == 1:
+        return X[:n_rows]
+    edges = np.linspace(n_rows // 2, n_rows, size).astype(int)
+    start, stop = np.append(0, edges)[rank : rank + 2]
+    return X[start:stop]
+
+
+def parity_weights(case, rank, size):
+    """The weights after five epochs on these parts."""
+    return weights_of(case.estimator(5).fit(parity_rows(case, rank, size)))
+
+
 class TimedReduce:
     """Stands in for ``torch.distributed.all_reduce``, and counts what it costs."""
 
@@ -168,22 +184,17 @@ def reduce_seconds(n_numbers, n_calls):
 
 def measured(case, rank, size):
     """What one rank measures of a case."""
-    X = case.table()
-    n_parity = len(X) // 8 + 3
-    # Rank 0 has as many rows as all others together.
-    edges = np.linspace(n_parity // 2, n_parity, size).astype(int)
-    start, stop = np.append(0, edges)[rank : rank + 2]
-    parity = X[:n_parity] if size == 1 else X[start:stop]
-    own = np.ascontiguousarray(X[rank::size])
+    own = np.ascontiguousarray(case.table()[rank::size])
     found = {
-        "weights": weights_of(case.estimator(5).fit(parity)),
+        "weights": parity_weights(case, rank, size),
         "epoch": fastest_epoch(case.estimator(case.epochs), own),
     }
     if size == 1:
         quarter = case.estimator(case.epochs, case.batch_size // 4)
         found["quarter"] = fastest_epoch(quarter, own)
-        signs = np.random.default_rng(1).choice([-1, 1], parity.shape)
-        rounded = (parity * (1 + 2.0**-24 * signs)).astype(np.float32)
+        X = parity_rows(case, 0, 1)
+        signs = np.random.default_rng(1).choice([-1, 1], X.shape)
+        rounded = (X * (1 + 2.0**-24 * signs)).astype(np.float32)
         found["rounded"] = weights_of(case.estimator(5).fit(rounded))
     return found
 

@@ -1,6 +1,6 @@
 """Tables larger than memory: quality, memory and time.
 
-    python -m benchmarks.out_of_memory [--only quality|memory|limit]
+    python -m benchmarks.out_of_memory [--only quality|memory|limit] [--write-docs]
 
 Needs pyarrow, zarr and h5py.
 
@@ -11,9 +11,9 @@ Needs pyarrow, zarr and h5py.
 - *memory*: each fit and transform is a process of its own, with one thread. Its private
   memory (``RssAnon``) is read every 10 ms; what is reported is the peak, minus that
   after the imports. Pages of a memory map belong to the system's cache and are not
-  counted. Times are those of a fit of one epoch with all passes over the table before
-  and after it, whose number is reported: how often a row is read. Files are in the
-  cache of the system, since they have just been written.
+  counted. The CPU time is that of a fit of one epoch with all passes over the table
+  before and after it, whose number is reported: how often a row is read. Files are in
+  the cache of the system, since they have just been written.
 - *limit*: a table of 4 GB in a process that is limited to 1 GB of private memory
   (``RLIMIT_DATA``: the heap, stacks and all private memory that can be written, touched
   or not, and imports as well; no read-only maps of files).
@@ -29,14 +29,20 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.utils import shuffle
 
-from benchmarks._report import machine, markdown_table, one_thread
+from benchmarks._report import (
+    BENCHMARKS_PAGE,
+    cpu_seconds,
+    fill,
+    machine,
+    markdown_table,
+    one_thread,
+)
 from benchmarks.scale import kilobytes, write_rows
 from sklearn_ae import Autoencoder
 from sklearn_ae.data import RowSource, from_array, from_parquet
@@ -236,28 +242,16 @@ def measure(kind, path, n_epochs, limited):
         source = table if isinstance(table, RowSource) else from_array(table)
         counting = Counting(source)
         with Peak() as fit_peak:
-            start, cpu = time.perf_counter(), time.process_time()
-            estimator.fit(counting)
-            fit, fit_cpu = time.perf_counter() - start, time.process_time() - cpu
-        start = time.perf_counter()
+            seconds = cpu_seconds(estimator.fit, counting)
         with Peak() as transform_peak:
             for rows in source.slices():
                 estimator.transform(source[rows])
-        transform = time.perf_counter() - start
-        start = time.perf_counter()
-        for i in range(len(source.edges) - 1):
-            source.checked_block(i)
-        read = time.perf_counter() - start
-    n_rows = len(source)
     return {
         "size": source.nbytes / MB,
         "fit peak": fit_peak.value - before,
         "transform peak": transform_peak.value - before,
-        "fit": 1e6 * fit / n_rows,
-        "fit cpu": 1e6 * fit_cpu / n_rows,
-        "transform": 1e6 * transform / n_rows,
-        "read": 1e6 * read / n_rows,
-        "passes": counting.n_read / n_rows,
+        "fit": 1e6 * seconds / len(source),
+        "passes": counting.n_read / len(source),
     }
 
 
@@ -273,8 +267,8 @@ def measured(*case):
     return json.loads(done.stdout)
 
 
-HEADER = ["table", "MB", "fit: peak MB", "transform: peak MB", "fit: µs per row"]
-HEADER += ["of these CPU", "transform: µs per row", "reading alone", "passes of fit"]
+HEADER = ["table", "MB", "fit: peak MB", "transform: peak MB", "fit: CPU µs per row"]
+HEADER += ["passes of fit"]
 
 
 def memory(sizes, kinds, *, limited):
@@ -284,8 +278,8 @@ def memory(sizes, kinds, *, limited):
             with tempfile.TemporaryDirectory() as folder:
                 path = write_table(kind, folder, n_rows)
                 found = measured(kind, path, 1, limited)
-            names = ("size", "fit peak", "transform peak", "fit", "fit cpu")
-            row = [f"{found[name]:.0f}" for name in (*names, "transform", "read")]
+            names = ("size", "fit peak", "transform peak", "fit")
+            row = [f"{found[name]:.0f}" for name in names]
             rows.append([kind, *row, f"{found['passes']:.1f}"])
             print(*rows[-1], sep=" | ", flush=True)
     return markdown_table(HEADER, rows)
@@ -296,22 +290,26 @@ def main():
     parser.add_argument("--only", choices=("quality", "memory", "limit"))
     parser.add_argument("--format", choices=FORMATS, action="append")
     parser.add_argument("--seeds", type=int, default=5, help="default 5")
+    parser.add_argument("--write-docs", action="store_true")
     parser.add_argument("--case", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.case:
         print(json.dumps(measure(*json.loads(args.case))))
         return
-    parts, kinds = [], args.format or FORMATS
+    kinds, tables = args.format or FORMATS, {}
     if args.only in (None, "quality"):
-        title = "Error on other rows, relative to all rows in memory, by blocks"
-        parts += [f"{title} in the buffer ({args.seeds} seeds):", quality(args.seeds)]
+        title = "Error on other rows, relative to all rows in memory, by blocks in the "
+        title += f"buffer ({args.seeds} seeds):"
+        tables["quality"] = f"{title}\n\n{quality(args.seeds)}"
     if args.only in (None, "memory"):
-        parts += ["Memory and time:", memory(SIZES, kinds, limited=False)]
+        tables["memory"] = memory(SIZES, kinds, limited=False)
     if args.only in (None, "limit"):
-        title = f"Limited to {LIMIT / MB:,.0f} MB of private memory (RLIMIT_DATA):"
-        parts += [title, memory([1_000_000], kinds, limited=True)]
-    parts.append(f"Measured by `python -m benchmarks.out_of_memory` on {machine()}.")
-    print("", *parts, sep="\n\n")
+        tables["limit"] = memory([1_000_000], kinds, limited=True)
+    where = f"Measured by `python -m benchmarks.out_of_memory` on {machine()}."
+    for name, table in tables.items():
+        print(f"\n{name}\n\n{table}\n\n{where}")
+        if args.write_docs:
+            fill(BENCHMARKS_PAGE, f"{table}\n\n{where}", f"out of memory {name}")
 
 
 if __name__ == "__main__":

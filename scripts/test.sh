@@ -8,4 +8,5 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 scripts/setup.sh test
 # One thread for each pytest worker; without SCIPY_ARRAY_API scikit-learn skips a check.
 export OMP_NUM_THREADS=1 MPLBACKEND=Agg SCIPY_ARRAY_API=1
-exec "${VENV:-.venv}/bin/python" -m pytest -n auto --maxprocesses 4 "$@"
+# Each worker gets neighbours: few files are in two, and have their fixtures made twice.
+exec "${VENV:-.venv}/bin/python" -m pytest -n auto --maxprocesses 4 --dist worksteal "$@"

@@ -60,6 +60,16 @@ def is_missing(value: Any) -> bool:
     return value is None or is_scalar_nan(value) or is_pandas_na(value)
 
 
+def input_positions(transformer: Any) -> dict[str, Any]:
+    """The positions of the columns that each part of a `ColumnTransformer` takes."""
+    return dict(transformer._transformer_to_input_indices)
+
+
+def encoded_widths(encoder: Any) -> list[int]:
+    """How many columns a `OneHotEncoder` makes of each of its own."""
+    return list(encoder._n_features_outs)
+
+
 def validate_params(estimator: BaseEstimator) -> Any:
     """Raise a ValueError unless all parameters keep to their constraints."""
     return estimator._validate_params()
@@ -75,8 +85,10 @@ __all__ = [
     "callback_state",
     "check_feature_names_in",
     "check_sample_weight",
+    "encoded_widths",
     "fit_context",
     "has_callbacks",
+    "input_positions",
     "is_missing",
     "is_scalar_nan",
     "tells_callbacks",

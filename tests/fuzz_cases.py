@@ -42,7 +42,9 @@ from sklearn_ae.objectives import (
     KLSparsity,
     L1Penalty,
     L2Penalty,
+    MixedLoss,
     SquaredError,
+    SwapNoise,
 )
 from sklearn_ae.persistence import Checkpoint
 
@@ -227,8 +229,8 @@ RIGHT = {
     "channels": [(2,), [2, 3], (np.int64(1),)],
     "checkpoint": [None, CHECKPOINT],
     "code_activation": ACTIVATIONS,
-    "corruption": ["gaussian", "masking", "salt_and_pepper", GaussianNoise(0.1)]
-    + [OwnCorruption(0.1)],
+    "corruption": ["gaussian", "masking", "salt_and_pepper", "swap"]
+    + [GaussianNoise(0.1), OwnCorruption(0.1), SwapNoise(0.5, [[0, 1]])],
     "corruption_level": [0, 0.1, np.float32(0.5), 1],
     "device": ["cpu", "auto"],
     "dropout": [0, 0.5, np.float32(0.25), 0.999],
@@ -243,7 +245,8 @@ RIGHT = {
     "layer": LAYERS,
     "learning_rate": ["auto", 1e-3, np.float32(0.01), 1, 1e10, 1e-300],
     "learning_rate_schedule": ["constant", "one_cycle", "cosine", "reduce_on_plateau"],
-    "loss": ["mse", "mae", "huber", "bce", SquaredError(), AbsoluteError(), Huber(2.0)],
+    "loss": ["mse", "mae", "huber", "bce", "mixed", SquaredError(), AbsoluteError()]
+    + [Huber(2.0), MixedLoss([[0], slice(1, 3)])],
     "max_epochs": [0, 1, 2, 3, np.int64(2)],
     "n_components": [1, 2, 3, 5, np.int64(2), np.uint8(1), 0.5, 0.99, np.float32(0.9)],
     "n_iter_no_change": [None, 1, np.int16(2)],

@@ -16,9 +16,10 @@ def units_of(n_features, scale=1.0, code_scale=1.0, weight_scales=None):
 
 
 def objective_of(loss, n_features, n_components=1, *, units=None, **penalties):
-    """The objective with a named loss, in the units of the data unless given others."""
+    """The objective with a loss or its name; units are those of the data by default."""
     units = units_of(n_features) if units is None else units
-    return Objective(NAMED_LOSSES[loss], penalties, units, n_components)
+    loss = NAMED_LOSSES[loss] if isinstance(loss, str) else loss
+    return Objective(loss, penalties, units, n_components)
 
 
 def variational_objective(loss, n_features, **params):

@@ -113,6 +113,11 @@ EQUAL = {
         X,
         {"sample_weight": WEIGHTS},
     ),
+    "categories": (
+        Autoencoder(5, loss="mixed", **PLAIN),
+        np.hstack([X, y[:, None] == np.arange(10)]),
+        {},
+    ),
     "sparsity l1": (SparseAutoencoder(5, sparsity="l1", **SGD), X, {}),
     "jacobian": (ContractiveAutoencoder(5, lambd=0.1, **PLAIN), X, {}),
     "images": (
@@ -222,6 +227,7 @@ NOISY = {
         X,
         {},
     ),
+    "swap noise": (DenoisingAutoencoder(5, corruption="swap", **PLAIN), X, {}),
     "variational": (VariationalAutoencoder(5, **SGD), X, {}),
     "batch normalisation": (Autoencoder(5, network=OwnNetwork, **SGD), X, {}),
     "on a disk": (AUTOENCODER, from_array(X, buffer_bytes=20_000), {"X_val": X}),
@@ -364,6 +370,12 @@ def _errors(rank, rows, fitted, other):
         "side by side": lambda: BatchedGridSearchCV(params(), {"max_epochs": [1]}).fit(
             X[rows]
         ),
+        "y of other shape": lambda: AutoencoderRegressor(AUTOENCODER, **SGD).fit(
+            X[rows], [y, y[:, np.newaxis]][rank][rows]
+        ),
+        "callback fails on rank 1": lambda: params(
+            callbacks=[_AtEpoch3([lambda: None, lambda: 1 / 0][rank])]
+        ).fit(X[rows]),
         "step fails on rank 1": lambda: Autoencoder(5, network=OwnNetwork, **SGD).fit(
             X[rows]
         ),

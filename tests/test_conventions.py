@@ -202,6 +202,7 @@ def large_sparse():
     return sparse.hstack([first, X[:, 1:]], format="csr")
 
 
+@pytest.mark.pinned
 @pytest.mark.parametrize(
     ("method", "n_components", "container"),
     [
@@ -244,6 +245,7 @@ class CountingMatrix(sparse.csr_array):
     todense = toarray
 
 
+@pytest.mark.pinned
 def test_sparse_rows_are_made_dense_a_block_at_a_time(monkeypatch):
     monkeypatch.setattr(CountingMatrix, "most", 0)
     X = CountingMatrix(random_sparse(30_000, 300, density=0.01))
@@ -389,6 +391,7 @@ def test_fit_can_request_targets_and_weights():
 # -- random numbers --------------------------------------------------------------------
 
 
+@pytest.mark.pinned
 @pytest.mark.parametrize("params", [RANDOM, OWN, {"max_epochs": 3}], ids=str)
 def test_same_seed_same_bits(table, seed, params):
     fits = [Autoencoder(2, **params, random_state=seed).fit(table) for _ in range(2)]
@@ -577,6 +580,7 @@ def test_partial_fit_resumes_to_the_bit(trained, table, round_trip):
     assert_same_bits(loaded, trained, table)
 
 
+@pytest.mark.pinned
 @pytest.mark.parametrize("round_trip", ROUND_TRIPS)
 def test_warm_start_resumes_to_the_bit(trained, table, round_trip):
     trained.set_params(warm_start=True, random_state=3)
@@ -587,6 +591,7 @@ def test_warm_start_resumes_to_the_bit(trained, table, round_trip):
     assert trained.n_iter_ == 6
 
 
+@pytest.mark.pinned
 def test_copies_are_independent(trained, table):
     before = trained.transform(table)
     for round_trip in ROUND_TRIPS.values():
@@ -852,6 +857,7 @@ def test_fit_leaves_the_number_of_threads(table):
 MIXES = {"dense": (RANDOM, RANDOM), "own": (OWN, OWN), "mixed": (RANDOM, OWN)}
 
 
+@pytest.mark.pinned
 @pytest.mark.parametrize("mix", MIXES)
 @pytest.mark.parametrize("random_state", [0, 1])
 def test_two_threads_give_the_same_as_one(

@@ -293,6 +293,7 @@ def test_scores_are_those_of_grid_search(name, groups):
     assert sum(sizes) == 2 * len(ours.cv_results_["params"])
 
 
+@pytest.mark.pinned
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("estimator", "grid"),
@@ -542,6 +543,7 @@ def test_ties_up_to_rounding_are_ties(scale, refit):
         assert ours.best_score_ == noisy[1]
 
 
+@pytest.mark.pinned
 @pytest.mark.parametrize("seed", SEEDS)
 def test_accuracies_that_change_places(seed):
     """Their means differ in the last bit, and no rounding of networks explains it."""
@@ -564,6 +566,7 @@ def test_accuracies_that_change_places(seed):
     assert ours.best_index_ == theirs.best_index_
 
 
+@pytest.mark.pinned
 @pytest.mark.parametrize(
     ("estimator", "data"),
     [
@@ -1052,6 +1055,7 @@ def test_verbose_says_what_trains_together(capsys):
     assert "6 networks together" in printed
 
 
+@pytest.mark.pinned
 @pytest.mark.parametrize(
     ("estimator", "grid"),
     [
@@ -1261,6 +1265,7 @@ def test_interrupts_at_any_time(delay, n_jobs, sigint_raises):
     assert not hasattr(search, "cv_results_")
 
 
+@pytest.mark.pinned
 def test_interrupts_at_any_line_of_what_waits():
     """Wherever in the waiting thread they strike, all threads end."""
     search = BatchedGridSearchCV(

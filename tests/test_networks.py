@@ -13,7 +13,7 @@ from sklearn_ae._units import Affine, Units
 from sklearn_ae.networks._layered import ACTIVATIONS, SeededDropout, uninitialized
 from sklearn_ae.networks.dense import DenseNetwork
 from sklearn_ae.networks.standardized import Standardized
-from sklearn_ae.objectives import L1Penalty, L2Penalty
+from sklearn_ae.objectives import L1Penalty, L2Penalty, MixedLoss
 from sklearn_ae.objectives.losses import NAMED_LOSSES
 
 HIDDEN = [(), (5,), (6, 4), (3, 8, 5)]
@@ -317,10 +317,16 @@ def test_gradient_of_the_objective(loss, tied, seed):
         hidden_layer_sizes=(3,),
         tied_weights=tied,
         linear_path=True,
-        output_activation="sigmoid" if loss == "bce" else "identity",
+        output_activation={"bce": "sigmoid", "mixed": (-1, 0, 0, 1)}.get(
+            loss, "identity"
+        ),
     )
     objective = objective_of(
-        loss, 4, units=units_of(4, 1.7), l1=L1Penalty(0.1), l2=L2Penalty(0.3)
+        MixedLoss(((1, 2), (3,))) if loss == "mixed" else loss,
+        4,
+        units=units_of(4, 1.7),
+        l1=L1Penalty(0.1),
+        l2=L2Penalty(0.3),
     )
     rng = np.random.default_rng(seed)
     x, y = map(torch.from_numpy, rng.uniform(size=(2, 6, 4)))

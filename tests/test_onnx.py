@@ -438,6 +438,17 @@ def test_a_missing_category_is_no_error_of_onnx_runtime():
     assert [one.name for one in to_onnx(columns, frame).graph.input] == ["kind", "a"]
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_categories(dtype):
+    """A softmax over each category, from operator set 18 on."""
+    table = np.hstack([X, Y[:, None] == np.arange(3), X[:, :1] > 0]).astype(dtype)
+    estimator = Autoencoder(2, loss="mixed", **QUICK).fit(table)
+    check(estimator, table, ["transform", "reconstruct", "score_samples"])
+    with pytest.raises(ValueError, match="cannot be exported to operator set 17"):
+        to_onnx(estimator, table, "reconstruct", target_opset=17)
+    to_onnx(estimator, table, "transform", target_opset=17)
+
+
 def test_package_is_imported_without_the_extra():
     for path in Path(onnx.__file__).parent.glob("*.py"):
         for node in ast.parse(path.read_text(encoding="utf-8")).body:

@@ -163,6 +163,15 @@ ERRORS = {
     "no rows anywhere": ("ValueError: X has 0 rows on all 2 ranks together",) * 2,
     "checkpoint": ("ValueError: checkpoint='unused' must be None",) * 2,
     "side by side": ("ValueError: Fits cannot be trained side by side",) * 2,
+    "y of other shape": (
+        "ValueError: All ranks must pass the same number of dimensions of y to a fit "
+        "that they do together, but rank 0 has 1 and rank 1 has 2.",
+    )
+    * 2,
+    "callback fails on rank 1": (
+        "RankFailed: Rank 1 has failed with ZeroDivisionError: division by zero",
+        "ZeroDivisionError: division by zero",
+    ),
     "step fails on rank 1": (
         "RankFailed: Rank 1 has failed with ArithmeticError: no such number",
         "ValueError: network=<class '__main__.OwnNetwork'> failed: ArithmeticError",

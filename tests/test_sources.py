@@ -556,6 +556,30 @@ def test_copies(X):
         np.testing.assert_array_equal(np.asarray(copied), X)
 
 
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("part", [np.s_[:], np.s_[7:400:3], np.s_[5:, 4:0:-1]])
+def test_pickled_memory_maps_are_read_from_their_file(X, tmp_path, order, part):
+    np.save(tmp_path / "table.npy", np.asarray(X, order=order))
+    table = from_array(np.load(tmp_path / "table.npy", mmap_mode="r")[part])
+    saved = pickle.dumps(table)
+    assert len(saved) < 500 < X[part].nbytes
+    for copied in (copy.deepcopy(table), pickle.loads(saved)):
+        # Also once more, by a worker that hands it on.
+        again = pickle.loads(pickle.dumps(copied[1:]))
+        np.testing.assert_array_equal(np.asarray(copied), X[part])
+        np.testing.assert_array_equal(np.asarray(again), X[part][1:])
+    with pytest.raises(FileNotFoundError, match=r"other\.npy"):
+        pickle.loads(saved.replace(b"table.npy", b"other.npy"))
+
+
+def test_changes_that_are_in_no_file_are_pickled(X, tmp_path):
+    np.save(tmp_path / "table.npy", X)
+    changed = np.load(tmp_path / "table.npy", mmap_mode="c")
+    changed[3] += 1
+    copied = pickle.loads(pickle.dumps(from_array(changed)))
+    np.testing.assert_array_equal(np.asarray(copied), changed)
+
+
 def test_fingerprints(X):
     other = X.copy()
     other[613, 4] += 1

@@ -776,7 +776,9 @@ def test_unfitted(table, estimator):
 
 def test_cross_validation_score(table, numbers):
     scores = [
-        cross_val_score(make(AutoencoderRegressor, **params), table, numbers).mean()
+        cross_val_score(
+            make(AutoencoderRegressor, **params), table, numbers, cv=3
+        ).mean()
         for params in (
             {"freeze": True},
             {"validation": None, "max_epochs": 300},

@@ -13,16 +13,18 @@ import numpy as np
 from sklearn_ae.data.shards import Shard, joint_errors, own_rows, total
 from sklearn_ae.data.tables import blocks, dense_rows, principal_axes
 
-# Products of numbers in one iteration, which bound its time to about 0.3 s. Of tables
-# that need more, some of the rows are drawn. With 64 columns these are 760 rows for all
-# 63 axes, and 10,800 for 16; with 784 columns, 230 rows for 32 axes, and 880 for 16.
-PRODUCTS = 2e8
+# Products of numbers in one iteration, which bound its time to some tenths of a second.
+# Of tables that need more, some of the rows are drawn. With 64 columns these are 1,900
+# rows for all 63 axes; with 784 columns, 580 for 32 axes and 2,200 for 16.
+PRODUCTS = 5e8
 
 # More rows say little more about the few parameters of a narrow table.
 MOST_ROWS = 20_000
 
-# More axes than that cost more than they explain, as time grows with their square.
+# No more axes than so many, since time grows with their square, and no more than can be
+# fitted to this many rows for each: 64 for 190 columns, 39 for 784.
 LARGEST_RANK = 64
+ROWS_PER_AXIS = 10
 
 # When iterations end: gains of log-likelihood for each observed entry that are so small
 # do not make the errors of what is filled in smaller, and may make them larger.
@@ -79,6 +81,12 @@ class Gaussian(NamedTuple):
         return self.axes * np.sqrt(self.variances - self.noise)
 
 
+def largest_rank(n_features: int) -> int:
+    """The largest number of axes for a number of columns, at most one less."""
+    affordable = int(np.cbrt(PRODUCTS / (ROWS_PER_AXIS * n_features)))
+    return min(n_features - 1, LARGEST_RANK, affordable)
+
+
 def fit_gaussian(
     X: Any,
     rows: np.ndarray,
@@ -105,8 +113,7 @@ def fit_gaussian(
     weight : ndarray of shape (n_rows,) or None
         Not negative, with a mean of about 1.
     rank : int
-        Number of axes, from 0: at most one less than there are columns, and
-        `LARGEST_RANK`, are taken.
+        Number of axes, from 0; no more than `largest_rank` are taken.
     gain : float, default=inf
         Iterations do not end while each parameter gains so much log-likelihood. Of many
         rows, which tell more, such a model is more exact, and may take `complete` more
@@ -116,7 +123,7 @@ def fit_gaussian(
     -------
     Gaussian
     """
-    rank = min(rank, X.shape[1] - 1, LARGEST_RANK)
+    rank = min(rank, largest_rank(X.shape[1]))
     n_observed, mean, variance = _observed_moments(X, rows, weight)
     if n_observed == len(rows) * X.shape[1]:
         scale = float(np.sqrt(variance.mean())) or 1.0
@@ -152,7 +159,7 @@ def choose_rank(
     -------
     int
     """
-    largest = min(X.shape[1] - 1, largest)
+    largest = min(largest, largest_rank(X.shape[1]))
     if largest < 1:
         return 0
     table, own = _sample(X, rows, weight, largest)

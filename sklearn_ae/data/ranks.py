@@ -96,7 +96,9 @@ class Ranks:
             yield
         except Exception as raised:
             error = raised
-        self._raise_on_all(error)
+        # Errors are rare, and a number takes less time than messages do.
+        if self.total(error is not None):
+            self._raise_on_all(error)
 
     def sum_gradients(
         self,

@@ -20,8 +20,9 @@ BLOCKS_PER_BUFFER = 128
 # Rows that are held out take at most this share of the buffer, in addition to it.
 IN_MEMORY = 0.25
 
-# Rows that `slices` gives at a time, in bytes.
-_SLICE_BYTES = 8 * 2**20
+# Bytes of a block of rows in single precision, so that memory stays bounded. Several
+# batches come from one block and share the cost of gathering it.
+BLOCK_BYTES = 8 * 2**20
 
 # With fewer blocks in the buffer, sorted tables train worse (benchmarks/out_of_memory).
 FEW_BLOCKS = 8
@@ -138,7 +139,7 @@ class RowSource:
         for stop in self.edges[1:].tolist():
             is_last = stop == self.shape[0]
             if stop > start and (
-                is_last or (stop - start) * self.row_bytes >= _SLICE_BYTES
+                is_last or (stop - start) * self.row_bytes >= BLOCK_BYTES
             ):
                 yield slice(start, stop)
                 start = stop
@@ -208,6 +209,41 @@ class ArrayRows(RowSource):
 
     def read_block(self, i: int) -> np.ndarray:
         return np.asarray(self.array[int(self.edges[i]) : int(self.edges[i + 1])])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A pickled memory map contains all of its data.
+        place = _place_in_file(self.array)
+        if place is None:
+            return type(self), (self.array, self.buffer_bytes)
+        return _rows_of_file, (*place, self.buffer_bytes)
+
+
+def _place_in_file(array: Any) -> tuple[Any, ...] | None:
+    """Where a memory map, or a part of one, lies in its file; None for other arrays."""
+    if not isinstance(array, np.ndarray):
+        return None
+    whole = array
+    while isinstance(whole.base, np.ndarray):
+        whole = whole.base
+    # Copy-on-write: what has been written is in this process only.
+    if not isinstance(whole, np.memmap) or not whole.filename or whole.mode == "c":
+        return None
+    first, start = (one.__array_interface__["data"][0] for one in (array, whole))
+    offset = int(whole.offset) + first - start
+    return str(whole.filename), offset, array.dtype, array.shape, array.strides
+
+
+def _rows_of_file(
+    path: str,
+    offset: int,
+    dtype: np.dtype,
+    shape: tuple[int, ...],
+    strides: tuple[int, ...],
+    buffer_bytes: int,
+) -> ArrayRows:
+    """The source that `_place_in_file` has described."""
+    file = np.memmap(path, np.uint8, "r")
+    return ArrayRows(np.ndarray(shape, dtype, file, offset, strides), buffer_bytes)
 
 
 class SelectedRows(RowSource):
@@ -388,7 +424,8 @@ def from_array(array: Any, *, buffer_bytes: int = BUFFER_BYTES) -> RowSource:
     -------
     source : RowSource
         A table for estimators. ``source[rows]`` is a part of it and ``source.slices()``
-        gives the slices to go through it.
+        gives the slices to go through it. A pickled one of a memory map holds the path
+        of the file, and not its rows.
 
     Raises
     ------

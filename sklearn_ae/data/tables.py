@@ -17,11 +17,7 @@ from sklearn_ae.data.shards import (
     total,
     whole,
 )
-from sklearn_ae.data.sources import BufferedRows
-
-# Bytes of a block of rows in single precision, so that memory stays bounded. Several
-# batches come from one block and share the cost of gathering it.
-BLOCK_BYTES = 8 * 2**20
+from sklearn_ae.data.sources import BLOCK_BYTES, BufferedRows
 
 # Arguments of `check_array` and `validate_data` for all tables.
 TABLE_CHECKS: dict[str, Any] = {

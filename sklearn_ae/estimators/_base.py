@@ -46,7 +46,7 @@ from sklearn_ae.estimators._parameters import (
 from sklearn_ae.estimators._parts import (
     Parts,
     ResolvedParts,
-    check_unit_interval,
+    check_target,
     checked_copy,
     resolve_parts,
 )
@@ -159,6 +159,10 @@ class BaseAutoencoder(
         Loss of the weights that were kept, on the held-out rows or, with
         cross-validation, the mean over the folds for models trained on the other
         folds. Without unseen rows, the last training loss.
+
+    loss_ : Loss
+        The loss of the fit. The categories of a `sklearn_ae.objectives.MixedLoss` are
+        the positions of their columns, also if `fit` has found them.
 
     device_ : str
         Device of the network.
@@ -599,6 +603,7 @@ default=None
                 )
         else:
             self._check_more(data)
+            data = replace(data, categories=self._recipe.loss.blocks)
             fitted_sizes = self._recipe.module_params.get("hidden_layer_sizes")
             if n_components < 1:
                 n_components = self.n_components_
@@ -626,14 +631,14 @@ default=None
                 f"The target has {data.n_outputs} columns, but the fitted network has "
                 f"{self._n_outputs} outputs."
             )
-        if self._recipe.loss.needs_unit_interval:
-            check_unit_interval(data, self.loss)
+        check_target(data, self._recipe.loss, self.loss)
 
     def _check_unused_parameters(self, data: TrainingData) -> None:
         """Check what a later `partial_fit` does not use, and a next `fit` would."""
         # scikit-learn validates the parameters of a first `partial_fit` only.
         validate_params(self)
         self._check_training(resolve_device(self.device))
+        data = replace(data, categories=self._recipe.loss.blocks)
         parts = self._parts(data, self.n_components_)
         resolve_parts(parts, data, self.n_components_, is_new=False)
 
@@ -653,8 +658,7 @@ default=None
                 *mean_and_scale(unseen.X, unseen.rows, unseen.weight)
             )
             warn_of_other_units(rms, input_rms, "X", table="X_val", stacklevel=4)
-        is_centred = parts.target_rms is not None
-        target_units = _units(mean, scale, is_centred, parts.target_rms)
+        target_units = _units(mean, scale, parts.centres_target, parts.target_rms)
         self.mean_, self.scale_ = units
         self._recipe = Recipe(
             **parts.design,
@@ -683,6 +687,7 @@ default=None
                     self.n_components_,
                     data.n_outputs,
                     needs_unit_interval=self._recipe.loss.needs_unit_interval,
+                    probabilities=sum(self._recipe.loss.blocks, ()),
                 )
                 self._check_codes(codes.cpu().numpy())
         except OUT_OF_MEMORY:
@@ -797,6 +802,11 @@ default=None
         net.initialize_optimizer()
         return moments
 
+    @property
+    def loss_(self) -> Loss:
+        """The loss, with the columns of its categories."""
+        return self._recipe.loss
+
     def _set_code_moments(self, moments: CodeMoments) -> None:
         """Set the fitted attributes that describe the codes."""
         self._code_moments = tuple(moments._replace(cross_covariance=None))
@@ -820,11 +830,11 @@ default=None
 
 
 def _units(
-    mean: np.ndarray, scale: float, is_centred: bool, rms: float | None
+    mean: np.ndarray, scale: float, is_centred: bool | np.ndarray, rms: float | None
 ) -> Affine:
     """From units of the data to those of the network."""
     return Affine(
-        mean if is_centred else np.zeros_like(mean),
+        np.where(is_centred, mean, 0.0),
         # A single scale, which does not change the minimiser.
         1.0 if rms is None else scale / rms,
     )

@@ -21,7 +21,7 @@ from sklearn_ae._sklearn_compat import Interval
 from sklearn_ae._units import Affine
 from sklearn_ae.data.inference import module_outputs
 from sklearn_ae.data.ranks import joint_interrupts
-from sklearn_ae.data.shards import joint_errors, of_all_ranks, own_part, taken
+from sklearn_ae.data.shards import Shard, joint_errors, of_all_ranks, own_part, taken
 from sklearn_ae.data.sources import most_in_memory
 from sklearn_ae.data.tables import as_array, mean_and_scale
 from sklearn_ae.estimators._base import BaseAutoencoder
@@ -340,7 +340,7 @@ class BaseSupervised(
                     )
                 weight = validate_weight(sample_weight, table)
             table, _, weight = spread_over_ranks(table, None, weight, least=1)
-            y = of_all_ranks(table, y)
+            y = _targets_of_all_ranks(table, y, "y")
             weight, rows = rows_with_weight(weight, table, min_rows=2)
             labelled = self._labelled(table, y, weight, rows)
             if X_val is None:
@@ -399,7 +399,7 @@ class BaseSupervised(
                 )
             weight = validate_weight(weight, table, "sample_weight_val")
         table, _, weight = spread_over_ranks(table, None, weight, "_val", least=1)
-        y_val = of_all_ranks(table, y_val)
+        y_val = _targets_of_all_ranks(table, y_val, "y_val")
         weight, rows = rows_with_weight(
             weight, table, min_rows=1, name="sample_weight_val"
         )
@@ -607,6 +607,18 @@ class BaseSupervised(
                         "Pass an unfitted one, for instance its sklearn.base.clone."
                     )
         return super().set_params(**params)
+
+
+def _targets_of_all_ranks(X: Any, y: np.ndarray, name: str) -> np.ndarray:
+    """Labels or targets of the rows of all ranks, from those of the rows on this."""
+    if isinstance(X, Shard):
+        X.ranks.agree(
+            {
+                f"number of dimensions of {name}": y.ndim,
+                f"number of targets in {name}": int(np.prod(y.shape[1:])),
+            }
+        )
+    return of_all_ranks(X, y)
 
 
 def _is_fitted(autoencoder: Any) -> bool:

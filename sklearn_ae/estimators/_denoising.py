@@ -18,6 +18,7 @@ from sklearn_ae.objectives.corruptions import (
     GaussianNoise,
     MaskingNoise,
     SaltAndPepper,
+    SwapNoise,
 )
 
 
@@ -101,14 +102,18 @@ class DenoisingAutoencoder(BaseAutoencoder, ChosenStart):
 
     output_activation : str, default="auto"
         Activation of the output, with the same choices as `activation`. "auto" is
-        "sigmoid" if the loss needs values in [0, 1], else "identity". If it is not
-        "identity", the network returns values in the units of the data.
+        "sigmoid" if the loss needs values in [0, 1], a softmax over each category if
+        the loss has any, else "identity". If it is not "identity", the network returns
+        values in the units of the data.
 
-    loss : {"mse", "mae", "huber", "bce"} or Loss, default="mse"
+    loss : {"mse", "mae", "huber", "bce", "mixed"} or Loss, default="mse"
         Reconstruction loss of a row, summed over its features:
         ``1/2 ||x - xhat||^2``, ``sum_j |x_j - xhat_j|``, the Huber loss with a
         threshold of 1 in the units of `X`, or the binary cross-entropy, which
-        needs values in [0, 1]. Other losses are `sklearn_ae.objectives.Loss` objects.
+        needs values in [0, 1]. "mixed" is the squared error for numbers and the
+        cross-entropy for indicators of categories, which it finds: see
+        `sklearn_ae.objectives.MixedLoss`. Other losses are
+        `sklearn_ae.objectives.Loss` objects.
 
     dropout : float, default=0.0
         Share of the hidden units that is dropped during training, in [0, 1).
@@ -230,6 +235,9 @@ class DenoisingAutoencoder(BaseAutoencoder, ChosenStart):
         - "masking" sets a random share `corruption_level` of the entries to zero;
         - "salt_and_pepper" sets a random share `corruption_level` of the entries to
           the smallest or the largest value in `X`;
+        - "swap" replaces a random share `corruption_level` of the entries by those of
+          other rows of the batch in the same columns, and categories of
+          ``loss="mixed"`` as a whole; see `sklearn_ae.objectives.SwapNoise`;
         - a callable, for instance a `sklearn_ae.objectives.Corruption`, is called as
           ``corruption(X_batch, generator)`` with a tensor of shape
           (n_rows, n_features) and a `torch.Generator`, and returns a new tensor of the
@@ -296,6 +304,10 @@ class DenoisingAutoencoder(BaseAutoencoder, ChosenStart):
         cross-validation, the mean over the folds for models trained on the other
         folds. Without unseen rows, the last training loss.
 
+    loss_ : Loss
+        The loss of the fit. The categories of a `sklearn_ae.objectives.MixedLoss` are
+        the positions of their columns, also if `fit` has found them.
+
     device_ : str
         Device of the network.
 
@@ -360,7 +372,7 @@ class DenoisingAutoencoder(BaseAutoencoder, ChosenStart):
 
     _parameter_constraints: ClassVar[dict] = {
         "corruption": [
-            StrOptions({"gaussian", "masking", "salt_and_pepper"}),
+            StrOptions({"gaussian", "masking", "salt_and_pepper", "swap"}),
             callable,
         ],
         "corruption_level": [Interval(Real, 0, None, closed="left")],
@@ -402,5 +414,7 @@ class DenoisingAutoencoder(BaseAutoencoder, ChosenStart):
             return GaussianNoise(level)
         if self.corruption == "masking":
             return MaskingNoise(level)
+        if self.corruption == "swap":
+            return SwapNoise(level)
         lows, highs = column_ranges(data.X, data.rows)
         return SaltAndPepper(level, float(lows.min()), float(highs.max()))

@@ -54,9 +54,9 @@ class AutoencoderImputer(DocLinkMixin, TransformerMixin, NestedParameters):
 
     where :math:`g` is its expectation under a Gaussian (probabilistic PCA with as many
     factors as predict hidden entries best [1]_), and :math:`q` the mean prediction of
-    denoising autoencoders. They see the row as the Gaussian has completed it and which
-    entries were missing, start as :math:`q = g`, and learn to predict observed entries
-    that are hidden from them at random, a fifth in every step [2]_. Each is trained
+    denoising autoencoders. They see the row as the Gaussian has completed it, start as
+    :math:`q = g`, and learn to predict observed entries that are hidden from them at
+    random, a fifth in every step [2]_. Each is trained
     without another part of the rows, and there the share :math:`s` in [0, 1] is found
     that makes the error of hidden entries least. It is 0 if the networks are no better
     than the Gaussian beyond chance: linear tables get linear guesses.
@@ -73,7 +73,7 @@ class AutoencoderImputer(DocLinkMixin, TransformerMixin, NestedParameters):
         ``missing_values=np.nan``. None is the combination described above or, if
         `sample_posterior` is true, a `VariationalAutoencoder`.
 
-    missing_values : float or int, default=np.nan
+    missing_values : float or int, default=nan
         What stands for a missing value: NaN or a finite number.
 
     sample_posterior : bool, default=False
@@ -88,7 +88,7 @@ class AutoencoderImputer(DocLinkMixin, TransformerMixin, NestedParameters):
         How often a row is encoded and decoded at most, with an `estimator`; how many
         steps the draws take with `sample_posterior`.
 
-    tol : float, default=1e-3
+    tol : float, default=0.001
         Iterations end when no missing entry of the table of `fit` changes by more than
         `tol` times the standard deviation of its column.
 
@@ -127,9 +127,12 @@ class AutoencoderImputer(DocLinkMixin, TransformerMixin, NestedParameters):
         `estimator`: as often as the rows of `fit` needed to settle, or `max_iter` times
         if they had no gaps and for draws. Otherwise 1.
 
-    mean_, scale_ : ndarray of shape (n_kept,)
-        Mean and standard deviation of the observed entries of each column that is kept
-        and not empty.
+    mean_ : ndarray of shape (n_filled,)
+        Mean of the observed entries of each column that has some.
+
+    scale_ : ndarray of shape (n_filled,)
+        Standard deviation of these entries; of a constant column its absolute value,
+        or 1.
 
     indicator_ : sklearn.impute.MissingIndicator or None
         What appends columns, with `add_indicator`.

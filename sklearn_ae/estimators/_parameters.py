@@ -180,14 +180,18 @@ class ObjectiveParameters:
 
     output_activation : str, default="auto"
         Activation of the output, with the same choices as `activation`. "auto" is
-        "sigmoid" if the loss needs values in [0, 1], else "identity". If it is not
-        "identity", the network returns values in the units of the data.
+        "sigmoid" if the loss needs values in [0, 1], a softmax over each category if
+        the loss has any, else "identity". If it is not "identity", the network returns
+        values in the units of the data.
 
-    loss : {"mse", "mae", "huber", "bce"} or Loss, default="mse"
+    loss : {"mse", "mae", "huber", "bce", "mixed"} or Loss, default="mse"
         Reconstruction loss of a row, summed over its features:
         ``1/2 ||x - xhat||^2``, ``sum_j |x_j - xhat_j|``, the Huber loss with a
         threshold of 1 in the units of `X`, or the binary cross-entropy, which
-        needs values in [0, 1]. Other losses are `sklearn_ae.objectives.Loss` objects.
+        needs values in [0, 1]. "mixed" is the squared error for numbers and the
+        cross-entropy for indicators of categories, which it finds: see
+        `sklearn_ae.objectives.MixedLoss`. Other losses are
+        `sklearn_ae.objectives.Loss` objects.
 
     dropout : float, default=0.0
         Share of the hidden units that is dropped during training, in [0, 1).

@@ -1,17 +1,18 @@
 """The parts of an autoencoder: what a variant passes to the base class."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 from sklearn.base import clone
 
-from sklearn_ae.data.tables import value_range
+from sklearn_ae.data.tables import column_ranges, value_range
 from sklearn_ae.estimators._validation import TrainingData, is_positive_integer
 from sklearn_ae.networks._wrapper import around
 from sklearn_ae.networks.contract import check_network_class
 from sklearn_ae.networks.dense import DenseNetwork
+from sklearn_ae.objectives.corruptions import Corruption
 from sklearn_ae.objectives.losses import Loss
 from sklearn_ae.objectives.objective import Objective, VariationalObjective
 from sklearn_ae.objectives.terms import Penalty
@@ -98,8 +99,9 @@ class ResolvedParts:
         As in `Parts`.
     design : dict
         Arguments of `Recipe`, except for units and settings.
-    output_activation : str
-        Activation of the output. A class given as network applies its own.
+    output_activation : str or tuple of int
+        Activation of the output, or what `BlockSoftmax` takes. A class given as network
+        applies its own.
     starts_as_pca : bool
         Whether a new network starts as PCA. A class given as network never does.
     is_conditioned : bool
@@ -112,16 +114,18 @@ class ResolvedParts:
     input_rms, target_rms : float or None
         Root mean squares of the centred inputs and targets in units of the network. It
         does not depend on penalties, which are converted to units of the network. None
-        does not scale. Targets are centred if they are scaled.
+        does not scale.
     centres_input : bool
         Whether inputs are centred.
+    centres_target : bool or ndarray of bool of shape (n_outputs,)
+        Whether targets are centred, or which columns of them.
     may_rotate_codes : bool
         Whether neither the variant nor a penalty depends on the axes of codes.
     """
 
     network: Any
     design: dict[str, Any]
-    output_activation: str
+    output_activation: str | tuple[int, ...]
     starts_as_pca: bool
     is_conditioned: bool
     code_bias: float | None
@@ -129,6 +133,7 @@ class ResolvedParts:
     input_rms: float | None
     target_rms: float | None
     centres_input: bool
+    centres_target: bool | np.ndarray
     may_rotate_codes: bool
 
 
@@ -164,10 +169,16 @@ def resolve_parts(
         If they do not or, with `is_new`, if a new network cannot start as PCA although
         it should.
     """
-    loss, is_class = parts.loss, isinstance(parts.network, type | partial)
-    output_activation = "identity" if is_class else parts.output_activation
+    loss = parts.loss.for_columns(data.output_columns)
+    corruption = parts.corruption
+    if isinstance(corruption, Corruption):
+        own = loss.blocks if data.target is None else ()
+        corruption = corruption.for_columns(data.input_columns, own)
+    parts = replace(parts, loss=loss, corruption=corruption)
+    is_class = isinstance(parts.network, type | partial)
+    output_activation: Any = "identity" if is_class else parts.output_activation
     if output_activation == "auto":
-        output_activation = "sigmoid" if loss.needs_unit_interval else "identity"
+        output_activation = _default_output_activation(loss, data.n_outputs)
     _check_parts(parts, data, is_class, output_activation)
     check_not_random(parts.optimizer, _random_parts(parts))
     starts_as_pca = parts.init == "pca" and not is_class
@@ -180,7 +191,7 @@ def resolve_parts(
         and parts.wrapper is None
         and not parts.tied_weights
         and np.size(parts.hidden_layer_sizes) > 0
-        and is_standardized
+        and (is_standardized or bool(loss.blocks))
         and parts.objective is Objective
         and parts.orders_codes
         and all(penalty.weight == 0 for penalty in parts.penalties)
@@ -222,6 +233,10 @@ def resolve_parts(
         else None,
         target_rms=parts.data_rms if is_standardized else None,
         centres_input=is_standardized or not is_class,
+        # Probabilities are no differences from a mean.
+        centres_target=_is_number(loss, data.n_outputs)
+        if loss.blocks and not is_class
+        else is_standardized,
         may_rotate_codes=parts.orders_codes
         and all(
             penalty.is_rotation_invariant or penalty.weight == 0
@@ -230,8 +245,25 @@ def resolve_parts(
     )
 
 
+def _is_number(loss: Loss, n_outputs: int) -> np.ndarray:
+    """Which outputs are in no block of the loss."""
+    is_number = np.full(n_outputs, True)
+    is_number[[column for block in loss.blocks for column in block]] = False
+    return is_number
+
+
+def _default_output_activation(loss: Loss, n_outputs: int) -> str | tuple[int, ...]:
+    if not loss.blocks:
+        return "sigmoid" if loss.needs_unit_interval else "identity"
+    labels = [-1] * n_outputs
+    for label, block in enumerate(loss.blocks):
+        for column in block:
+            labels[column] = label
+    return tuple(labels)
+
+
 def _check_parts(
-    parts: Parts, data: TrainingData, is_class: bool, output_activation: str
+    parts: Parts, data: TrainingData, is_class: bool, output_activation: Any
 ) -> None:
     widths = parts.hidden_layer_sizes
     if isinstance(widths, tuple | list) and not all(map(is_positive_integer, widths)):
@@ -266,7 +298,12 @@ def _check_parts(
                 f"output in [0, 1], which loss={parts.loss_name!r} needs; use "
                 "'sigmoid' or 'auto'."
             )
-        check_unit_interval(data, parts.loss_name)
+    if parts.loss.blocks and isinstance(output_activation, str) and not is_class:
+        raise ValueError(
+            f"output_activation={output_activation!r} does not give probabilities in "
+            f"the categories of loss={parts.loss_name!r}; use 'auto'."
+        )
+    check_target(data, parts.loss, parts.loss_name)
 
 
 def _random_parts(parts: Parts) -> dict[str, Any]:
@@ -304,7 +341,7 @@ def check_pca_start(parts: Parts, data: TrainingData, n_components: int) -> None
 def _module_and_params(
     parts: Parts,
     data: TrainingData,
-    output_activation: str,
+    output_activation: str | tuple[int, ...],
     linear_path: bool,
     default_sizes: tuple[int, ...],
 ) -> tuple[Any, dict[str, Any]]:
@@ -343,6 +380,17 @@ _FOR_ANY_VALUE = {"bernoulli": "gaussian"}
 _ROUNDING = 1e-6
 
 
+def check_target(data: TrainingData, loss: Loss, name: Any) -> None:
+    """Raise a ValueError if a loss does not take the values of the targets.
+
+    `name` is the parameter `loss`.
+    """
+    if loss.needs_unit_interval:
+        check_unit_interval(data, name)
+    if loss.blocks:
+        _check_categories(data, loss, name)
+
+
 def check_unit_interval(data: TrainingData, loss: Any, of: str = "") -> None:
     """Raise a ValueError if targets are not in [0, 1], as a loss needs them.
 
@@ -359,6 +407,22 @@ def check_unit_interval(data: TrainingData, loss: Any, of: str = "") -> None:
         )
     if data.unseen is not None:
         check_unit_interval(data.unseen, loss, " in the validation data")
+
+
+def _check_categories(data: TrainingData, loss: Loss, name: Any, of: str = "") -> None:
+    low, high = column_ranges(data.X if data.target is None else data.target, data.rows)
+    is_wrong = (low < -_ROUNDING) | (high > 1 + _ROUNDING)
+    is_wrong &= ~_is_number(loss, len(low))
+    if is_wrong.any():
+        column = is_wrong.argmax()
+        raise ValueError(
+            f"loss={name!r} needs values in [0, 1] in the columns of its categories, "
+            f"but those of column {column} span{of} [{low[column]:.7g}, "
+            f"{high[column]:.7g}]. Categories must be encoded with OneHotEncoder and "
+            "must not be scaled; columns of numbers are in no category."
+        )
+    if data.unseen is not None:
+        _check_categories(data.unseen, loss, name, " in the validation data")
 
 
 # Columns of the history that are not penalties.

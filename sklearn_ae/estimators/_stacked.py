@@ -89,14 +89,18 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
 
     output_activation : str, default="auto"
         Activation of the output, with the same choices as `activation`. "auto" is
-        "sigmoid" if the loss needs values in [0, 1], else "identity". If it is not
-        "identity", the network returns values in the units of the data.
+        "sigmoid" if the loss needs values in [0, 1], a softmax over each category if
+        the loss has any, else "identity". If it is not "identity", the network returns
+        values in the units of the data.
 
-    loss : {"mse", "mae", "huber", "bce"} or Loss, default="mse"
+    loss : {"mse", "mae", "huber", "bce", "mixed"} or Loss, default="mse"
         Reconstruction loss of a row, summed over its features:
         ``1/2 ||x - xhat||^2``, ``sum_j |x_j - xhat_j|``, the Huber loss with a
         threshold of 1 in the units of `X`, or the binary cross-entropy, which
-        needs values in [0, 1]. Other losses are `sklearn_ae.objectives.Loss` objects.
+        needs values in [0, 1]. "mixed" is the squared error for numbers and the
+        cross-entropy for indicators of categories, which it finds: see
+        `sklearn_ae.objectives.MixedLoss`. Other losses are
+        `sklearn_ae.objectives.Loss` objects.
 
     dropout : float, default=0.0
         Share of the hidden units that is dropped during training, in [0, 1).
@@ -287,6 +291,10 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
         cross-validation, the mean over the folds for models trained on the other
         folds. Without unseen rows, the last training loss.
 
+    loss_ : Loss
+        The loss of the fit. The categories of a `sklearn_ae.objectives.MixedLoss` are
+        the positions of their columns, also if `fit` has found them.
+
     device_ : str
         Device of the network.
 
@@ -405,10 +413,13 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
         return Autoencoder(loss=loss, verbose=self.verbose)
 
     def _make_layer(
-        self, level: int, widths: Sequence[int], output_activation: str, seed: int
+        self, level: int, widths: Sequence[int], output_activation: Any, seed: int
     ) -> BaseAutoencoder:
         """The unfitted layer that encodes ``widths[level]`` columns."""
         is_last = level == len(widths) - 2
+        if not isinstance(output_activation, str):
+            # That of the categories of a loss, which the layer has as well.
+            output_activation = "auto"
         layer = clone(self._prototype(level)).set_params(
             n_components=widths[level + 1],
             hidden_layer_sizes=(),

@@ -16,6 +16,7 @@ from sklearn.utils.validation import validate_data
 
 from sklearn_ae._sklearn_compat import check_sample_weight
 from sklearn_ae.data.gaps import Gaussian
+from sklearn_ae.data.indicators import indicator_blocks
 from sklearn_ae.data.ranks import current_ranks
 from sklearn_ae.data.shards import Shard
 from sklearn_ae.data.sources import BufferedRows, as_source, warn_of_few_blocks
@@ -36,6 +37,7 @@ from sklearn_ae.estimators._splits import (
     check_one_validation,
     chosen_splits,
 )
+from sklearn_ae.objectives._columns import Blocks, Columns
 from sklearn_ae.training.hardware import resolve_device
 
 # Networks are trained in single precision, which reaches from 1e-38 to 1e38. The rest
@@ -102,6 +104,10 @@ class TrainingData:
         The model that fills the gaps of `X`, if it may have some.
     completed : ndarray or None
         `X` with its gaps filled, if it has some.
+    names : sequence of str or None
+        Names of the columns of `X`, if they have any.
+    categories : tuple of tuples of int or None
+        Blocks of indicators in the target, if an earlier fit has found them.
     """
 
     X: Any
@@ -114,11 +120,30 @@ class TrainingData:
     splits: list[tuple[np.ndarray, np.ndarray]] | None = None
     gaussian: Gaussian | None = None
     completed: np.ndarray | None = None
+    names: Any = None
+    categories: Blocks | None = None
 
     @property
     def filled(self) -> Any:
         """`X` with its gaps filled, if it has some."""
         return self.X if self.completed is None else self.completed
+
+    @property
+    def input_columns(self) -> Columns:
+        """The columns of `X`."""
+        return Columns(self.n_features, self.names, self._find_indicators)
+
+    @property
+    def output_columns(self) -> Columns:
+        """The columns of the target, which have names if it is `X`."""
+        names = self.names if self.target is None else None
+        return Columns(self.n_outputs, names, self._find_indicators)
+
+    def _find_indicators(self) -> Blocks:
+        if self.categories is not None:
+            return self.categories
+        target = self.X if self.target is None else self.target
+        return indicator_blocks(target, self.rows)
 
     def for_checkpoint(self) -> dict[str, Any]:
         """All that a fit depends on, by the names of the arguments."""
@@ -254,7 +279,7 @@ def validate_training_data(
         weight = validate_weight(sample_weight, X)
         if takes_gaps(estimator):
             check_one_process()
-            weight = without_empty_rows(estimator, X, target, weight)
+            weight = without_empty_rows(estimator, X, target, weight, is_first=reset)
     X, target, weight = spread_over_ranks(X, target, weight, least=least)
     weight, rows = rows_with_weight(weight, X, min_rows=least)
     return _training_data(estimator, X, target, weight, rows)
@@ -278,7 +303,7 @@ def _training_data(
     if target is not None:
         check_range(target, rows, f"X_target{suffix}")
     n_outputs = X.shape[1] if target is None else target.shape[1]
-    return TrainingData(X, target, weight, rows, X.shape[1], n_outputs)
+    return TrainingData(X, target, weight, rows, X.shape[1], n_outputs, names=names)
 
 
 def with_validation(

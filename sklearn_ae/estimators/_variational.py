@@ -101,8 +101,9 @@ class VariationalAutoencoder(BaseAutoencoder, Start, AnyNetwork, HiddenLayers):
 
     output_activation : str, default="auto"
         Activation of the output, with the same choices as `activation`. "auto" is
-        "sigmoid" if the loss needs values in [0, 1], else "identity". If it is not
-        "identity", the network returns values in the units of the data.
+        "sigmoid" if the loss needs values in [0, 1], a softmax over each category if
+        the loss has any, else "identity". If it is not "identity", the network returns
+        values in the units of the data.
 
     loss : {"gaussian", "bernoulli"}, default="gaussian"
         Distribution of the outputs given the code. "bernoulli" needs values in [0, 1];
@@ -286,6 +287,10 @@ class VariationalAutoencoder(BaseAutoencoder, Start, AnyNetwork, HiddenLayers):
         Loss of the weights that were kept, on the held-out rows or, with
         cross-validation, the mean over the folds for models trained on the other
         folds. Without unseen rows, the last training loss.
+
+    loss_ : Loss
+        The loss of the fit. The categories of a `sklearn_ae.objectives.MixedLoss` are
+        the positions of their columns, also if `fit` has found them.
 
     device_ : str
         Device of the network.

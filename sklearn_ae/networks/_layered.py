@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from sklearn_ae._draws import Generators, each_with_generator
 from sklearn_ae._units import Affine
+from sklearn_ae.networks.block_softmax import BlockSoftmax
 from sklearn_ae.networks.contract import Network
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
@@ -159,10 +160,16 @@ class LayeredNetwork(Network):
     decoder_path: Any
     tied_weights = False
 
-    def __init__(self, code_activation: str, output_activation: str) -> None:
+    def __init__(
+        self, code_activation: str, output_activation: str | Sequence[int]
+    ) -> None:
         super().__init__()
         self.code_activation = ACTIVATIONS[code_activation]()
-        self.output_activation = ACTIVATIONS[output_activation]()
+        self.output_activation: nn.Module = (
+            ACTIVATIONS[output_activation]()
+            if isinstance(output_activation, str)
+            else BlockSoftmax(output_activation)
+        )
         self.has_linear_code = code_activation == "identity"
 
     # The names of the layers in `encoder` that take the input, and in `decoder` that

@@ -2,6 +2,7 @@
 
 import inspect
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, ClassVar
 
@@ -239,6 +240,7 @@ def check_network(
     n_outputs: int,
     *,
     needs_unit_interval: bool = False,
+    probabilities: Sequence[int] = (),
 ) -> Tensor:
     """Check a network on some rows, and return their codes.
 
@@ -246,7 +248,8 @@ def check_network(
     ------
     ValueError
         If a method is missing, if codes or outputs have a wrong shape or, with
-        `needs_unit_interval`, if outputs are not in [0, 1].
+        `needs_unit_interval` or in the columns `probabilities`, if outputs are not in
+        [0, 1].
     """
     for name in REQUIRED:
         if not callable(getattr(network, name, None)):
@@ -268,5 +271,12 @@ def check_network(
         raise ValueError(
             f"decode gives values in [{output.min():.3g}, {output.max():.3g}], but the "
             "loss needs outputs in [0, 1]; end decode with a sigmoid"
+        )
+    shares = output[:, list(probabilities)]
+    if not ((shares >= 0) & (shares <= 1)).all():
+        raise ValueError(
+            f"decode gives values in [{shares.min():.3g}, {shares.max():.3g}] in the "
+            "categories of the loss, which needs probabilities there; end decode with "
+            "a softmax over each of them"
         )
     return code

@@ -45,7 +45,7 @@ class Convolutions(LayeredNetwork):
         Side of the kernels, odd.
 
     activation, code_activation, output_activation : str
-        Names in `ACTIVATIONS`.
+        Names in `ACTIVATIONS`. The output may also have what `BlockSoftmax` takes.
 
     dropout : float
         Share of the hidden units that is dropped in training, in [0, 1).
@@ -71,7 +71,7 @@ class Convolutions(LayeredNetwork):
         kernel_size: int = 3,
         activation: str = "silu",
         code_activation: str = "identity",
-        output_activation: str = "identity",
+        output_activation: str | Sequence[int] = "identity",
         dropout: float = 0.0,
         linear_path: bool = False,
         n_outputs: int | None = None,

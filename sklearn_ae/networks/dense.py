@@ -46,7 +46,7 @@ class DenseNetwork(LayeredNetwork):
         Widths of the encoder's hidden layers; the decoder mirrors them.
 
     activation, code_activation, output_activation : str
-        Names in `ACTIVATIONS`.
+        Names in `ACTIVATIONS`. The output may also have what `BlockSoftmax` takes.
 
     dropout : float
         Share of the hidden units that is dropped in training, in [0, 1).
@@ -73,7 +73,7 @@ class DenseNetwork(LayeredNetwork):
         hidden_layer_sizes: Sequence[int] = (),
         activation: str = "silu",
         code_activation: str = "identity",
-        output_activation: str = "identity",
+        output_activation: str | Sequence[int] = "identity",
         dropout: float = 0.0,
         linear_path: bool = False,
         tied_weights: bool = False,

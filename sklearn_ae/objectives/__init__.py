@@ -5,12 +5,14 @@ from sklearn_ae.objectives.corruptions import (
     GaussianNoise,
     MaskingNoise,
     SaltAndPepper,
+    SwapNoise,
 )
 from sklearn_ae.objectives.losses import (
     AbsoluteError,
     BinaryCrossEntropy,
     Huber,
     Loss,
+    MixedLoss,
     SquaredError,
 )
 from sklearn_ae.objectives.terms import (
@@ -39,7 +41,9 @@ __all__ = [
     "L2Penalty",
     "Loss",
     "MaskingNoise",
+    "MixedLoss",
     "Penalty",
     "SaltAndPepper",
     "SquaredError",
+    "SwapNoise",
 ]

@@ -10,7 +10,7 @@ References
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -20,6 +20,7 @@ from torch import Tensor
 
 from sklearn_ae._sklearn_compat import Interval
 from sklearn_ae._units import Affine
+from sklearn_ae.objectives._columns import Blocks, Columns, resolved_blocks
 from sklearn_ae.objectives._part import Part
 
 # Means of so many times the scale of the data need double precision.
@@ -119,6 +120,48 @@ def salt_and_pepper(
     return torch.where(uniform < level / 2, low, x)
 
 
+def swap(
+    x: Tensor,
+    generator: torch.Generator | None,
+    *,
+    level: float,
+    groups: Blocks = (),
+) -> Tensor:
+    """Replace random entries by those of other rows in the same columns.
+
+    Parameters
+    ----------
+    x : tensor of shape (n, p)
+        A batch, which is not changed.
+
+    generator : torch.Generator or None
+        Generator for the noise, on the device of `x`. None uses torch's global one.
+
+    level : float
+        Probability that an entry is replaced, in [0, 1].
+
+    groups : tuple of tuples of int, default=()
+        Columns whose entries come from the same row: replaced together, or not at all.
+
+    Returns
+    -------
+    corrupted : tensor of shape (n, p)
+        The batch with about that share of entries from other rows, each of which is
+        equally likely. A single row is returned as it is.
+    """
+    n = len(x)
+    if n == 1:
+        return x.clone()
+    is_replaced = torch.empty_like(x).uniform_(generator=generator) < level
+    steps = torch.empty_like(x, dtype=torch.int64).random_(1, n, generator=generator)
+    for group in groups:
+        columns = list(group)
+        is_replaced[:, columns] = is_replaced[:, columns[:1]]
+        steps[:, columns] = steps[:, columns[:1]]
+    own = torch.arange(n, device=x.device).unsqueeze(1)
+    return x.gather(0, torch.where(is_replaced, (own + steps) % n, own))
+
+
 class Corruption(Part):
     """Base class of corruptions of the input.
 
@@ -139,7 +182,7 @@ class Corruption(Part):
 
     Examples
     --------
-    >>> from dataclasses import dataclass
+    >>> from dataclasses import dataclass, replace
     >>> import torch
     >>> from sklearn.datasets import load_digits
     >>> from sklearn_ae import DenoisingAutoencoder
@@ -159,6 +202,27 @@ class Corruption(Part):
     """
 
     __call__: Callable[..., Tensor]
+
+    def for_columns(self, columns: Columns, categories: Blocks) -> "Corruption":
+        """Return the corruption for a table with these columns.
+
+        Override it if a parameter of the corruption names columns.
+
+        Parameters
+        ----------
+        columns : object
+            ``columns.n`` is the number of columns, and ``columns.names`` are their
+            names or None.
+
+        categories : tuple of tuples of int
+            The columns that are categories to the loss, by block.
+
+        Returns
+        -------
+        corruption : Corruption
+            A corruption that knows the positions of columns.
+        """
+        return self
 
 
 @dataclass(eq=False)
@@ -248,6 +312,82 @@ class SaltAndPepper(Corruption):
         return salt_and_pepper(
             x, generator, level=self.level, low=self.low, high=self.high
         )
+
+
+@dataclass(eq=False)
+class SwapNoise(Corruption):
+    """Replace random entries by those of other rows in the same columns.
+
+    Columns keep their distributions, whatever their units, and lose their relations to
+    each other. It suits tables, and has won a competition on one [1]_. The other rows
+    are those of the same batch; where several processes train together, those of the
+    batch that are on the same rank.
+
+    Parameters
+    ----------
+    level : float, default=0.15
+        Probability that an entry is replaced, in [0, 1].
+
+    groups : list or None, default=None
+        Columns that are replaced together, by entries of the same row, such as the
+        indicators of a category. Each entry of the list is a slice or a list of columns
+        of `X`, given by position or, if `X` is a data frame, by name. Other columns are
+        replaced one by one. None stands for the categories of the loss, if it is a
+        `MixedLoss` and `X` is its own target, and otherwise for no groups.
+
+    See Also
+    --------
+    MaskingNoise : Sets entries to zero.
+    sklearn_ae.objectives.corruptions.swap : The corruption as a function.
+
+    References
+    ----------
+    .. [1] Jahrer (2017). "Winner's solution at Porto Seguro's safe driver prediction
+       competition". https://kaggler.com/2017/12/01/winners-solution-porto-seguro.html
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_ae import DenoisingAutoencoder
+    >>> from sklearn_ae.objectives import SwapNoise
+    >>> X = load_iris().data
+    >>> noise = SwapNoise(0.1, groups=[[0, 1], [2, 3]])  # sepals and petals
+    >>> denoiser = DenoisingAutoencoder(2, corruption=noise, max_epochs=5)
+    >>> denoiser.fit(X).reconstruct(X).shape
+    (150, 4)
+    """
+
+    level: float = 0.15
+    groups: Any = None
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "level": SHARE,
+        "groups": [list, tuple, None],
+    }
+    uses_own_generator: ClassVar[bool] = True
+
+    def __call__(self, x: Tensor, generator: torch.Generator | None) -> Tensor:
+        return swap(x, generator, level=self.level, groups=self.groups or ())
+
+    def for_columns(self, columns: Columns, categories: Blocks) -> "SwapNoise":
+        """Return the corruption with the positions of the columns of `groups`.
+
+        Parameters
+        ----------
+        columns : object
+            See `Corruption.for_columns`.
+
+        categories : tuple of tuples of int
+            The groups, if `groups` is None.
+
+        Returns
+        -------
+        corruption : SwapNoise
+            With groups of positions.
+        """
+        groups = categories
+        if self.groups is not None:
+            groups = resolved_blocks(self.groups, columns, "groups")
+        return replace(self, groups=groups)
 
 
 def corrupt_standardized(

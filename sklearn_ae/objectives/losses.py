@@ -8,6 +8,7 @@ features, not averaged, published weights of penalties carry over.
 """
 
 import math
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from numbers import Real
@@ -17,7 +18,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sklearn_ae._sklearn_compat import Interval
+from sklearn_ae._sklearn_compat import Interval, StrOptions, validate_params
+from sklearn_ae.objectives._columns import Blocks, Columns, resolved_blocks
 from sklearn_ae.objectives._part import Part
 
 
@@ -165,6 +167,47 @@ def cross_entropy(logits: Tensor, target: Tensor, total: bool = False) -> Tensor
     return losses.sum() if total else losses.sum(1)
 
 
+def mixed_errors(
+    reconstruction: Tensor, target: Tensor, categories: Blocks, weight: float = 1.0
+) -> Tensor:
+    """Squared errors of numbers, and cross-entropies of categories, by column.
+
+    Parameters
+    ----------
+    reconstruction : tensor of shape (n, p)
+        Network output: numbers, and probabilities in the columns of `categories`.
+        Probabilities below the smallest normal number of the dtype count as that.
+
+    target : tensor of shape (n, p)
+        Target values, in [0, 1] in the columns of `categories`.
+
+    categories : tuple of tuples of int
+        The columns of each category. Those of several columns are indicators of values
+        that exclude each other; one of a single column is yes or no.
+
+    weight : float, default=1.0
+        Factor of the cross-entropies.
+
+    Returns
+    -------
+    errors : tensor of shape (n, p)
+        ``1/2 (x_j - xhat_j)^2`` for a number, ``-x_j log xhat_j`` for a column of
+        several, in nats, and ``-x_j log xhat_j - (1 - x_j) log(1 - xhat_j)`` for a
+        single one.
+    """
+    single = torch.zeros(target.shape[-1], dtype=torch.bool, device=target.device)
+    in_block = single.clone()
+    in_block[[column for block in categories for column in block]] = True
+    single[[block[0] for block in categories if len(block) == 1]] = True
+    squares = (reconstruction - target).square() / 2
+    # Where `torch.where` takes the other value, gradients must be finite, too.
+    smallest = torch.finfo(reconstruction.dtype).tiny
+    entropies = target * reconstruction.clamp(min=smallest).log()
+    no = (1 - reconstruction).clamp(min=smallest).log()
+    entropies = entropies + torch.where(single, (1 - target) * no, 0.0)
+    return torch.where(in_block, -weight * entropies, squares)
+
+
 def gaussian_negative_log_likelihood(
     reconstruction: Tensor,
     target: Tensor,
@@ -230,6 +273,11 @@ class Loss(Part):
         Whether targets must be in [0, 1]. The default activation of the output is then
         "sigmoid".
 
+    blocks : tuple of tuples of int
+        Columns of the target that are probabilities, as which the network returns them:
+        with a softmax over a block of several columns and a sigmoid for a single one.
+        Other columns are numbers. It is empty but for `MixedLoss`.
+
     See Also
     --------
     SquaredError : The default loss.
@@ -255,6 +303,8 @@ class Loss(Part):
 
     degree: ClassVar[int | None] = None
     needs_unit_interval: ClassVar[bool] = False
+
+    blocks: ClassVar[Blocks] = ()
 
     __call__: Callable[..., Tensor]
 
@@ -290,6 +340,25 @@ class Loss(Part):
         -------
         loss : Loss
             A loss with ``loss(x / scale, y / scale) = self(x, y) / scale**degree``.
+        """
+        return self
+
+    def for_columns(self, columns: Columns) -> "Loss":
+        """Return the loss for targets with these columns.
+
+        Override it if a parameter of the loss names columns.
+
+        Parameters
+        ----------
+        columns : object
+            ``columns.n`` is the number of columns, ``columns.names`` their names or
+            None, and ``columns.find_indicators()`` finds the blocks of indicators in
+            the training rows.
+
+        Returns
+        -------
+        loss : Loss
+            A loss that knows the positions of columns, for instance in `blocks`.
         """
         return self
 
@@ -399,6 +468,107 @@ class BinaryCrossEntropy(Loss):
     __call__ = staticmethod(binary_cross_entropy)
 
 
+@dataclass(eq=False)
+class MixedLoss(Loss):
+    r"""Squared error for numbers and cross-entropy for categories.
+
+    It is the sum of :math:`\frac12 (x_j - \hat x_j)^2` over the columns that are
+    numbers, of :math:`-\sum_{j \in b} x_j \log \hat x_j` over the blocks :math:`b` of
+    indicators of a category, and of the binary cross-entropy over single indicators of
+    yes or no. Within a block the network's outputs are probabilities that add up to 1.
+
+    A row of zeros in a block, as `sklearn.preprocessing.OneHotEncoder` makes of an
+    unknown category, adds nothing. Numbers should be standardised, so that they count
+    as much as categories do.
+
+    Parameters
+    ----------
+    categories : "auto" or list, default="auto"
+        The columns of the target that are indicators. Each entry of a list is a block,
+        as a slice or a list of columns, or a single column. Columns are given by
+        position or, if `X` is a data frame and its own target, by name.
+
+        "auto" finds them by their values in the training rows: from left to right, the
+        shortest run of adjacent columns of zeros and ones whose rows all add up to 1 is
+        a block. Other columns with zeros and ones only are single indicators, if they
+        have both. If there is none, `fit` warns, and the loss is `SquaredError`.
+
+    weight : float, default=1.0
+        Factor of the cross-entropies, above 0.
+
+    See Also
+    --------
+    BinaryCrossEntropy : If all columns are in [0, 1].
+    sklearn_ae.objectives.losses.mixed_errors : The loss of each entry, as a function.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_ae import Autoencoder
+    >>> from sklearn_ae.objectives import MixedLoss
+    >>> rng = np.random.default_rng(0)
+    >>> number = rng.normal(size=(300, 1))
+    >>> size = np.digitize(number, [-1, 1]) == [0, 1, 2]  # small, medium or large
+    >>> X = np.hstack([number, size])
+    >>> loss = MixedLoss(categories=[slice(1, 4)])
+    >>> autoencoder = Autoencoder(1, loss=loss, max_epochs=30, random_state=0).fit(X)
+    >>> probabilities = autoencoder.reconstruct(X)[:, 1:]
+    >>> probabilities.sum(axis=1).round(3)[:3]
+    array([1., 1., 1.])
+    >>> bool((probabilities.argmax(axis=1) == size.argmax(axis=1)).mean() > 0.9)
+    True
+    """
+
+    categories: Any = "auto"
+    weight: float = 1.0
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "categories": [StrOptions({"auto"}), list, tuple],
+        "weight": [Interval(Real, 0, None, closed="neither")],
+    }
+    uses_own_generator: ClassVar[bool] = True
+
+    def check(self) -> None:
+        """Raise a ValueError if a field is invalid."""
+        # Not what a call returns: the columns are those of a table.
+        validate_params(self)
+
+    def __call__(self, reconstruction: Tensor, target: Tensor, total: bool = False):  # type: ignore[no-untyped-def]
+        errors = mixed_errors(reconstruction, target, self.categories, self.weight)
+        return errors.sum((-2, -1) if total else -1)
+
+    @property
+    def blocks(self) -> Blocks:  # type: ignore[override]
+        """The columns of each category, once they are known."""
+        return self.categories
+
+    def for_columns(self, columns: Columns) -> Loss:
+        """Return the loss with the positions of the columns of `categories`.
+
+        Parameters
+        ----------
+        columns : object
+            See `Loss.for_columns`.
+
+        Returns
+        -------
+        loss : Loss
+            A `MixedLoss`, or `SquaredError` if there are no categories.
+        """
+        if isinstance(self.categories, str):
+            found = columns.find_indicators()
+            if not found:
+                warnings.warn(
+                    f"loss={self!r} found no columns of zeros and ones, so that all "
+                    "columns count by their squared error. Encode categories with "
+                    "OneHotEncoder, and do not scale the indicators.",
+                    UserWarning,
+                    stacklevel=2,
+                )
+        else:
+            found = resolved_blocks(self.categories, columns, "categories")
+        return replace(self, categories=found) if found else SquaredError()
+
+
 class CrossEntropy(Loss):
     """Cross-entropy of each row for logits of classes; see `cross_entropy`."""
 
@@ -412,4 +582,5 @@ NAMED_LOSSES: dict[str, Loss] = {
     "mae": AbsoluteError(),
     "huber": Huber(),
     "bce": BinaryCrossEntropy(),
+    "mixed": MixedLoss(),
 }

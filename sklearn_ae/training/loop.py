@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.optim import Optimizer, lr_scheduler
 
 from sklearn_ae.data.batches import ArrayDataset
-from sklearn_ae.data.shards import Shard
+from sklearn_ae.data.shards import Shard, joint_errors
 from sklearn_ae.training.hardware import suitable_threads
 from sklearn_ae.training.interrupts import watched_interrupts
 from sklearn_ae.training.net import AutoencoderNet
@@ -223,7 +223,8 @@ class Training:
         )
         # For callbacks that show how far a training has come.
         net.max_epochs = self.n_epochs
-        net.notify("on_train_begin", X=self.train, y=None)
+        with joint_errors(self.train.X):
+            net.notify("on_train_begin", X=self.train, y=None)
         if self.n_epochs > 0 and self.keeps_best:
             loss = net.evaluate(self.compared)["loss"]
             self.best = BestWeights(net.module_, loss)
@@ -239,9 +240,10 @@ class Training:
     def begin_epoch(self) -> None:
         """Notify callbacks."""
         self.n_epochs_begun += 1
-        self.net.notify("on_epoch_begin", **self.datasets)
-        if self.observer is not None:
-            self.observer.begin_epoch()
+        with joint_errors(self.train.X):
+            self.net.notify("on_epoch_begin", **self.datasets)
+            if self.observer is not None:
+                self.observer.begin_epoch()
 
     def end_epoch(self) -> bool:
         """Take the losses from the history; whether training continues."""
@@ -257,8 +259,10 @@ class Training:
         if self.epoch_scheduler is not None:
             self.epoch_scheduler.step(loss)
         self._n_rows_done = len(self.net.history)
-        self.net.notify("on_epoch_end", **self.datasets)
-        if self.observer is not None and self.observer.end_epoch():
+        with joint_errors(self.train.X):
+            self.net.notify("on_epoch_end", **self.datasets)
+            has_ended = self.observer is not None and self.observer.end_epoch()
+        if has_ended:
             return False
         if settings.is_full_batch and self._has_converged():
             return False

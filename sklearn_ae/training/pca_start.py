@@ -24,14 +24,14 @@ def start_as_pca(
     dataset: ArrayDataset,
     data_mean: np.ndarray,
     n_components: int,
-    output_activation: str,
+    output_activation: str | tuple[int, ...],
 ) -> np.ndarray:
     """Make `network` the projection on the principal axes, or the regression on it.
 
     Where the dataset has targets of its own, the decoder is their least-squares
-    regression on the projections. With a sigmoid output, whose inverse is not
-    linear, the decoder starts as the first-order expansion of that inverse about
-    the mean target. A variational network becomes probabilistic PCA.
+    regression on the projections. With an output that is a sigmoid, or a softmax over
+    blocks of columns, the decoder starts as the first-order expansion of its inverse
+    about the mean target. A variational network becomes probabilistic PCA.
 
     Returns
     -------
@@ -60,10 +60,7 @@ def start_as_pca(
         mean_out = (data_mean - out_units.mean) / out_units.scale
     else:
         decoder, mean_out = _regression(encoder, mean_in, complete)
-    if output_activation == "sigmoid":
-        share = np.clip(mean_out, 0.02, 0.98)
-        decoder = decoder / (share * (1 - share))[:, np.newaxis]
-        mean_out = np.log(share / (1 - share))
+    decoder, mean_out = _before_activation(decoder, mean_out, output_activation)
     if fills_gaps:
         encoder, mean_in = map(network.padded, (encoder, mean_in))
     device = next(inner.parameters()).device
@@ -77,6 +74,26 @@ def start_as_pca(
         noise = residual_variance(network, dataset)
         start_as_probabilistic_pca(outer, axes, dataset, noise)
     return np.sqrt(axes.variances) / dataset.standardize.scale
+
+
+def _before_activation(
+    decoder: np.ndarray, mean_out: np.ndarray, activation: str | tuple[int, ...]
+) -> tuple[np.ndarray, np.ndarray]:
+    """A linear decoder with the first-order expansion of the inverse of an activation.
+
+    At the mean ``s`` the logit of a sigmoid has the slope ``1 / (s (1 - s))``, and the
+    logarithm, the inverse of a softmax up to a constant, ``1 / s``.
+    """
+    is_sigmoid = is_share = np.full(len(mean_out), activation == "sigmoid")
+    if not isinstance(activation, str):
+        label = np.array(activation)
+        is_share = label >= 0
+        is_sigmoid = is_share & (np.bincount(label + 1)[label + 1] == 1)
+    share = np.clip(mean_out, 0.02, 0.98)
+    rest = np.where(is_sigmoid, 1 - share, 1.0)
+    slope = np.where(is_share, share * rest, 1.0)
+    start = np.where(is_share, np.log(share / rest), mean_out)
+    return decoder / slope[:, np.newaxis], start
 
 
 def start_as_probabilistic_pca(

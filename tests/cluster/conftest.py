@@ -36,7 +36,7 @@ def environment_of_workers():
     """What engines read of the environment when they start."""
     with pytest.MonkeyPatch.context() as patch:
         # Workers import the package, and functions of these tests by name.
-        for path in (HERE, ROOT):
+        for path in (HERE, HERE.parent, ROOT):
             patch.setenv("PYTHONPATH", str(path), prepend=os.pathsep)
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("PYSPARK_PYTHON", sys.executable)

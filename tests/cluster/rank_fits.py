@@ -1,6 +1,5 @@
-"""A fit that two ranks do together, in whatever way they were started."""
+"""The parts of the page on ranks that its readers write, for two small ranks."""
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,11 @@ def table():
     rng = np.random.default_rng(0)
     causes = rng.standard_normal((203, 3))
     return np.tanh(causes @ rng.standard_normal((3, 8))).astype(np.float32)
+
+
+def load_rows(rank, size):
+    assert size == 2
+    return table()[:CUT] if rank == 0 else table()[CUT:]
 
 
 def fitted(X):
@@ -36,22 +40,9 @@ def weights(autoencoder):
     return {name: tensor.numpy() for name, tensor in state.items()}
 
 
-def train(folder):
-    """What every launcher starts once the process group is there."""
-    rank = distributed.get_rank()
-    assert distributed.get_world_size() == 2
-    own = table()[:CUT] if rank == 0 else table()[CUT:]
-    np.savez(Path(folder) / f"rank{rank}.npz", **weights(fitted(own)))
-
-
-def train_in_group(folder, **group):
-    """For launchers that start processes, but no process group."""
-    distributed.init_process_group("gloo", **group)
-    try:
-        train(folder)
-    finally:
-        distributed.destroy_process_group()
-
-
-if __name__ == "__main__":
-    train_in_group(sys.argv[1])
+def fitted_and_saved(X, folder):
+    """Fitted by all ranks; each leaves its weights in the folder."""
+    autoencoder = fitted(X)
+    path = Path(folder) / f"rank{distributed.get_rank()}.npz"
+    np.savez(path, **weights(autoencoder))
+    return autoencoder

@@ -2,39 +2,21 @@
 
 import pickle
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from functools import partial
 from threading import Barrier
 
 import numpy as np
 import polars as pl
 import pytest
 from loads import loads_by_process, noted
-from pages import directive_blocks
+from recipes import run_recipe
 from sklearn.datasets import load_digits
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_ae import Autoencoder, AutoencoderOutlierDetector
 
-PAGE = Path(__file__).parents[2] / "docs" / "user_guide" / "codes_at_scale.rst"
-
-
-def recipe(marked):
-    """The only block of the page that contains what it is marked by."""
-    blocks = directive_blocks(PAGE, "code-block:: python")
-    (block,) = (block for block in blocks if marked in block)
-    return block
-
-
-def run(marked, *, replace=None, **names):
-    """The names that a recipe defines, as in a notebook that defines some already."""
-    names = {"__name__": "__main__", **names}  # so that workers get its functions
-    code = recipe(marked)
-    if replace is not None:
-        assert replace[0] in code
-        code = code.replace(*replace)
-    exec(code, names)
-    return names
+run = partial(run_recipe, "codes_at_scale")
 
 
 def encoder(**params):
@@ -163,7 +145,7 @@ def test_ray(local_ray, start, tmp_path):
     start["frame"].to_parquet(tmp_path / "table.parquet")
     local_ray.data.DataContext.get_current().enable_progress_bars = False
     in_memory, file = "from_pandas(frame)", f"read_parquet({str(tmp_path)!r})"
-    names = run("map_batches(\n", replace=(in_memory, file), **start)
+    names = run("map_batches(\n", {in_memory: file}, **start)
     codes = names["codes"].to_pandas()
     assert {dtype.numpy_dtype for dtype in codes.dtypes} == {np.dtype("float32")}
     assert_same(codes.astype("float32"), expected)

@@ -10,6 +10,7 @@ import joblib
 import numpy as np
 import pytest
 from joblib.externals.loky.process_executor import TerminatedWorkerError
+from recipes import run_recipe
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV, KFold
@@ -27,7 +28,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::UserWarning:pyspark"),
 ]
 
-X = load_digits().data[:300] / 16
+X, y = load_digits(return_X_y=True)
+X, y = X[:300] / 16, y[:300]
 GRID = {"rho": [0.05, 0.2], "lambd": [0.1, 1.0]}
 HALVING = {"resource": "max_epochs", "max_resources": 4, "factor": 2}
 
@@ -82,6 +84,10 @@ def assert_results_are_those_alone(search, params, context):
     alone = search(sparsely(), GRID, cv=KFold(2), **params).fit(X)
     with context:
         shared = search(sparsely(), GRID, cv=KFold(2), **params).fit(X)
+    assert_same_results(shared, alone)
+
+
+def assert_same_results(shared, alone):
     for name, values in alone.cv_results_.items():
         if name.startswith("split"):
             np.testing.assert_allclose(
@@ -91,9 +97,39 @@ def assert_results_are_those_alone(search, params, context):
     assert shared.best_params_ == alone.best_params_
 
 
-@pytest.mark.parametrize("search", [GridSearchCV, BatchedGridSearchCV])
-def test_scores_are_those_of_the_search_alone(search, engine):
-    assert_results_are_those_alone(search, {}, engine())
+def test_scores_are_those_of_the_search_alone(engine):
+    assert_results_are_those_alone(GridSearchCV, {}, engine())
+
+
+def assert_recipe_gives_the_scores_alone(marked, replace=None):
+    """A recipe of the page, docs/user_guide/search_on_a_cluster.rst; its names."""
+    alone, shared = (
+        BatchedGridSearchCV(sparsely(), GRID, cv=KFold(2)) for _ in range(2)
+    )
+    names = {"search": shared, "X": X, "y": y}
+    names = run_recipe("search_on_a_cluster", marked, replace, **names)
+    assert_same_results(shared, alone.fit(X))
+    return names
+
+
+def test_recipe_of_loky():
+    assert_recipe_gives_the_scores_alone('"loky"')
+
+
+def test_recipe_of_dask(dask_client):
+    here = {"scheduler:8786": dask_client.scheduler.address}
+    assert_recipe_gives_the_scores_alone('"dask"', here)["client"].close()
+
+
+@pytest.mark.usefixtures("local_ray")
+def test_recipe_of_ray():
+    here = {'address="auto"': "ignore_reinit_error=True"}
+    assert_recipe_gives_the_scores_alone("register_ray", here)
+
+
+@pytest.mark.usefixtures("spark")
+def test_recipe_of_spark():
+    assert_recipe_gives_the_scores_alone("register_spark", {"n_jobs=8": "n_jobs=2"})
 
 
 # On Dask only, whose workers stay from one iteration to the next.
