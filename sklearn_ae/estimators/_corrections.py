@@ -1,10 +1,12 @@
 """Networks that correct the guesses of a Gaussian at missing entries."""
 
+import warnings
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import KFold
 
 from sklearn_ae.batched.fits import run_together
@@ -78,7 +80,10 @@ def fit_corrections(
         )
         for split in _folds(n_rows, n_networks, random_state)
     ]
-    run_together([partial(network.fit, X) for network in networks], n_jobs=1)
+    with warnings.catch_warnings():
+        # Networks that learn nothing are found out by `share_of_corrections`.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        run_together([partial(network.fit, X) for network in networks], n_jobs=1)
     return networks
 
 

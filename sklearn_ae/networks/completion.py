@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-# In exact arithmetic a step for each axis is enough; fewer come close. With 10 steps the
-# errors of completed entries of tables of 13 to 64 columns are at most 1 % larger, and
-# training with them loses nothing.
+# In exact arithmetic a step for each axis is enough; fewer come close. With 10 steps
+# the errors of completed entries of tables of 13 to 64 columns are at most 1 % larger,
+# and training with them loses nothing.
 MOST_ITERATIONS = 10
 
 
