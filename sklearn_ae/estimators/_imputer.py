@@ -1,8 +1,6 @@
 """The imputer: fills in missing values with an autoencoder."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import islice, pairwise, takewhile
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -56,15 +54,16 @@ class AutoencoderImputer(DocLinkMixin, TransformerMixin, NestedParameters):
     factors as predict hidden entries best [1]_), and :math:`q` the mean prediction of
     denoising autoencoders. They see the row as the Gaussian has completed it, start as
     :math:`q = g`, and learn to predict observed entries that are hidden from them at
-    random, a fifth in every step [2]_. Each is trained
-    without another part of the rows, and there the share :math:`s` in [0, 1] is found
+    random, a fifth in every step [2]_. Each is trained without another part of the
+    rows, and there the share :math:`s` in [0, 1] is found
     that makes the error of hidden entries least. It is 0 if the networks are no better
     than the Gaussian beyond chance: linear tables get linear guesses.
 
-    With an `estimator` it is fitted to the standardised table with its gaps. A missing
-    entry is then filled with its reconstruction, the completed row is encoded and
-    decoded again, and so on, as often as it takes until no entry of the table of `fit`
-    changes by more than `tol`.
+    With an `estimator` it is fitted to the standardised table with its gaps, and a
+    missing entry becomes its reconstruction. The completed row is not encoded and
+    decoded again: an autoencoder with ``missing_values=np.nan`` allows for gaps by
+    itself, and every further pass, in which guesses count as observed, makes the errors
+    larger.
 
     Parameters
     ----------
@@ -84,13 +83,9 @@ class AutoencoderImputer(DocLinkMixin, TransformerMixin, NestedParameters):
         Number of networks whose predictions are averaged, if `estimator` is None. With
         0 only the Gaussian fills gaps.
 
-    max_iter : int, default=20
-        How often a row is encoded and decoded at most, with an `estimator`; how many
-        steps the draws take with `sample_posterior`.
-
-    tol : float, default=0.001
-        Iterations end when no missing entry of the table of `fit` changes by more than
-        `tol` times the standard deviation of its column.
+    burn_in : int, default=20
+        With `sample_posterior`, how often codes given the row and missing entries given
+        the code are drawn in turn before the draw that is returned [3]_.
 
     add_indicator : bool, default=False
         Append a column for each column that had gaps in `fit`, with True where a value
@@ -122,17 +117,11 @@ class AutoencoderImputer(DocLinkMixin, TransformerMixin, NestedParameters):
     n_factors_ : int
         Number of factors of the Gaussian.
 
-    n_iter_ : int
-        How often `transform` encodes and decodes the completed rows, with an
-        `estimator`: as often as the rows of `fit` needed to settle, or `max_iter` times
-        if they had no gaps and for draws. Otherwise 1.
-
     mean_ : ndarray of shape (n_filled,)
         Mean of the observed entries of each column that has some.
 
     scale_ : ndarray of shape (n_filled,)
-        Standard deviation of these entries; of a constant column its absolute value,
-        or 1.
+        Standard deviation of these entries; 1 for constant columns.
 
     indicator_ : sklearn.impute.MissingIndicator or None
         What appends columns, with `add_indicator`.
@@ -186,8 +175,7 @@ class AutoencoderImputer(DocLinkMixin, TransformerMixin, NestedParameters):
     missing_values: float = np.nan
     sample_posterior: bool = False
     n_estimators: int = 4
-    max_iter: int = 20
-    tol: float = 1e-3
+    burn_in: int = 20
     add_indicator: bool = False
     keep_empty_features: bool = False
     device: str = "cpu"
@@ -198,8 +186,7 @@ class AutoencoderImputer(DocLinkMixin, TransformerMixin, NestedParameters):
         "missing_values": [Interval(Real, None, None, closed="neither"), "nan"],
         "sample_posterior": ["boolean"],
         "n_estimators": [Interval(Integral, 0, None, closed="left")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "tol": [Interval(Real, 0, None, closed="left")],
+        "burn_in": [Interval(Integral, 0, None, closed="left")],
         "add_indicator": ["boolean"],
         "keep_empty_features": ["boolean"],
         "device": [str],
@@ -248,7 +235,6 @@ class AutoencoderImputer(DocLinkMixin, TransformerMixin, NestedParameters):
         # Columns that were constant before rounding.
         negligible = deviations <= 1e-12 * np.abs(self.mean_)
         self.scale_ = np.where(negligible, largest, deviations)
-        self.n_iter_ = 1
         table = self._standardized(table)
         table = table[~np.isnan(table).all(axis=1)]
         random_state = check_random_state(self.random_state)
@@ -266,7 +252,6 @@ class AutoencoderImputer(DocLinkMixin, TransformerMixin, NestedParameters):
         )
         if self.estimator is not None or self.sample_posterior:
             self.estimator_ = self._autoencoder(n_features, random_state).fit(table)
-            self.n_iter_ = self._iterations_to_settle(table)
             return
         self.estimators_ = fit_corrections(
             table, self.n_estimators, self.device, random_state
@@ -380,35 +365,24 @@ class AutoencoderImputer(DocLinkMixin, TransformerMixin, NestedParameters):
 
     def _guesses(self, rows: np.ndarray, random_state: Any) -> np.ndarray:
         """Values for the gaps of standardised rows."""
+        if self.sample_posterior:
+            return self._drawn(rows, random_state)
         if self.estimator_ is not None:
-            tables = self._iterates(rows, random_state)
-            return next(islice(tables, self.n_iter_, None))
+            return self.estimator_.reconstruct(rows)
         guess = completed(rows, np.arange(len(rows)), Gaussian(*self._gaussian))
         if self.correction_share_ == 0:
             return guess
         correction = predicted(self.estimators_, rows) - guess
         return guess + self.correction_share_ * correction
 
-    def _iterations_to_settle(self, rows: np.ndarray) -> int:
-        """How often to encode and decode; all rows as often, seen alone or together."""
-        rows = rows[np.isnan(rows).any(axis=1)]
-        if self.sample_posterior or len(rows) == 0:
-            return self.max_iter
-        tables = pairwise(self._iterates(rows, None))
-        changes = (np.abs(filled - before).max() for before, filled in tables)
-        unsettled = takewhile(lambda change: change > self.tol, changes)
-        return 1 + len(list(islice(unsettled, self.max_iter - 1)))
-
-    def _iterates(self, rows: np.ndarray, random_state: Any) -> Iterator[np.ndarray]:
-        """The rows with guesses in their gaps, better and better ones, or draws."""
-        missing, estimator, filled = np.isnan(rows), self.estimator_, rows
-        while True:
-            if self.sample_posterior:
-                output = estimator._drawn(filled, random_state)
-            else:
-                output = estimator.reconstruct(filled)
-            filled = np.where(missing, output, rows)
-            yield filled
+    def _drawn(self, rows: np.ndarray, random_state: Any) -> np.ndarray:
+        """A draw at the end of a Markov chain over codes and missing entries."""
+        missing = np.isnan(rows)
+        filled = self.estimator_._drawn(rows, random_state)
+        for _ in range(self.burn_in):
+            table = np.where(missing, filled, rows)
+            filled = self.estimator_._drawn(table, random_state)
+        return filled
 
     def _output(self, table: np.ndarray, filled: np.ndarray) -> np.ndarray:
         """What `transform` returns, from all columns and from filled ones."""
@@ -433,7 +407,7 @@ class AutoencoderImputer(DocLinkMixin, TransformerMixin, NestedParameters):
         names : ndarray of str
             The names of the columns that are kept, then those of the indicators.
         """
-        check_is_fitted(self, "n_iter_")
+        check_is_fitted(self)
         names = check_feature_names_in(self, input_features)
         kept = names if self.keep_empty_features else names[~self._is_empty]
         if self.indicator_ is None:
