@@ -211,7 +211,7 @@ def test_corrections_on_linear_and_curved_tables(is_curved, monkeypatch):
     imputer = AutoencoderImputer(n_estimators=1, random_state=0).fit(X)
     gaussian = rmse(clone(GAUSSIAN).fit_transform(X), truth, X)
     corrected = rmse(imputer.transform(X), truth, X)
-    assert corrected <= (0.8 if is_curved else 1.02) * gaussian
+    assert corrected <= (0.9 if is_curved else 1.02) * gaussian
     assert_fills(imputer.transform(X), X)
 
 

@@ -2,7 +2,6 @@
 
 import reprlib
 from dataclasses import dataclass, fields, replace
-from functools import partial
 from typing import ClassVar, Self
 
 import numpy as np
@@ -33,8 +32,8 @@ from sklearn_ae.estimators._fit_warnings import (
     warn_of_no_progress,
 )
 from sklearn_ae.estimators._gaps import (
-    HIDDEN_SHARE,
     MissingValues,
+    gaps_of,
     takes_gaps,
     with_gaussian,
 )
@@ -60,7 +59,6 @@ from sklearn_ae.estimators._validation import (
     warn_of_target_as_y,
     with_validation,
 )
-from sklearn_ae.networks.completing import Gaps
 from sklearn_ae.networks.contract import check_network, offers
 from sklearn_ae.objectives.losses import NAMED_LOSSES, Loss
 from sklearn_ae.objectives.terms import L1Penalty, L2Penalty, Penalty
@@ -671,7 +669,7 @@ default=None
                 n_splits=n_splits(data),
                 most_held_out=most_in_memory(data.X, data.target),
             ),
-            gaps=self._gaps(parts, data),
+            gaps=gaps_of(self, parts, data),
         )
         net = self._new_net(data)
         if parts.network is None:
@@ -701,31 +699,6 @@ default=None
             ) from error
         warn_of_ignored_parameters(self, parts.network)
         return net
-
-    def _gaps(self, parts: ResolvedParts, data: TrainingData) -> Gaps | None:
-        """How missing entries are dealt with, by a new net."""
-        if not takes_gaps(self):
-            if self.missing_indicator:
-                raise ValueError(
-                    "missing_indicator=True needs missing_values=np.nan, not "
-                    f"missing_values={self.missing_values!r}."
-                )
-            return None
-        takes_indicator = isinstance(parts.network, None | type | partial)
-        is_tied = parts.design["module_params"].get("tied_weights", False)
-        if self.missing_indicator and (is_tied or not takes_indicator):
-            other = "tied_weights=True" if is_tied else f"network={parts.network!r}"
-            raise ValueError(
-                "missing_indicator=True doubles the inputs of the network, which "
-                f"{other} does not allow; set missing_indicator=False."
-            )
-        hides = data.completed is not None and self.optimizer != "lbfgs"
-        return Gaps(
-            rank=data.gaussian.loadings.shape[1],
-            has_indicator=self.missing_indicator,
-            hidden_share=HIDDEN_SHARE if hides and not self._predicts_hidden else 0.0,
-            predicts_hidden=self._predicts_hidden,
-        )
 
     def _new_net(self, data: TrainingData, listens: bool = True) -> AutoencoderNet:
         """A net with its initial weights, and with what it knows of gaps."""

@@ -1,6 +1,7 @@
 """Tables with missing entries: the parameters, the checks, and what fills the gaps."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -9,6 +10,7 @@ from sklearn_ae._sklearn_compat import StrOptions, is_scalar_nan
 from sklearn_ae.data.gaps import choose_rank, completed, fit_gaussian
 from sklearn_ae.data.ranks import current_ranks
 from sklearn_ae.data.tables import blocks, column_ranges, has_gaps
+from sklearn_ae.networks.completing import Gaps
 
 # Share of the observed entries that training hides, where a table has gaps: the network
 # learns to predict them.
@@ -112,3 +114,33 @@ def with_gaussian(data: Any, most_factors: int) -> Any:
     every_row = np.arange(data.X.shape[0])
     filled = completed(data.X, every_row, gaussian)
     return replace(data, gaussian=gaussian, completed=filled)
+
+
+def gaps_of(estimator: Any, parts: Any, data: Any) -> Gaps | None:
+    """How a new net deals with missing entries; None if it takes none.
+
+    Raises a ValueError if the network cannot be told which entries are missing.
+    """
+    if not takes_gaps(estimator):
+        if estimator.missing_indicator:
+            raise ValueError(
+                "missing_indicator=True needs missing_values=np.nan, not "
+                f"missing_values={estimator.missing_values!r}."
+            )
+        return None
+    takes_indicator = isinstance(parts.network, None | type | partial)
+    is_tied = parts.design["module_params"].get("tied_weights", False)
+    if estimator.missing_indicator and (is_tied or not takes_indicator):
+        other = "tied_weights=True" if is_tied else f"network={parts.network!r}"
+        raise ValueError(
+            "missing_indicator=True doubles the inputs of the network, which "
+            f"{other} does not allow; set missing_indicator=False."
+        )
+    predicts_hidden = estimator._predicts_hidden
+    hides = data.completed is not None and estimator.optimizer != "lbfgs"
+    return Gaps(
+        rank=data.gaussian.loadings.shape[1],
+        has_indicator=estimator.missing_indicator,
+        hidden_share=HIDDEN_SHARE if hides and not predicts_hidden else 0.0,
+        predicts_hidden=predicts_hidden,
+    )
