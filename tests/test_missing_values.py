@@ -335,7 +335,11 @@ def test_column_or_table_without_values(gappy):
     with pytest.raises(ValueError, match="X has no observed entries"):
         Autoencoder(3, **GAPS).fit(np.full((5, 3), np.nan))
     # Later tables may lack a column.
-    assert np.isfinite(Autoencoder(3, **GAPS, **FEW).fit(gappy).transform(X)).all()
+    model = Autoencoder(3, **GAPS, **FEW).fit(gappy)
+    assert np.isfinite(model.transform(X)).all()
+    target = with_gaps(gappy, 0.5)[:1]
+    for rows in {"X": X}, {"X": gappy[:1]}, {"X": X[:1], "X_target": target}:
+        assert np.isfinite(model.partial_fit(**rows).transform(X)).all()
 
 
 def test_infinite_values_are_no_gaps(gappy):

@@ -430,6 +430,15 @@ def test_what_onnx_runtime_cannot_run(imputer, dtype, message):
         to_onnx(pipeline, table)
 
 
+def test_gaps_are_filled():
+    table = np.where(X[:, :3] < -0.5, np.nan, X[:, :3]).astype(np.float32)
+    table[:5] = X[:5, :3]
+    model = Autoencoder(2, missing_values=np.nan, max_epochs=0).fit(table)
+    session = session_of(to_onnx(model, table))
+    (codes,) = session.run(None, feeds(table))
+    np.testing.assert_allclose(codes, model.transform(table), rtol=1e-4, atol=1e-5)
+
+
 def test_a_missing_category_is_no_error_of_onnx_runtime():
     frame = pd.DataFrame({"kind": np.where(Y > 0, "x", None), "a": X[:, 0]})
     columns = make_column_transformer(

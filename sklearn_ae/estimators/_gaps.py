@@ -71,10 +71,13 @@ def without_empty_rows(
     target: Any,
     weight: np.ndarray | None,
     suffix: str = "",
+    *,
+    is_first: bool = False,
 ) -> np.ndarray | None:
     """Weights that are zero where nothing has been observed, of inputs or targets.
 
-    Raises a ValueError if nothing has been observed in a column.
+    Raises a ValueError if nothing has been observed in a column by a first fit, which
+    would know nothing of it.
     """
     for table, name in ((X, f"X{suffix}"), (target, f"X_target{suffix}")):
         if table is None or not has_gaps(table):
@@ -88,7 +91,7 @@ def without_empty_rows(
         if not seen.any():
             raise ValueError(f"{name} has no observed entries: all values are NaN.")
         empty = np.flatnonzero(np.isinf(column_ranges(table, rows)[0]))
-        if len(empty) and not suffix:
+        if len(empty) and is_first:
             column, names = empty[0], getattr(estimator, "feature_names_in_", None)
             if table is X and names is not None:
                 column = repr(str(names[column]))

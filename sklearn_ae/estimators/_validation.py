@@ -279,7 +279,7 @@ def validate_training_data(
         weight = validate_weight(sample_weight, X)
         if takes_gaps(estimator):
             check_one_process()
-            weight = without_empty_rows(estimator, X, target, weight)
+            weight = without_empty_rows(estimator, X, target, weight, is_first=reset)
     X, target, weight = spread_over_ranks(X, target, weight, least=least)
     weight, rows = rows_with_weight(weight, X, min_rows=least)
     return _training_data(estimator, X, target, weight, rows)

@@ -91,7 +91,8 @@ class CompletingNetwork(Wrapper):
     def inputs(self, x: Tensor) -> Tensor:
         """What the network sees in place of `x`."""
         completed = x
-        if x.isnan().any():
+        # What is exported must not depend on the rows at hand.
+        if torch.compiler.is_compiling() or x.isnan().any():
             n_iterations = number_of_iterations(self.loadings.shape[-1])
             completed = complete(x, self.mean, self.loadings, n_iterations)
         if not self.has_indicator:
