@@ -97,8 +97,8 @@ plt.show()
 # %%
 # A photograph at half its resolution, scratched. All there is to learn from are its own
 # patches of 8 by 8 pixels, most of which have gaps.
-from sklearn.datasets import load_sample_image
 from skimage.draw import line
+from sklearn.datasets import load_sample_image
 
 photo = load_sample_image("china.jpg")[:426].mean(axis=2) / 255
 photo = photo.reshape(213, 2, 320, 2).mean(axis=(1, 3))[40:, 105:233]
@@ -120,8 +120,8 @@ print(f"{np.isnan(patches[some]).any(axis=1).mean():.0%} of the patches have gap
 # The guesses of overlapping patches are averaged. Biharmonic inpainting, the smoothest
 # surface through the known pixels, is the usual method if there is nothing to learn
 # from.
-from sklearn.feature_extraction.image import reconstruct_from_patches_2d
 from skimage.restoration import inpaint_biharmonic
+from sklearn.feature_extraction.image import reconstruct_from_patches_2d
 
 from sklearn_ae import Autoencoder
 
