@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -159,6 +160,7 @@ _REGISTRY = {
         **FULL_BATCH,
     ),
     "convolutional_network": _entry(network=NETWORK, optimizer="sgd", **FULL_BATCH),
+    "gaps": _entry(missing_values=np.nan, missing_indicator=True, **FULL_BATCH),
     "sparse_as_it_comes": _entry(
         HELD_OUT_ROWS, SparseAutoencoder, n_components=256, max_epochs=20
     ),
@@ -379,6 +381,7 @@ _ALL_CHECKS = (
     "share_of_variance",
     "penalties",
     "own_network",
+    "gaps",
     "sparse_kl_mini_batches",
     "sparse_topk_convolutional",
     "denoising_masking",

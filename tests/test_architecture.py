@@ -47,7 +47,7 @@ ESTIMATORS = (
         "_sparse",
         "_variational",
     },
-    {"_base_supervised"},
+    {"_base_supervised", "_corrections"},
     {"_imputer", "_outlier", "_stacked", "_supervised"},
 )
 ESTIMATOR_RANKS = {

@@ -88,6 +88,8 @@ WRONG_TYPE = {
     "checkpoint": [1, True, ["fit.npz"], b"fit.npz", Checkpoint],
     "init": [None, 1, True],
     "tied_weights": ["yes", 2, None],
+    "missing_values": [None, 0, [NAN]],
+    "missing_indicator": ["yes", 2, None],
 }
 WRONG_RANGE = {
     "n_components": [0, -1, 0.0, 1.0, -0.5, 1.5, NAN, INF],
@@ -114,6 +116,7 @@ WRONG_RANGE = {
     "verbose": [-1],
     "checkpoint": [Checkpoint("fit.npz", every_seconds=-1), Checkpoint(0)],
     "init": ["svd", "PCA", ""],
+    "missing_values": ["nan", "ignore", INF],
 }
 # Values that are valid alone but not together, or not for a table of shape (60, 7),
 # and words that the message must contain.
@@ -134,6 +137,7 @@ WRONG_COMBINATION = [
         {"optimizer": "adam", "optimizer_params": {"weight_decay": -1}},
         ["optimizer_params", "weight_decay"],
     ),
+    ({"missing_indicator": True}, ["missing_indicator=True", "missing_values"]),
 ]
 
 
@@ -272,7 +276,7 @@ def test_every_parameter_is_in_the_table():
     names = Autoencoder().get_params().keys()
     assert WRONG_TYPE.keys() == names
     # Any value of the right type is valid.
-    free = {"penalties", "warm_start", "callbacks", "tied_weights"}
+    free = {"penalties", "warm_start", "callbacks", "tied_weights", "missing_indicator"}
     assert WRONG_RANGE.keys() == names - free
 
 

@@ -88,7 +88,12 @@ def largest_rank(n_features: int) -> int:
 
 
 def fit_gaussian(
-    X: Any, rows: np.ndarray, weight: np.ndarray | None, rank: int
+    X: Any,
+    rows: np.ndarray,
+    weight: np.ndarray | None,
+    rank: int,
+    *,
+    gain: float = np.inf,
 ) -> Gaussian:
     """The normal distribution of rows with gaps, by maximum likelihood.
 
@@ -109,6 +114,10 @@ def fit_gaussian(
         Not negative, with a mean of about 1.
     rank : int
         Number of axes, from 0; no more than `largest_rank` are taken.
+    gain : float, default=inf
+        Iterations do not end while each parameter gains so much log-likelihood. Of many
+        rows, which tell more, such a model is more exact, and may take `complete` more
+        steps than a network spends.
 
     Returns
     -------
@@ -121,7 +130,7 @@ def fit_gaussian(
         axes = principal_axes(X, rows, weight, mean, max(rank, 1), scale)
         return _from_axes(mean, axes.components[:rank].T, axes.variances, variance)
     table, own = _sample(X, rows, weight, rank)
-    return _Expectation(table, own, mean, variance).maximise(rank)
+    return _Expectation(table, own, mean, variance).maximise(rank, gain=gain)
 
 
 def choose_rank(
@@ -335,9 +344,11 @@ class _Expectation:
         self.mass = weight @ self.observed
         self.sum_of_squares = float((weight @ self.y**2).sum())
 
-    def maximise(self, rank: int, n_iterations: int = MOST_ITERATIONS) -> Gaussian:
-        """The model of a rank."""
-        *_, (mean, W, noise, _) = islice(self.steps(rank), n_iterations)
+    def maximise(
+        self, rank: int, n_iterations: int = MOST_ITERATIONS, gain: float = np.inf
+    ) -> Gaussian:
+        """The model of a rank; `gain` as in `fit_gaussian`."""
+        *_, (mean, W, noise, _) = islice(self.steps(rank, gain), n_iterations)
         axes, deviations, _ = np.linalg.svd(W, full_matrices=False)
         squared_unit = self.unit**2
         variances = (deviations**2 + noise) * squared_unit
@@ -345,16 +356,20 @@ class _Expectation:
             self.origin + mean * self.unit, axes, variances, noise * squared_unit
         )
 
-    def steps(self, rank: int) -> Iterator[tuple[np.ndarray, np.ndarray, float, float]]:
+    def steps(
+        self, rank: int, gain: float = np.inf
+    ) -> Iterator[tuple[np.ndarray, np.ndarray, float, float]]:
         """Mean, W, noise and log-likelihood before each iteration, until it settles."""
         start = self._start(rank)
         mean, W, noise = start.mean, start.factors, start.noise
         groups, last = list(self._groups(rank)), -np.inf
         n_entries = max(float(self.mass.sum()), 1.0)
+        n_parameters = len(mean) * (rank + 1) + 1
+        least = min(TOLERANCE * n_entries, gain * n_parameters)
         while True:
             sums = self._expectations(groups, mean, W, noise)
             yield mean, W, noise, sums.log_likelihood
-            if sums.log_likelihood - last < TOLERANCE * n_entries:
+            if sums.log_likelihood - last < least:
                 break
             last = sums.log_likelihood
             mean, W, noise = self._maximum(sums)

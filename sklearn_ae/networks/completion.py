@@ -3,10 +3,9 @@
 import torch
 from torch import Tensor
 
-# In exact arithmetic a step for each axis is enough; fewer come close. After 20 steps,
-# completions of tables of 13 to 784 columns with up to half of the entries missing are
-# within 0.01 standard deviations of the exact ones, whatever the number of axes. A step
-# takes about half as long as a forward pass of a network with a layer of 128 units.
+# In exact arithmetic a step for each axis is enough; fewer come close. With 10 steps
+# the errors of completed entries of tables of 13 to 64 columns are at most 1 % larger,
+# and training with them loses nothing.
 MOST_ITERATIONS = 10
 
 

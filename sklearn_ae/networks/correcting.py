@@ -13,17 +13,16 @@ from sklearn_ae.networks.contract import Network
 class CorrectingNetwork(Network):
     """A denoising autoencoder with a skip connection: it starts as the identity.
 
-    The code is ``[x, u]`` with the hidden units ``u = gelu(W [x, m] + b)``, where x is
-    a row whose gaps have been filled and m says which entries were missing. The output
-    is ``x + V u + c``.
+    The code is ``[x, u]``, a row and the hidden units
+    ``u = gelu(W2 gelu(W1 x + b1) + b2)``. The output is ``x + V u + c``.
 
     Parameters
     ----------
     n_features : int
-        Width of the input, twice that of the output.
+        Width of input and output.
 
     n_components : int
-        Width of the code: that of the output, and the number of hidden units.
+        Width of the code: `n_features`, and the number of units in each hidden layer.
     """
 
     is_stackable: ClassVar[bool] = True
@@ -31,20 +30,26 @@ class CorrectingNetwork(Network):
 
     def __init__(self, n_features: int, n_components: int) -> None:
         super().__init__()
-        self.n_outputs = n_features // 2
-        n_units = n_components - self.n_outputs
-        self.units = uninitialized(Linear, n_features, n_units)
-        self.correction = uninitialized(Linear, n_units, self.n_outputs)
+        self.n_features, n_units = n_features, n_components - n_features
+        self.first = uninitialized(Linear, n_features, n_units)
+        self.second = uninitialized(Linear, n_units, n_units)
+        self.correction = uninitialized(Linear, n_units, n_features)
 
     @torch.no_grad()
     def reset_parameters_from(self, generator: torch.Generator) -> None:
         """Draw the weights of the hidden units; the correction starts at zero."""
-        nn.init.xavier_uniform_(self.units.weight, generator=generator)
-        for parameter in (self.units.bias, *self.correction.parameters()):
+        for layer in (self.first, self.second):
+            nn.init.xavier_uniform_(layer.weight, generator=generator)
+        for parameter in (
+            self.first.bias,
+            self.second.bias,
+            *self.correction.parameters(),
+        ):
             parameter.zero_()
 
     def encode(self, x: Tensor) -> Tensor:
-        return torch.cat([x[..., : self.n_outputs], F.gelu(self.units(x))], dim=-1)
+        units = F.gelu(self.second(F.gelu(self.first(x))))
+        return torch.cat([x, units], dim=-1)
 
     def decode(self, z: Tensor) -> Tensor:
-        return z[..., : self.n_outputs] + self.correction(z[..., self.n_outputs :])
+        return z[..., : self.n_features] + self.correction(z[..., self.n_features :])
