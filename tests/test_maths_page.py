@@ -17,7 +17,10 @@ from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
 from sklearn_ae import Autoencoder, VariationalAutoencoder
+from sklearn_ae.data.gaps import Gaussian, completed
+from sklearn_ae.estimators._corrections import share_of_corrections
 from sklearn_ae.networks.block_softmax import BlockSoftmax
+from sklearn_ae.networks.completion import complete, number_of_iterations
 from sklearn_ae.networks.dense import DenseNetwork
 from sklearn_ae.networks.top_k import keep_largest
 from sklearn_ae.objectives import (
@@ -61,7 +64,7 @@ def gradients(value, *leaves):
 
 def test_every_section_has_a_test():
     labels = re.findall(r"^\.\. _maths-(\w+):$", PAGE.read_text(encoding="utf-8"), re.M)
-    assert len(labels) == 12
+    assert len(labels) == 13
     for label in labels:
         assert any(name.startswith(f"test_{label}") for name in globals()), label
 
@@ -452,6 +455,99 @@ def test_variational_start_is_probabilistic_pca(digits):
     )
     _, log_variance = vae.net_.module_.posterior(torch.zeros(1, 64))
     assert_allclose(log_variance.detach().exp().numpy()[0], s2 / top, rtol=1e-3)
+
+
+# -- missing values ------------------------------------------------------------------
+
+
+def rows_with_gaps(rng, shape, share=0.3):
+    observed = rng.uniform(size=shape) > share
+    observed[:, 0] = True
+    return observed
+
+
+@seeds
+@pytest.mark.parametrize("name", sorted(set(NAMED_LOSSES) - {"mixed"}))
+def test_gaps_in_losses(name, seed):
+    rng = np.random.default_rng(seed)
+    x, xhat = rng.uniform(0.01, 0.99, (2, 6, 5))
+    observed = rows_with_gaps(rng, x.shape)
+    weight = rng.uniform(size=6)
+    weight /= weight.mean()
+    of_entries, derivative = numpy_loss(name, xhat.reshape(-1, 1), x.reshape(-1, 1))
+    reconstruction = leaf(xhat)
+    nothing = SimpleNamespace(encode=lambda x: reconstruction, decode=lambda z: z)
+    objective = objective_of(name, 5)
+    objective.has_gaps = True
+    target = torch.tensor(np.where(observed, x, np.nan))
+    terms, _ = objective(nothing, torch.zeros(6, 5), target, torch.tensor(weight))
+    losses = (observed * of_entries.reshape(6, 5)).sum(1)
+    assert_allclose(terms["reconstruction"].item(), np.mean(weight * losses))
+    (gradient,) = gradients(terms["reconstruction"], reconstruction)
+    expected = weight[:, None] * observed / 6 * derivative.reshape(6, 5)
+    assert_allclose(gradient, expected)
+
+
+@seeds
+def test_gaps_in_the_likelihood(seed):
+    rng = np.random.default_rng(seed)
+    x, xhat, log_s2 = *rng.normal(size=(2, 6, 5)), -0.7
+    observed = rows_with_gaps(rng, x.shape)
+    squares = (observed * (xhat - x) ** 2).sum(1)
+    expected = squares / (2 * np.exp(log_s2))
+    expected += observed.sum(1) / 2 * (np.log(2 * np.pi) + log_s2)
+    found = variational_objective("mse", 5, has_gaps=True).negative_log_likelihood(
+        SimpleNamespace(log_noise_variance=torch.tensor(log_s2)),
+        torch.tensor(xhat),
+        torch.tensor(np.where(observed, x, np.nan)),
+    )
+    assert_allclose(found.numpy(), expected)
+
+
+@seeds
+def test_gaps_completed(seed):
+    rng = np.random.default_rng(seed)
+    mean, s2 = rng.normal(size=5), 0.3
+    axes, _ = np.linalg.qr(rng.normal(size=(5, 2)))
+    gaussian = Gaussian(mean, axes, np.array([2.0, 1.0]), s2)
+    W, V = gaussian.factors, gaussian.loadings
+    sigma = W @ W.T + s2 * np.eye(5)
+    assert_allclose(np.linalg.inv(sigma), (np.eye(5) - V @ V.T) / s2)
+    x = np.where(rows_with_gaps(rng, (6, 5), 0.5), rng.normal(size=(6, 5)), np.nan)
+    found = completed(x, np.arange(6), gaussian)
+    in_network = complete(*map(torch.tensor, (x, mean, V)), number_of_iterations(2))
+    assert_allclose(in_network.numpy(), found)
+    for row, filled in zip(x, found, strict=True):
+        u, o = np.isnan(row), ~np.isnan(row)
+        y = row[o] - mean[o]
+        inner = W[o].T @ W[o] + s2 * np.eye(2)
+        by_factors = mean[u] + W[u] @ np.linalg.solve(inner, W[o].T @ y)
+        by_blocks = sigma[np.ix_(u, o)] @ np.linalg.solve(sigma[np.ix_(o, o)], y)
+        assert_allclose(filled[u], by_factors)
+        assert_allclose(filled[u], mean[u] + by_blocks)
+
+
+@seeds
+@pytest.mark.parametrize("factor", [-1.0, 0.5, 2.0])
+def test_gaps_share_of_the_correction(factor, seed):
+    rng = np.random.default_rng(seed)
+    X, g = rng.normal(size=(40, 5)), rng.normal(size=5)
+    q = factor * X + (1 - factor) * g + 0.1 * rng.normal(size=X.shape)
+    unseen, hidden = np.arange(20, 40), []
+
+    def reconstruct(shown):
+        hidden.append(np.isnan(shown))
+        return q[unseen]
+
+    network = SimpleNamespace(
+        validation=[(np.arange(20), unseen)], reconstruct=reconstruct
+    )
+    gaussian = Gaussian(g, np.zeros((5, 0)), np.zeros(0), 1.0)
+    found = share_of_corrections([network], X, gaussian, np.random.RandomState(seed))
+    missed = np.concatenate([(X - g)[unseen][part] for part in hidden])
+    correction = np.concatenate([(q - g)[unseen][part] for part in hidden])
+    share = missed @ correction / (correction @ correction)
+    assert_allclose(found, np.clip(share, 0, 1))
 
 
 # -- heads, start, rotation, standardisation -----------------------------------------

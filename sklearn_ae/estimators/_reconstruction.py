@@ -134,8 +134,8 @@ class ReconstructionMixin(TrainedNetMixin):
         error : ndarray of shape (n_samples,) or (n_samples, n_features)
             ``mean_j (x_ij - xhat_ij)^2`` of each row or, with `per_feature`,
             ``(x_ij - xhat_ij)^2`` of each entry, in squared units of `X`. Computed in
-            double precision. A mean is that of the observed entries, 0 if there are
-            none; the error of a missing entry is NaN.
+            double precision. With gaps, the mean is over the observed entries of the
+            row, and 0 if there are none; the error of a missing entry is NaN.
         """
         X = self._validate_inference_data(X)
         shape = X.shape if per_feature else X.shape[:1]
@@ -187,7 +187,7 @@ default=None
             ``1 - sum_i w_i ||t_i - xhat_i||^2 / sum_i w_i ||t_i - mean(t)||^2``, where
             ``t`` is the target and ``w`` the weights, which are 1 by default. It is 1
             for exact reconstructions and 0 for the mean, and there is no lower bound.
-            Entries that are missing in the target do not count.
+            Sums and means are over observed entries, if the target has gaps.
             For constant targets it is 1 if the reconstruction is exact, else 0.
             Computed in double precision.
         """

@@ -73,15 +73,19 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
 
     missing_values : "error" or np.nan, default="error"
         "error" raises an error if an entry is NaN. With ``np.nan`` such an entry is
-        missing, in `X` and in its targets, in all methods: losses and errors are those
-        of the observed entries. In its place the network sees what is expected given
-        the observed entries of the row, under a Gaussian that `fit` estimates from all
-        observed entries (probabilistic PCA). If `X` has gaps, training hides a fifth of
-        the observed inputs at random, differently in every step.
+        missing, in `X` and in its targets, in all methods: losses, errors and scores
+        are those of the observed entries; codes and reconstructions have no gaps. In
+        place of a missing entry the network sees what is expected given the observed
+        entries of the row, under a Gaussian that `fit` estimates from all observed
+        entries (probabilistic PCA). If `X` has gaps, training hides a fifth of the
+        observed inputs at random, differently in every step, and still asks for their
+        reconstruction. Rows without any value do not count; a column without any value
+        in `fit` is an error. To fill a table, see `sklearn_ae.AutoencoderImputer`.
 
     missing_indicator : bool, default=False
-        Tell a dense network, in as many further inputs, which entries were missing.
-        Only with ``missing_values=np.nan``.
+        Double the inputs of a dense network: the further ones are 1 where an entry is
+        missing, else 0. For tables in which the absence of a value says something.
+        Needs ``missing_values=np.nan`` and ``tied_weights=False``.
 
     activation : str, default="silu"
         Activation of the codes of all layers but the last: "identity", "relu",

@@ -261,12 +261,36 @@ class MaskingNoise(Corruption):
 
     value : float, default=0.0
         What replaces an entry, in the units of the data. NaN makes it a missing entry,
-        for estimators with ``missing_values=np.nan``.
+        in whose place the network sees what is expected given the others. This needs
+        an estimator with ``missing_values=np.nan``, which hides a fifth of the entries
+        by itself if the training table has gaps; this corruption hides more.
 
     See Also
     --------
     SaltAndPepper : Sets entries to one of two values.
     sklearn_ae.objectives.corruptions.masking : The corruption as a function.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_ae import DenoisingAutoencoder
+    >>> from sklearn_ae.objectives import MaskingNoise
+    >>> X = load_digits().data[:500] / 16
+    >>> denoiser = DenoisingAutoencoder(
+    ...     16,
+    ...     corruption=MaskingNoise(0.4, value=np.nan),
+    ...     missing_values=np.nan,
+    ...     max_epochs=10,
+    ...     random_state=0,
+    ... ).fit(X)
+    >>> upper_half = X.copy()
+    >>> upper_half[:, 32:] = np.nan
+    >>> lower_half = denoiser.reconstruct(upper_half)[:, 32:]
+    >>> by_mean = X[:, 32:].mean(axis=0)
+    >>> errors = (np.square(Y - X[:, 32:]).mean() for Y in (lower_half, by_mean))
+    >>> bool(next(errors) < 0.8 * next(errors))
+    True
     """
 
     level: float = 0.3
