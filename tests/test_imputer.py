@@ -203,7 +203,7 @@ def test_tables_of_low_rank_come_back(seed):
 
 @pytest.mark.parametrize("is_curved", [False, True])
 def test_corrections_on_linear_and_curved_tables(is_curved, monkeypatch):
-    monkeypatch.setattr("sklearn_ae.estimators._corrections.N_STEPS", 600)
+    monkeypatch.setattr("sklearn_ae.estimators._corrections.N_STEPS", 300)
     t = np.random.default_rng(0).uniform(-1, 1, size=(1000, 1))
     curved = np.hstack([t, t**2, np.sin(3 * t), np.cos(3 * t), t**3])
     truth = curved if is_curved else linear(100)

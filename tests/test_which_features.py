@@ -215,6 +215,19 @@ def test_errors_by_feature_are_those_of_the_reconstruction(seed):
     np.testing.assert_allclose(of_all, autoencoder.score(X))
 
 
+def test_errors_by_feature_are_those_of_the_observed_entries():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(50, 4))
+    X[rng.random(X.shape) < 0.2] = np.nan
+    model = Autoencoder(2, max_epochs=0, missing_values=np.nan).fit(X)
+    errors = errors_by_feature(model, X).loc[["x0", "x1", "x2", "x3"]]
+    squares = np.square(X - model.reconstruct(X))
+    np.testing.assert_allclose(errors["error"], np.nanmean(squares, axis=0))
+    np.testing.assert_allclose(errors["variance"], np.nanvar(X, axis=0))
+    X[:, 1] = np.nan
+    assert errors_by_feature(model, X).isna().all(axis=1).tolist().count(True) == 1
+
+
 def test_errors_by_feature_of_a_pipeline_are_in_its_units(wine):
     pipeline, frame = wine
     errors = errors_by_feature(pipeline, frame)

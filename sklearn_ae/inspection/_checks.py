@@ -85,9 +85,10 @@ def reconstruct(estimator, X):
     return as_rows(estimator.inverse_transform(estimator.transform(X)))
 
 
-def reconstruct_alike(estimator, X):
+def reconstruct_alike(estimator, X, *, may_have_gaps=False):
     """`X` and its reconstruction, as dense rows of the same shape."""
-    rows, reconstruction = as_rows(X), reconstruct(estimator, X)
+    rows = as_rows(X, may_have_gaps=may_have_gaps)
+    reconstruction = reconstruct(estimator, X)
     if rows.shape != reconstruction.shape:
         raise ValueError(
             f"X has the shape {rows.shape}, but its reconstruction has "

@@ -173,7 +173,8 @@ def errors_by_feature(estimator, X, *, feature_names=None) -> "pd.DataFrame":
           explains. For a constant feature it is 1 if the error is 0, else 0.
 
         ``1 - errors["error"].sum() / errors["variance"].sum()`` is ``score(X)`` of an
-        autoencoder.
+        autoencoder. Where entries of `X` are NaN, for an estimator that takes them, the
+        errors and variances are those of the observed entries.
 
     Raises
     ------
@@ -213,14 +214,18 @@ def errors_by_feature(estimator, X, *, feature_names=None) -> "pd.DataFrame":
             "errors_by_feature needs pandas; install it with "
             "`pip install 'sklearn-ae[frames]'`."
         ) from error
-    rows, reconstruction = reconstruct_alike(estimator, X)
+    rows, reconstruction = reconstruct_alike(estimator, X, may_have_gaps=True)
+    if np.isnan(rows).any():
+        rows = np.ma.masked_invalid(rows)
     names = find_names(feature_names, estimator, X, rows.shape[1])
     if names is None:
         names = [f"x{i}" for i in range(rows.shape[1])]
     errors = np.square(rows - reconstruction, dtype=np.float64).mean(axis=0)
     variances = _variances(rows)
+    # NaN for features of which nothing has been observed.
+    errors, variances = (np.ma.filled(v, np.nan) for v in (errors, variances))
     explained = (errors == 0).astype(float)
-    varies = variances > 0
+    varies = variances != 0
     explained[varies] = 1 - errors[varies] / variances[varies]
     frame = pd.DataFrame(
         {"error": errors, "variance": variances, "explained": explained},
@@ -240,4 +245,5 @@ def _variances(table):
     """Variances of the columns, 0 for those that vary by no more than rounding."""
     rounding = 10 * np.finfo(table.dtype).eps * np.abs(table).max(axis=0)
     variances = table.var(axis=0, dtype=np.float64)
-    return np.where(variances > np.square(rounding, dtype=np.float64), variances, 0.0)
+    variances[variances <= np.square(rounding, dtype=np.float64)] = 0.0
+    return variances

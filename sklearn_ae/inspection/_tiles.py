@@ -68,15 +68,19 @@ def find_image_shape(n_features, image_shape=None, estimators=()):
     return tuple(int(side) for side in shape)
 
 
-def as_rows(X):
-    """Convert `X`, also a data frame or sparse matrix, to a dense, finite array."""
+def as_rows(X, *, may_have_gaps=False):
+    """Convert `X`, also a data frame or sparse matrix, to a dense, finite array.
+
+    Entries may be NaN if it `may_have_gaps`.
+    """
     X = X.toarray() if hasattr(X, "toarray") else X
     if np.ndim(X) > 2:
         raise ValueError(
             f"X has the shape {np.shape(X)}, but must be a table with one row per "
             "image; pass X.reshape(len(X), -1)."
         )
-    return check_array(X, dtype=[np.float64, np.float32])
+    finite = "allow-nan" if may_have_gaps else True
+    return check_array(X, dtype=[np.float64, np.float32], ensure_all_finite=finite)
 
 
 def as_images(rows, shape):

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ from sklearn.frozen import FrozenEstimator
 from torch import Tensor, nn
 
 from sklearn_ae.estimators._base import BaseAutoencoder
+from sklearn_ae.estimators._gaps import takes_gaps
 from sklearn_ae.estimators._outlier import AutoencoderOutlierDetector
 from sklearn_ae.estimators._supervised import (
     AutoencoderClassifier,
@@ -54,6 +56,13 @@ class Pass:
     @cached_property
     def mean_error(self) -> Tensor:
         return row_means((self.x - self.output).square())
+
+    @cached_property
+    def mean_error_of_observed(self) -> Tensor:
+        missing = self.x.isnan()
+        squares = (self.x - self.output).masked_fill(missing, 0.0).square()
+        n_observed = missing.logical_not().to(squares.dtype).sum(1)
+        return squares.sum(1) / n_observed.clamp(min=1.0)
 
 
 class Method(NamedTuple):
@@ -131,13 +140,15 @@ def methods_of(estimator: Any) -> tuple[Any, dict[str, Method]]:
         column = 0 if estimator._one_column else slice(None)
         methods["predict"] = Method(lambda run: run.output[:, column])
     else:
-        score = Method(lambda run: -run.mean_error, in_doubles=True)
+        of_entries = "mean_error_of_observed" if takes_gaps(estimator) else "mean_error"
+        error = attrgetter(of_entries)
+        score = Method(lambda run: -error(run), in_doubles=True)
         if isinstance(estimator, VariationalAutoencoder):
             score = Method(_evidence_lower_bound(estimator), in_doubles=True)
         methods |= {
             "inverse_transform": Method(lambda run: run.module.decode(run.x)),
             "reconstruct": Method(lambda run: run.output),
-            "reconstruction_error": Method(lambda run: run.mean_error, in_doubles=True),
+            "reconstruction_error": Method(error, in_doubles=True),
             "score_samples": score,
         }
     return estimator.module_, methods
