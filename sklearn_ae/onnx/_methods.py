@@ -11,6 +11,7 @@ from sklearn.frozen import FrozenEstimator
 from torch import Tensor, nn
 
 from sklearn_ae.estimators._base import BaseAutoencoder
+from sklearn_ae.estimators._gaps import takes_gaps
 from sklearn_ae.estimators._outlier import AutoencoderOutlierDetector
 from sklearn_ae.estimators._supervised import (
     AutoencoderClassifier,
@@ -52,8 +53,8 @@ class Pass:
         return self.module.decode(self.code)
 
     @cached_property
-    def mean_error(self) -> Tensor:
-        return row_means((self.x - self.output).square())
+    def squares(self) -> Tensor:
+        return (self.x - self.output).square()
 
 
 class Method(NamedTuple):
@@ -131,13 +132,16 @@ def methods_of(estimator: Any) -> tuple[Any, dict[str, Method]]:
         column = 0 if estimator._one_column else slice(None)
         methods["predict"] = Method(lambda run: run.output[:, column])
     else:
-        score = Method(lambda run: -run.mean_error, in_doubles=True)
+        mean = means_of_observed if takes_gaps(estimator) else row_means
+        score = Method(lambda run: -mean(run.squares), in_doubles=True)
         if isinstance(estimator, VariationalAutoencoder):
             score = Method(_evidence_lower_bound(estimator), in_doubles=True)
         methods |= {
             "inverse_transform": Method(lambda run: run.module.decode(run.x)),
             "reconstruct": Method(lambda run: run.output),
-            "reconstruction_error": Method(lambda run: run.mean_error, in_doubles=True),
+            "reconstruction_error": Method(
+                lambda run: mean(run.squares), in_doubles=True
+            ),
             "score_samples": score,
         }
     return estimator.module_, methods
@@ -157,6 +161,13 @@ def row_means(x: Tensor) -> Tensor:
     """The mean of each row."""
     # Not `mean`: onnx cannot convert ReduceMean to operator set 17.
     return x.sum(1) / x.shape[1]
+
+
+def means_of_observed(x: Tensor) -> Tensor:
+    """The mean of each row without its NaN, 0 if there is nothing else."""
+    missing = x.isnan()
+    n_observed = missing.logical_not().to(x.dtype).sum(1)
+    return x.masked_fill(missing, 0.0).sum(1) / n_observed.clamp_min(1.0)
 
 
 def _evidence_lower_bound(
