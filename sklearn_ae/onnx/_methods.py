@@ -3,7 +3,6 @@
 import copy
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from operator import attrgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -54,15 +53,8 @@ class Pass:
         return self.module.decode(self.code)
 
     @cached_property
-    def mean_error(self) -> Tensor:
-        return row_means((self.x - self.output).square())
-
-    @cached_property
-    def mean_error_of_observed(self) -> Tensor:
-        missing = self.x.isnan()
-        squares = (self.x - self.output).masked_fill(missing, 0.0).square()
-        n_observed = missing.logical_not().to(squares.dtype).sum(1)
-        return squares.sum(1) / n_observed.clamp(min=1.0)
+    def squares(self) -> Tensor:
+        return (self.x - self.output).square()
 
 
 class Method(NamedTuple):
@@ -140,15 +132,16 @@ def methods_of(estimator: Any) -> tuple[Any, dict[str, Method]]:
         column = 0 if estimator._one_column else slice(None)
         methods["predict"] = Method(lambda run: run.output[:, column])
     else:
-        of_entries = "mean_error_of_observed" if takes_gaps(estimator) else "mean_error"
-        error = attrgetter(of_entries)
-        score = Method(lambda run: -error(run), in_doubles=True)
+        mean = means_of_observed if takes_gaps(estimator) else row_means
+        score = Method(lambda run: -mean(run.squares), in_doubles=True)
         if isinstance(estimator, VariationalAutoencoder):
             score = Method(_evidence_lower_bound(estimator), in_doubles=True)
         methods |= {
             "inverse_transform": Method(lambda run: run.module.decode(run.x)),
             "reconstruct": Method(lambda run: run.output),
-            "reconstruction_error": Method(error, in_doubles=True),
+            "reconstruction_error": Method(
+                lambda run: mean(run.squares), in_doubles=True
+            ),
             "score_samples": score,
         }
     return estimator.module_, methods
@@ -168,6 +161,13 @@ def row_means(x: Tensor) -> Tensor:
     """The mean of each row."""
     # Not `mean`: onnx cannot convert ReduceMean to operator set 17.
     return x.sum(1) / x.shape[1]
+
+
+def means_of_observed(x: Tensor) -> Tensor:
+    """The mean of each row without its NaN, 0 if there is nothing else."""
+    missing = x.isnan()
+    n_observed = missing.logical_not().to(x.dtype).sum(1)
+    return x.masked_fill(missing, 0.0).sum(1) / n_observed.clamp_min(1.0)
 
 
 def _evidence_lower_bound(
