@@ -248,6 +248,8 @@ RIGHT = {
     "loss": ["mse", "mae", "huber", "bce", "mixed", SquaredError(), AbsoluteError()]
     + [Huber(2.0), MixedLoss([[0], slice(1, 3)])],
     "max_epochs": [0, 1, 2, 3, np.int64(2)],
+    "missing_indicator": [False, np.bool_(False)],
+    "missing_values": ["error", np.nan],
     "n_components": [1, 2, 3, 5, np.int64(2), np.uint8(1), 0.5, 0.99, np.float32(0.9)],
     "n_iter_no_change": [None, 1, np.int16(2)],
     "n_projections": [None, 1, np.int64(2)],

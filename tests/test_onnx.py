@@ -149,8 +149,7 @@ def exported_parts():
 def test_methods_in_torch(name):
     """What is exported, before it is: the same values in the same precision."""
     estimator = fitted(name)
-    # Slow to convert: in `test_gaps_are_filled` alone.
-    assert parts(estimator) <= exported_parts() | {"CompletingNetwork"}, "add to KINDS"
+    assert parts(estimator) <= exported_parts(), "add to KINDS"
     names = outputs_of(estimator)
     for dtype in (np.float32, np.float64):
         rows = torch.from_numpy(X.astype(dtype))

@@ -227,7 +227,7 @@ def test_error_for_missing_values_names_imputers(pairs):
     }
     for name, functions in calls.items():
         for function in functions:
-            words = f"Input {name} contains NaN.*SimpleImputer or KNNImputer"
+            words = f"Input {name} contains NaN.*AutoencoderImputer or sklearn"
             with pytest.raises(ValueError, match=words):
                 function()
 
