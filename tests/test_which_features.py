@@ -22,6 +22,7 @@ from sklearn.preprocessing import (
 
 from sklearn_ae import Autoencoder, AutoencoderOutlierDetector
 from sklearn_ae.inspection import (
+    ComponentsDisplay,
     FeatureImportanceDisplay,
     errors_by_feature,
     feature_importance,
@@ -199,6 +200,9 @@ def test_feature_importance_refuses():
         feature_importance(detector, X)
     with pytest.raises(ValueError, match="KMeans has no inverse_transform"):
         feature_importance(KMeans(2).fit(X), X, of="reconstruction")
+    gappy = np.where(X > 1, np.nan, X)
+    with pytest.raises(ValueError, match=r"contain NaN, .* errors_by_feature"):
+        ComponentsDisplay.from_estimator(Autoencoder(2, missing_values=np.nan), gappy)
     pipeline = make_pipeline(Normalizer(), PCA(1)).fit(X)
     with pytest.raises(ValueError, match=r"Normalizer, a step .* pass estimator\[1:\]"):
         feature_importance(pipeline, X, of="reconstruction")
