@@ -27,7 +27,7 @@ def inverse_columns(transformer: ColumnTransformer, X: Any) -> dict[Any, np.ndar
 
     X : array-like of shape (n_samples, n_outputs)
         Columns as `transformer` returns them, for instance from `reconstruct` of an
-        autoencoder.
+        autoencoder, without NaN.
 
     Returns
     -------
