@@ -66,6 +66,9 @@ def _advice(X: Any, name: str, estimator: Any = None) -> Iterator[None]:
                     f"missing_values=np.nan, and replace {marker!r} by NaN if both "
                     "stand for missing values."
                 ) from error
+            if takes_gaps(getattr(estimator, "autoencoder", None)):
+                kind = type(estimator).__name__
+                way = f"{kind} takes none, unlike its autoencoder. {way}"
             if marker is not None:
                 way = "Set missing_values=np.nan, or fill in missing values first"
             raise ValueError(
