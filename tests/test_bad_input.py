@@ -305,7 +305,7 @@ BAD_DATA = {
     "no_row": (lambda X: {"X": X[:0]}, ["0 sample"]),
     "no_column": (lambda X: {"X": X[:, :0]}, ["0 feature"]),
     "complex": (lambda X: {"X": X + 0j}, ["Complex data not supported"]),
-    "strings": (lambda X: {"X": np.full((5, 7), "a")}, ["could not convert"]),
+    "strings": (lambda X: {"X": np.full((5, 7), "a")}, ["could not convert", "OneHot"]),
     "none": (lambda X: {"X": None}, ["2D array"]),
     "complex_sparse": (
         lambda X: {"X": sparse.csr_array(X + 0j)},

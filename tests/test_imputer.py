@@ -258,7 +258,11 @@ def test_step_of_a_search():
     ("params", "X", "message"),
     [
         ({}, sparse.csr_matrix((5, 3)), "dense data is required"),
-        ({"missing_values": -1}, with_gaps(linear()), "Input X contains NaN"),
+        (
+            {"missing_values": -1},
+            with_gaps(linear()),
+            "Input X contains NaN, but missing_values=-1",
+        ),
         ({"missing_values": np.inf}, linear(), "'missing_values' parameter"),
         ({}, np.where(linear() > 1, np.inf, 1.0), "infinity"),
         ({"estimator": Ridge()}, linear(), "'estimator' parameter"),

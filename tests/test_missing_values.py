@@ -250,9 +250,17 @@ def test_hidden_entries_are_drawn_from_the_nets_generator(gappy):
     assert whole.net_.hidden_share == 0
 
 
+def test_classifier_takes_no_gaps(gappy):
+    classifier = AutoencoderClassifier(Autoencoder(2, **GAPS))
+    with pytest.raises(ValueError, match="AutoencoderClassifier takes none, unlike"):
+        classifier.fit(gappy, np.arange(len(gappy)) % 2)
+
+
 def test_masking_noise_hides_entries(gappy):
     noise = MaskingNoise(0.3, value=np.nan)
     assert noise == MaskingNoise(0.3, value=np.nan) != MaskingNoise(0.3)
+    with pytest.raises(ValueError, match=r"corruption=.*needs missing_values=np\.nan"):
+        DenoisingAutoencoder(2, corruption=noise).fit(np.eye(9))
     generator = torch.Generator().manual_seed(0)
     x = noise(torch.ones(100, 50), generator)
     assert abs(float(x.isnan().float().mean()) - 0.3) < 0.03

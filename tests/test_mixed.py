@@ -24,6 +24,7 @@ from torch.nn import functional as F
 
 from sklearn_ae import (
     Autoencoder,
+    AutoencoderImputer,
     ConvolutionalNetwork,
     DenoisingAutoencoder,
     SparseAutoencoder,
@@ -645,6 +646,17 @@ def test_way_back(remainder):
         expected = expected.drop(columns="code")
     assert list(back) == list(expected)
     pd.testing.assert_frame_equal(back, expected, check_dtype=False)
+
+
+def test_way_back_passes_over_the_imputer():
+    X = np.array([[1.0, 2], [3, np.nan], [5, 6]])
+    imputer = AutoencoderImputer(n_estimators=0)
+    columns = make_column_transformer(
+        (make_pipeline(imputer, StandardScaler()), [0, 1])
+    )
+    back = inverse_columns(columns, columns.fit_transform(X))
+    expected = imputer.fit_transform(X)
+    np.testing.assert_allclose(np.column_stack([*back.values()]), expected)
 
 
 def test_way_back_from_probabilities(seed):

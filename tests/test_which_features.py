@@ -13,10 +13,16 @@ from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_wine
 from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    Normalizer,
+    OneHotEncoder,
+    StandardScaler,
+)
 
 from sklearn_ae import Autoencoder, AutoencoderOutlierDetector
 from sklearn_ae.inspection import (
+    ComponentsDisplay,
     FeatureImportanceDisplay,
     errors_by_feature,
     feature_importance,
@@ -194,6 +200,12 @@ def test_feature_importance_refuses():
         feature_importance(detector, X)
     with pytest.raises(ValueError, match="KMeans has no inverse_transform"):
         feature_importance(KMeans(2).fit(X), X, of="reconstruction")
+    gappy = np.where(X > 1, np.nan, X)
+    with pytest.raises(ValueError, match=r"contain NaN, .* errors_by_feature"):
+        ComponentsDisplay.from_estimator(Autoencoder(2, missing_values=np.nan), gappy)
+    pipeline = make_pipeline(Normalizer(), PCA(1)).fit(X)
+    with pytest.raises(ValueError, match=r"Normalizer, a step .* pass estimator\[1:\]"):
+        feature_importance(pipeline, X, of="reconstruction")
 
 
 # -- errors_by_feature -----------------------------------------------------------------
@@ -270,6 +282,8 @@ def test_errors_by_feature_refuses(wine, monkeypatch):
         errors_by_feature(halves, X)
     with pytest.raises(ValueError, match="no inverse_transform, which is needed here"):
         errors_by_feature(KMeans(2).fit(X), X)
+    with pytest.raises(ValueError, match=r"X must hold numbers .* pass estimator\[1"):
+        errors_by_feature(PCA(1).fit(X), X.astype(str).astype(object) + "cm")
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(ImportError, match=r"needs pandas; .*`pip .*\[frames\]'"):
         errors_by_feature(*wine)

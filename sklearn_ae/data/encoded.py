@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 from sklearn.compose import ColumnTransformer
-from sklearn.impute import KNNImputer, SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder
 from sklearn.utils import check_array
@@ -28,7 +27,7 @@ def inverse_columns(transformer: ColumnTransformer, X: Any) -> dict[Any, np.ndar
 
     X : array-like of shape (n_samples, n_outputs)
         Columns as `transformer` returns them, for instance from `reconstruct` of an
-        autoencoder.
+        autoencoder, without NaN.
 
     Returns
     -------
@@ -96,7 +95,8 @@ def _undone(part: Any, X: np.ndarray, name: str) -> np.ndarray:
         for _, step in reversed(part.steps):
             X = _undone("passthrough" if step is None else step, X, name)
         return X
-    if isinstance(part, SimpleImputer | KNNImputer) and not part.add_indicator:
+    # All imputers have this parameter, those of other packages included.
+    if hasattr(part, "keep_empty_features") and not part.add_indicator:
         return X
     if isinstance(part, OneHotEncoder):
         X = _indicators(part, X)

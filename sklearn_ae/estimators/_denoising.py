@@ -7,9 +7,10 @@ from typing import ClassVar
 
 from sklearn.base import clone
 
-from sklearn_ae._sklearn_compat import Interval, StrOptions
+from sklearn_ae._sklearn_compat import Interval, StrOptions, is_scalar_nan
 from sklearn_ae.data.tables import column_ranges
 from sklearn_ae.estimators._base import BaseAutoencoder
+from sklearn_ae.estimators._gaps import takes_gaps
 from sklearn_ae.estimators._parameters import ChosenStart
 from sklearn_ae.estimators._parts import Parts
 from sklearn_ae.estimators._validation import TrainingData
@@ -411,6 +412,11 @@ class DenoisingAutoencoder(BaseAutoencoder, ChosenStart):
         if isinstance(self.corruption, Corruption):
             corruption = clone(self.corruption)
             corruption.check()
+            if is_scalar_nan(getattr(corruption, "value", 0)) and not takes_gaps(self):
+                raise ValueError(
+                    f"corruption={corruption!r} needs missing_values=np.nan, not "
+                    f"missing_values={self.missing_values!r}: it hides entries."
+                )
             return corruption
         if callable(self.corruption):
             return self.corruption

@@ -65,14 +65,17 @@ class AutoencoderImputer(DocLinkMixin, TransformerMixin, NestedParameters):
     itself, and every further pass, in which guesses count as observed, makes the errors
     larger.
 
-    A row without any value becomes that of the means.
+    A row without any value becomes that of the means. Guesses are neither rounded nor
+    clipped to the range of a column.
 
     Parameters
     ----------
     estimator : autoencoder or None, default=None
         An autoencoder such as ``Autoencoder(5)``, which is cloned, with
-        ``missing_values=np.nan``. None is the combination described above or, if
-        `sample_posterior` is true, a `VariationalAutoencoder`.
+        ``missing_values=np.nan``. It gets standardised columns, which "bce" as its
+        `loss` does not take, and in which "mixed" finds no indicators. None is the
+        combination described above or, if `sample_posterior` is true, a
+        `VariationalAutoencoder`.
 
     missing_values : float or int, default=nan
         What stands for a missing value: NaN or a finite number. With a number, NaN in
@@ -96,7 +99,7 @@ class AutoencoderImputer(DocLinkMixin, TransformerMixin, NestedParameters):
 
     keep_empty_features : bool, default=False
         Whether a column without any value in `fit` is kept, filled with 0. If not, it
-        is left out.
+        is left out, without a warning.
 
     device : str, default="cpu"
         Where the networks are trained, if `estimator` is None.
@@ -324,7 +327,7 @@ class AutoencoderImputer(DocLinkMixin, TransformerMixin, NestedParameters):
         Returns
         -------
         tables : ndarray of shape (n_imputations, n_samples, n_features_out)
-            As `transform` returns them.
+            As `transform` returns them, but arrays whatever `set_output` says.
         """
         check_is_fitted(self)
         if not self.sample_posterior:

@@ -59,12 +59,27 @@ def _advice(X: Any, name: str, estimator: Any = None) -> Iterator[None]:
         # scikit-learn's own message recommends gradient boosting.
         if str(error).startswith(f"Input {name} contains NaN"):
             way = "Fill in missing values first"
-            if hasattr(estimator, "missing_values"):
+            marker = getattr(estimator, "missing_values", None)
+            if marker is not None and not isinstance(marker, str):
+                raise ValueError(
+                    f"Input {name} contains NaN, but missing_values={marker!r}. Set "
+                    f"missing_values=np.nan, and replace {marker!r} by NaN if both "
+                    "stand for missing values."
+                ) from error
+            if takes_gaps(getattr(estimator, "autoencoder", None)):
+                kind = type(estimator).__name__
+                way = f"{kind} takes none, unlike its autoencoder. {way}"
+            if marker is not None:
                 way = "Set missing_values=np.nan, or fill in missing values first"
             raise ValueError(
                 f"Input {name} contains NaN. {way}, for instance with "
                 "sklearn_ae.AutoencoderImputer or sklearn.impute.SimpleImputer as an "
                 "earlier step of a pipeline."
+            ) from error
+        if str(error).startswith("could not convert string"):
+            raise ValueError(
+                f"{error}. {name} must hold numbers{_of_columns(X)}: encode categories "
+                "first, for instance with a OneHotEncoder in a ColumnTransformer."
             ) from error
         try:
             shape = np.shape(X)
@@ -80,6 +95,18 @@ def _advice(X: Any, name: str, estimator: Any = None) -> Iterator[None]:
             f"{name} has the shape {tuple(shape)}, but must be a table with one row "
             f"for each sample. Pass {flat}, of shape ({n_rows}, {prod(sides)})."
         ) from error
+
+
+def _of_columns(X: Any) -> str:
+    """The columns of a data frame that hold no numbers, for a message."""
+    found = []
+    for name in getattr(X, "columns", ()):
+        try:
+            np.asarray(X[name], dtype=float)
+        except (TypeError, ValueError):
+            found.append(repr(name))
+    shown = ", ".join(found[:5]) + (", ..." if len(found) > 5 else "")
+    return f", unlike {shown}" if found else ""
 
 
 @dataclass(frozen=True)

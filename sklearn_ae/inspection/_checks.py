@@ -28,14 +28,32 @@ def check_has(estimator, *needed):
     if missing:
         hint = ""
         if hasattr(estimator, "steps"):
-            last = type(estimator[-1]).__name__
-            hint = f" Its last step is {last}; pass estimator[:-1] to leave it out."
+            hint = _hint_of_steps(estimator, missing)
         elif hasattr(estimator, "autoencoder_"):
             hint = " Pass its autoencoder_."
         raise ValueError(
             f"{type(estimator).__name__} has no {' and no '.join(missing)}, which is "
             f"needed here.{hint}"
         )
+
+
+def _hint_of_steps(pipeline, missing):
+    """How to do without the step of a pipeline that lacks methods."""
+    lacking = [
+        i
+        for i, (_, step) in enumerate(pipeline.steps)
+        if step not in (None, "passthrough")
+        and not all(hasattr(step, name) for name in missing)
+    ]
+    n_steps = len(pipeline.steps)
+    if lacking and lacking[-1] < n_steps - 1:
+        step, after = type(pipeline[lacking[-1]]).__name__, lacking[-1] + 1
+        return (
+            f" {step}, a step before the last, has none; pass estimator[{after}:], and "
+            f"as X the result of estimator[:{after}].transform."
+        )
+    last = type(pipeline[-1]).__name__
+    return f" Its last step is {last}; pass estimator[:-1] to leave it out."
 
 
 def find_part(estimator, *needed):

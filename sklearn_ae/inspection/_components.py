@@ -138,6 +138,7 @@ class ComponentsDisplay:
         """
         check_matplotlib(cls.__name__)
         check_has(estimator, "transform", "inverse_transform")
+        as_rows(X)  # before PCA, whose message about gaps leads astray
         # A list, because generators are exhausted and random splits differ next time.
         splits = list(check_cv(cv).split(X))
         if n_components is None:

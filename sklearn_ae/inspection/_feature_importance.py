@@ -210,7 +210,7 @@ class FeatureImportanceDisplay:
             columns = self._names(range(n_outputs))
         longest = LETTER * max(map(len, rows))
         figsize = (
-            1.6 + longest + np.clip(0.55 * len(columns), 2.0, 8.0),
+            1.8 + longest + np.clip(0.55 * len(columns), 2.0, 8.0),
             1.2 + 0.28 * min(len(rows), MAX_NAMES) + LETTER * max(map(len, columns)),
         )
         self.ax_ = make_axes(ax, "FeatureImportanceDisplay", figsize)
@@ -220,7 +220,8 @@ class FeatureImportanceDisplay:
         style |= {"vmin": 0, "vmax": drawn.max() or 1.0}
         self.image_ = self.ax_.imshow(drawn, **style | (im_kw or {}))
         output = "component" if self.of == "code" else "reconstructed feature"
-        label = f"share of the importances for a {output} (%)"
+        # In two lines where pictures are low.
+        label = f"share of the importances\nfor a {output} (%)"
         self.figure_.colorbar(self.image_, ax=self.ax_, label=label)
         unnamed = self.feature_names is None or len(rows) > MAX_NAMES
         self.ax_.set(xlabel=output, ylabel="feature" if unnamed else "")

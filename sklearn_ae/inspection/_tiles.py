@@ -80,7 +80,23 @@ def as_rows(X, *, may_have_gaps=False):
             "image; pass X.reshape(len(X), -1)."
         )
     finite = "allow-nan" if may_have_gaps else True
-    return check_array(X, dtype=[np.float64, np.float32], ensure_all_finite=finite)
+    try:
+        return check_array(X, dtype=[np.float64, np.float32], ensure_all_finite=finite)
+    except ValueError as error:
+        if str(error).startswith("Input contains NaN"):
+            raise ValueError(
+                "The rows contain NaN, which cannot be drawn. Fill them in first, "
+                "for instance with sklearn_ae.AutoencoderImputer. errors_by_feature, "
+                "feature_importance, and reconstruction_error of an autoencoder with "
+                "missing_values=np.nan take them."
+            ) from error
+        if str(error).startswith("could not convert string"):
+            raise ValueError(
+                f"X must hold numbers to be compared with its reconstruction: {error}. "
+                "Of a pipeline that encodes categories in its first step, pass "
+                "estimator[1:], and as X the result of estimator[:1].transform."
+            ) from error
+        raise
 
 
 def as_images(rows, shape):
