@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from math import isnan
 from numbers import Real
 from typing import ClassVar
 
@@ -10,6 +11,7 @@ from sklearn.base import clone
 from sklearn_ae._sklearn_compat import Interval, StrOptions
 from sklearn_ae.data.tables import column_ranges
 from sklearn_ae.estimators._base import BaseAutoencoder
+from sklearn_ae.estimators._gaps import takes_gaps
 from sklearn_ae.estimators._parameters import ChosenStart
 from sklearn_ae.estimators._parts import Parts
 from sklearn_ae.estimators._validation import TrainingData
@@ -411,6 +413,13 @@ class DenoisingAutoencoder(BaseAutoencoder, ChosenStart):
         if isinstance(self.corruption, Corruption):
             corruption = clone(self.corruption)
             corruption.check()
+            hides = isinstance(corruption, MaskingNoise) and isnan(corruption.value)
+            if hides and not takes_gaps(self):
+                raise ValueError(
+                    f"corruption={self.corruption!r} hides entries, which needs "
+                    "missing_values=np.nan, not "
+                    f"missing_values={self.missing_values!r}."
+                )
             return corruption
         if callable(self.corruption):
             return self.corruption
