@@ -24,6 +24,7 @@ from sklearn_ae.data.gaps import (
     completed,
     fit_gaussian,
 )
+from sklearn_ae.data.sources import BufferedRows
 from sklearn_ae.estimators._base import BaseAutoencoder
 from sklearn_ae.estimators._corrections import (
     fit_corrections,
@@ -71,7 +72,8 @@ class AutoencoderImputer(DocLinkMixin, TransformerMixin, NestedParameters):
     ----------
     estimator : autoencoder or None, default=None
         An autoencoder such as ``Autoencoder(5)``, which is cloned, with
-        ``missing_values=np.nan``. None is the combination described above or, if
+        ``missing_values=np.nan``. Its loss must not need values in [0, 1], where
+        standardised columns do not lie. None is the combination described above or, if
         `sample_posterior` is true, a `VariationalAutoencoder`.
 
     missing_values : float or int, default=nan
@@ -91,8 +93,8 @@ class AutoencoderImputer(DocLinkMixin, TransformerMixin, NestedParameters):
         the code are drawn in turn before the draw that is returned [3]_.
 
     add_indicator : bool, default=False
-        Append a column for each column that had gaps in `fit`, with True where a value
-        is missing, as `sklearn.impute.MissingIndicator` does.
+        Append a column for each column that had gaps in `fit`: 1 where a value is
+        missing, else 0, as with scikit-learn's imputers.
 
     keep_empty_features : bool, default=False
         Whether a column without any value in `fit` is kept, filled with 0. If not, it
@@ -120,11 +122,12 @@ class AutoencoderImputer(DocLinkMixin, TransformerMixin, NestedParameters):
     n_factors_ : int
         Number of factors of the Gaussian.
 
-    mean_ : ndarray of shape (n_filled,)
-        Mean of the observed entries of each column that has some.
+    mean_ : ndarray of shape (n_observed_columns,)
+        Mean of the observed entries of each column that had some in `fit`.
 
-    scale_ : ndarray of shape (n_filled,)
-        Standard deviation of these entries; 1 for constant columns.
+    scale_ : ndarray of shape (n_observed_columns,)
+        Standard deviation of these entries; for constant columns their absolute value,
+        or 1 if they are 0.
 
     indicator_ : sklearn.impute.MissingIndicator or None
         What appends columns, with `add_indicator`.
@@ -351,7 +354,11 @@ class AutoencoderImputer(DocLinkMixin, TransformerMixin, NestedParameters):
         if is_scalar_nan(self.missing_values):
             finite = {"ensure_all_finite": "allow-nan"}
         table = validate_table(self, X, reset=reset, accept_sparse=False, **finite)
-        table = np.asarray(table)
+        if isinstance(table, BufferedRows):
+            raise ValueError(
+                f"{type(self).__name__} needs a table in memory, but X is larger than "
+                "its buffer. Pass np.asarray(X), or fit on a part of the rows."
+            )
         if finite:
             return table
         return np.where(table == self.missing_values, np.nan, table)
