@@ -309,6 +309,17 @@ def test_indicator_doubles_the_inputs(gappy, complete):
     assert model.reconstruct(row).shape == row.shape
 
 
+def test_start_with_gaps_in_probabilities():
+    """A gap of a target counts as the mean, where that is not 0."""
+    rng = np.random.default_rng(0)
+    target = 0.1 + 0.8 * (rng.normal(size=(300, 3)) @ rng.normal(size=(3, 6)) > 0)
+    X = target + 0.1 * rng.normal(size=target.shape)
+    known = np.where(rng.random(target.shape) < 0.5, np.nan, target)
+    model = Autoencoder(2, loss="bce", max_epochs=0, **GAPS).fit(X, X_target=known)
+    means = model.reconstruct(X).mean(axis=0)
+    np.testing.assert_allclose(means, target.mean(axis=0), atol=0.1)
+
+
 # -- errors ----------------------------------------------------------------------------
 
 
