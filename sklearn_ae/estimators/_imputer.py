@@ -74,7 +74,8 @@ class AutoencoderImputer(DocLinkMixin, TransformerMixin, NestedParameters):
         An autoencoder such as ``Autoencoder(5)``, which is cloned, with
         ``missing_values=np.nan``. Its loss must not need values in [0, 1], where
         standardised columns do not lie. None is the combination described above or, if
-        `sample_posterior` is true, a `VariationalAutoencoder`.
+        `sample_posterior` is true, a `VariationalAutoencoder` whose code is half as
+        wide as the table, at most 16.
 
     missing_values : float or int, default=nan
         What stands for a missing value: NaN or a finite number. With a number, NaN in
@@ -85,8 +86,9 @@ class AutoencoderImputer(DocLinkMixin, TransformerMixin, NestedParameters):
         for multiple imputation. Needs a `VariationalAutoencoder`, or None.
 
     n_estimators : int, default=4
-        Number of networks whose predictions are averaged, if `estimator` is None. With
-        0 only the Gaussian fills gaps, which is by far the quickest.
+        Number of networks whose predictions are averaged, if `estimator` is None and
+        nothing is drawn; no more than rows. With 0 only the Gaussian fills gaps, which
+        is by far the quickest.
 
     burn_in : int, default=20
         With `sample_posterior`, how often codes given the row and missing entries given
