@@ -83,6 +83,23 @@ def test_completions_are_conditional_means(n_features, rank, seed):
     assert np.sqrt(np.square(errors).mean()) < 0.02
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("rank", [1, 2, 4])
+def test_completions_of_uneven_columns_with_little_noise(rank, seed):
+    rng = np.random.RandomState(seed)
+    factors = rng.standard_normal((13, rank)) * np.exp(rng.standard_normal((13, 1)))
+    axes, lengths, _ = np.linalg.svd(factors, full_matrices=False)
+    gaussian = Gaussian(np.zeros(13), axes, lengths**2 + 1e-3, 1e-3)
+    truth = drawn(gaussian, 200, rng)
+    X = with_gaps(truth, rng)
+    missing = np.isnan(X)
+    tables = tensors(X, gaussian.mean, gaussian.loadings, dtype=torch.float32)
+    quick = complete(*tables, number_of_iterations(rank)).numpy()
+    exact = completed(X, np.arange(200), gaussian)
+    quick, exact = (np.square(Y - truth)[missing].mean() for Y in (quick, exact))
+    assert quick < 1.05 * exact
+
+
 @pytest.mark.parametrize("rank", [0, 3])
 def test_completion_leaves_observed_entries_alone(rank):
     rng = np.random.RandomState(0)

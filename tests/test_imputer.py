@@ -15,6 +15,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.estimator_checks import check_estimator
 
 from sklearn_ae import Autoencoder, AutoencoderImputer, VariationalAutoencoder
+from sklearn_ae.data import from_array
+from sklearn_ae.estimators._corrections import _folds
 
 GAUSSIAN = AutoencoderImputer(n_estimators=0, random_state=0)
 FEW = {"max_epochs": 2, "random_state": 0}
@@ -265,6 +267,7 @@ def test_step_of_a_search():
         ),
         ({"missing_values": np.inf}, linear(), "'missing_values' parameter"),
         ({}, np.where(linear() > 1, np.inf, 1.0), "infinity"),
+        ({}, from_array(linear(), buffer_bytes=1_000), "needs a table in memory"),
         ({"estimator": Ridge()}, linear(), "'estimator' parameter"),
         (
             {"estimator": Autoencoder(2), "sample_posterior": True},
@@ -278,6 +281,14 @@ def test_errors(params, X, message):
     with pytest.raises((ValueError, TypeError), match=message):
         imputer.fit(X)
     assert not hasattr(imputer, "n_features_in_")
+
+
+def test_more_networks_than_rows():
+    folds = _folds(21, 30, np.random.RandomState(0))
+    assert [len(unseen) for _, unseen in folds] == [1] * 21
+    for n in (1, 2, 4):
+        folds = _folds(40, n, np.random.RandomState(0))
+        assert [len(unseen) for _, unseen in folds] == [10] * n
 
 
 def test_errors_of_sample():

@@ -29,6 +29,7 @@ from sklearn_ae import (
 )
 from sklearn_ae._units import Affine, Units
 from sklearn_ae.model_selection import BatchedGridSearchCV
+from sklearn_ae.networks.dense import DenseNetwork
 from sklearn_ae.objectives import MaskingNoise
 from sklearn_ae.objectives.losses import NAMED_LOSSES
 from sklearn_ae.objectives.objective import Objective, VariationalObjective
@@ -269,6 +270,17 @@ def test_masking_noise_hides_entries(gappy):
     assert np.isfinite(model.transform(gappy)).all()
 
 
+def test_what_takes_no_gaps_without_missing_values(gappy, complete):
+    noise = MaskingNoise(0.3, value=np.nan)
+    with pytest.raises(ValueError, match="hides entries, which needs missing_values"):
+        DenoisingAutoencoder(3, corruption=noise, **FEW).fit(complete)
+    # Fitted without, and changed afterwards.
+    model = Autoencoder(3, **FEW).fit(complete).set_params(missing_values=np.nan)
+    for method in (model.transform, model.reconstruction_error, model.score):
+        with pytest.raises(ValueError, match="Input X contains NaN"):
+            method(gappy)
+
+
 def test_batched_search_equals_grid_search(gappy):
     estimator = SparseAutoencoder(4, max_epochs=3, random_state=0, **GAPS)
     grid, cv = {"lambd": [0.01, 0.1]}, KFold(2, shuffle=True, random_state=0)
@@ -305,6 +317,17 @@ def test_indicator_doubles_the_inputs(gappy, complete):
     assert model.reconstruct(row).shape == row.shape
 
 
+def test_start_with_gaps_in_probabilities():
+    """A gap of a target counts as the mean, where that is not 0."""
+    rng = np.random.default_rng(0)
+    target = 0.1 + 0.8 * (rng.normal(size=(300, 3)) @ rng.normal(size=(3, 6)) > 0)
+    X = target + 0.1 * rng.normal(size=target.shape)
+    known = np.where(rng.random(target.shape) < 0.5, np.nan, target)
+    model = Autoencoder(2, loss="bce", max_epochs=0, **GAPS).fit(X, X_target=known)
+    means = model.reconstruct(X).mean(axis=0)
+    np.testing.assert_allclose(means, target.mean(axis=0), atol=0.1)
+
+
 # -- errors ----------------------------------------------------------------------------
 
 
@@ -319,6 +342,10 @@ def test_indicator_doubles_the_inputs(gappy, complete):
         (
             ConvolutionalAutoencoder(missing_indicator=True, **GAPS),
             "which network=ConvolutionalNetwork",
+        ),
+        (
+            Autoencoder(missing_indicator=True, network=DenseNetwork, **GAPS),
+            "which network=<class",
         ),
         (
             StackedAutoencoder(missing_indicator=True, **GAPS),

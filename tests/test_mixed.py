@@ -18,7 +18,13 @@ from sklearn.impute import SimpleImputer
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import Normalizer, OneHotEncoder, StandardScaler
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    Normalizer,
+    OneHotEncoder,
+    OrdinalEncoder,
+    StandardScaler,
+)
 from torch import nn
 from torch.nn import functional as F
 
@@ -692,6 +698,18 @@ def test_way_back_of_an_array():
     np.testing.assert_allclose(np.column_stack([*back.values()]), X)
 
 
+def test_way_back_through_imputers_and_codes():
+    frame = shop()[["age", "shirt"]]
+    columns = make_column_transformer(
+        (AutoencoderImputer(n_estimators=0), ["age"]),
+        (OrdinalEncoder(), ["shirt"]),
+    ).fit(frame)
+    exact = columns.transform(frame)
+    for change in (-0.4, 0.4):
+        back = inverse_columns(columns, exact + change)
+        np.testing.assert_array_equal(back["shirt"], frame["shirt"])
+
+
 def test_way_back_that_does_not_exist():
     frame = shop()
     columns = shop_columns().fit(frame)
@@ -702,5 +720,9 @@ def test_way_back_that_does_not_exist():
     columns = make_column_transformer((Normalizer(), ["price", "age"])).fit(shop()[:3])
     with pytest.raises(ValueError, match=r"'normalizer' cannot be undone: Normalizer"):
         inverse_columns(columns, np.zeros((2, 2)))
+    one_way = FunctionTransformer(np.log1p)
+    columns = make_column_transformer((one_way, ["price"])).fit(shop()[:3])
+    with pytest.raises(ValueError, match="'functiontransformer' cannot be undone"):
+        inverse_columns(columns, np.zeros((2, 1)))
     with pytest.raises(NotFittedError):
         inverse_columns(shop_columns(), np.zeros((2, 8)))

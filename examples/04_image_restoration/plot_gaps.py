@@ -1,6 +1,6 @@
 """
-Gaps without any complete image to learn from
-=============================================
+Fill gaps without a complete image to learn from
+================================================
 
 Half of the handwritten digits lack half of their pixels, the others a block of four by
 four. A photograph is scratched, and there is no intact part to train on. With

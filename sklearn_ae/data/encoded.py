@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import OneHotEncoder
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
@@ -17,7 +17,8 @@ def inverse_columns(transformer: ColumnTransformer, X: Any) -> dict[Any, np.ndar
 
     The inverse transforms of its parts are put together. A `OneHotEncoder` gets
     indicators: of the probabilities of a category, as an autoencoder returns them, the
-    largest counts. That of a dropped category is what the others leave to 1.
+    largest counts. That of a dropped category is what the others leave to 1. For an
+    `OrdinalEncoder`, numbers are rounded to those of its categories.
 
     Parameters
     ----------
@@ -100,7 +101,16 @@ def _undone(part: Any, X: np.ndarray, name: str) -> np.ndarray:
         return X
     if isinstance(part, OneHotEncoder):
         X = _indicators(part, X)
-    if not hasattr(part, "inverse_transform"):
+    if isinstance(part, OrdinalEncoder):
+        last = [len(categories) - 1 for categories in part.categories_]
+        X = X.round().clip(0, last)
+    # That of a `FunctionTransformer` which knows only one way changes nothing.
+    is_one_way = (
+        isinstance(part, FunctionTransformer)
+        and part.func is not None
+        and part.inverse_func is None
+    )
+    if is_one_way or not hasattr(part, "inverse_transform"):
         raise ValueError(f"{name!r} cannot be undone: {part!r} has no inverse.")
     return np.asarray(part.inverse_transform(X))
 

@@ -52,7 +52,7 @@ def fit_corrections(
     X : ndarray of shape (n_rows, n_features)
         Standardised, with NaN for missing entries.
     n_networks : int
-        How many, and how many folds.
+        How many, one for each fold; there are no more than rows.
     device : str
     random_state : RandomState
 
@@ -63,7 +63,7 @@ def fit_corrections(
     n_rows, n_features = X.shape
     if n_networks == 0 or n_features < 2 or n_rows < _FEWEST_ROWS:
         return []
-    n_steps = -(-n_rows // BATCH_SIZE)
+    steps_per_epoch = -(-n_rows // BATCH_SIZE)
     networks = [
         HiddenEntriesAutoencoder(
             n_components=n_features + N_UNITS,
@@ -73,7 +73,7 @@ def fit_corrections(
             optimizer_params={"weight_decay": 0.1},
             learning_rate=LEARNING_RATE,
             batch_size=BATCH_SIZE,
-            max_epochs=max(10, -(-N_STEPS // n_steps)),
+            max_epochs=max(10, -(-N_STEPS // steps_per_epoch)),
             validation=[split],
             device=device,
             random_state=random_state.randint(np.iinfo(np.int32).max),
@@ -90,8 +90,8 @@ def fit_corrections(
 def _folds(
     n_rows: int, n_folds: int, random_state: np.random.RandomState
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Rows to train on and unseen ones; a single network holds out a fifth."""
-    n_splits = 5 if n_folds == 1 else n_folds
+    """Rows to train on and unseen ones, which are no more than a quarter."""
+    n_splits = min(max(n_folds, 4), n_rows)
     folds = KFold(n_splits, shuffle=True, random_state=random_state)
     return list(folds.split(np.empty(n_rows)))[:n_folds]
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from math import isnan
 from numbers import Real
 from typing import ClassVar
 
@@ -412,10 +413,12 @@ class DenoisingAutoencoder(BaseAutoencoder, ChosenStart):
         if isinstance(self.corruption, Corruption):
             corruption = clone(self.corruption)
             corruption.check()
-            if is_scalar_nan(getattr(corruption, "value", 0)) and not takes_gaps(self):
+            hides = isinstance(corruption, MaskingNoise) and isnan(corruption.value)
+            if hides and not takes_gaps(self):
                 raise ValueError(
-                    f"corruption={corruption!r} needs missing_values=np.nan, not "
-                    f"missing_values={self.missing_values!r}: it hides entries."
+                    f"corruption={self.corruption!r} hides entries, which needs "
+                    "missing_values=np.nan, not "
+                    f"missing_values={self.missing_values!r}."
                 )
             return corruption
         if callable(self.corruption):

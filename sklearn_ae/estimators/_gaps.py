@@ -1,7 +1,6 @@
 """Tables with missing entries: the parameters, the checks, and what fills the gaps."""
 
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -105,6 +104,11 @@ def without_empty_rows(
             )
         if not seen[rows].all():
             weight = np.where(seen, 1.0 if weight is None else weight, 0.0)
+            if is_first and np.count_nonzero(weight) < 2:
+                raise ValueError(
+                    f"Only 1 row of {name} has observed entries; a first fit needs at "
+                    "least 2 rows."
+                )
     return weight
 
 
@@ -132,9 +136,8 @@ def gaps_of(estimator: Any, parts: Any, data: Any) -> Gaps | None:
                 f"missing_values={estimator.missing_values!r}."
             )
         return None
-    takes_indicator = isinstance(parts.network, None | type | partial)
     is_tied = parts.design["module_params"].get("tied_weights", False)
-    if estimator.missing_indicator and (is_tied or not takes_indicator):
+    if estimator.missing_indicator and (is_tied or parts.network is not None):
         other = "tied_weights=True" if is_tied else f"network={parts.network!r}"
         raise ValueError(
             "missing_indicator=True doubles the inputs of the network, which "

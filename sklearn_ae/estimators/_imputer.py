@@ -24,6 +24,7 @@ from sklearn_ae.data.gaps import (
     completed,
     fit_gaussian,
 )
+from sklearn_ae.data.sources import BufferedRows
 from sklearn_ae.estimators._base import BaseAutoencoder
 from sklearn_ae.estimators._corrections import (
     fit_corrections,
@@ -75,7 +76,7 @@ class AutoencoderImputer(DocLinkMixin, TransformerMixin, NestedParameters):
         ``missing_values=np.nan``. It gets standardised columns, which "bce" as its
         `loss` does not take, and in which "mixed" finds no indicators. None is the
         combination described above or, if `sample_posterior` is true, a
-        `VariationalAutoencoder`.
+        `VariationalAutoencoder` whose code is half as wide as the table, at most 16.
 
     missing_values : float or int, default=nan
         What stands for a missing value: NaN or a finite number. With a number, NaN in
@@ -86,16 +87,17 @@ class AutoencoderImputer(DocLinkMixin, TransformerMixin, NestedParameters):
         for multiple imputation. Needs a `VariationalAutoencoder`, or None.
 
     n_estimators : int, default=4
-        Number of networks whose predictions are averaged, if `estimator` is None. With
-        0 only the Gaussian fills gaps, which is by far the quickest.
+        Number of networks whose predictions are averaged, if `estimator` is None and
+        nothing is drawn; no more than rows. With 0 only the Gaussian fills gaps, which
+        is by far the quickest.
 
     burn_in : int, default=20
         With `sample_posterior`, how often codes given the row and missing entries given
         the code are drawn in turn before the draw that is returned [3]_.
 
     add_indicator : bool, default=False
-        Append a column for each column that had gaps in `fit`, with True where a value
-        is missing, as `sklearn.impute.MissingIndicator` does.
+        Append a column for each column that had gaps in `fit`: 1 where a value is
+        missing, else 0, as with scikit-learn's imputers.
 
     keep_empty_features : bool, default=False
         Whether a column without any value in `fit` is kept, filled with 0. If not, it
@@ -123,11 +125,12 @@ class AutoencoderImputer(DocLinkMixin, TransformerMixin, NestedParameters):
     n_factors_ : int
         Number of factors of the Gaussian.
 
-    mean_ : ndarray of shape (n_filled,)
-        Mean of the observed entries of each column that has some.
+    mean_ : ndarray of shape (n_observed_columns,)
+        Mean of the observed entries of each column that had some in `fit`.
 
-    scale_ : ndarray of shape (n_filled,)
-        Standard deviation of these entries; 1 for constant columns.
+    scale_ : ndarray of shape (n_observed_columns,)
+        Standard deviation of these entries; for constant columns their absolute value,
+        or 1 if they are 0.
 
     indicator_ : sklearn.impute.MissingIndicator or None
         What appends columns, with `add_indicator`.
@@ -354,7 +357,11 @@ class AutoencoderImputer(DocLinkMixin, TransformerMixin, NestedParameters):
         if is_scalar_nan(self.missing_values):
             finite = {"ensure_all_finite": "allow-nan"}
         table = validate_table(self, X, reset=reset, accept_sparse=False, **finite)
-        table = np.asarray(table)
+        if isinstance(table, BufferedRows):
+            raise ValueError(
+                f"{type(self).__name__} needs a table in memory, but X is larger than "
+                "its buffer. Pass np.asarray(X), or fit on a part of the rows."
+            )
         if finite:
             return table
         return np.where(table == self.missing_values, np.nan, table)

@@ -221,7 +221,11 @@ class TrainedNetMixin(
     def _validate_inference_data(self, X):
         check_is_fitted(self)
         # A rank may have no rows.
-        return validate_table(self, X, reset=False, ensure_min_samples=least_on_rank(1))
+        checks = {"ensure_min_samples": least_on_rank(1)}
+        if self._recipe.gaps is None:
+            # Whatever `missing_values` has become since the fit.
+            checks["ensure_all_finite"] = True
+        return validate_table(self, X, reset=False, **checks)
 
     def _infer(
         self,

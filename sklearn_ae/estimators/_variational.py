@@ -405,7 +405,10 @@ class VariationalAutoencoder(BaseAutoencoder, Start, AnyNetwork, HiddenLayers):
         return self.inverse_transform(codes)
 
     def _drawn(self, X: np.ndarray, random_state: np.random.RandomState) -> np.ndarray:
-        """Rows drawn from ``p(xhat | z)`` at a draw of ``z`` from the posterior."""
+        """Rows drawn from ``p(x | z)`` at a draw of ``z`` from the posterior.
+
+        For Gaussian outputs.
+        """
         network, scale = self.net_.module_, self.net_.units_.output.scale
         noise = random_state.standard_normal((len(X), self.n_components_))
         draws = iter(np.array_split(noise, range(ROWS, len(X), ROWS)))
@@ -416,8 +419,6 @@ class VariationalAutoencoder(BaseAutoencoder, Start, AnyNetwork, HiddenLayers):
             return module.decode(mean + drawn)
 
         outputs = self._infer(X, decoded, self._n_outputs)
-        if self.loss == "bernoulli":
-            return (random_state.uniform(size=outputs.shape) < outputs).astype(X.dtype)
         deviation = scale * float(np.exp(network.log_noise_variance.item() / 2))
         return outputs + deviation * random_state.standard_normal(outputs.shape)
 

@@ -173,8 +173,8 @@ def errors_by_feature(estimator, X, *, feature_names=None) -> "pd.DataFrame":
           explains. For a constant feature it is 1 if the error is 0, else 0.
 
         ``1 - errors["error"].sum() / errors["variance"].sum()`` is ``score(X)`` of an
-        autoencoder. Where entries of `X` are NaN, for an estimator that takes them, the
-        errors and variances are those of the observed entries.
+        autoencoder, if `X` has no gaps. Where entries are NaN, for an estimator that
+        takes them, errors and variances are means over the observed entries.
 
     Raises
     ------

@@ -260,7 +260,8 @@ class Loss(Part):
 
     A subclass defines ``__call__(reconstruction, target, total=False)``. It returns one
     value per row, summed over the features or, with ``total=True``, the sum over the
-    rows. Losses with parameters are dataclasses.
+    rows. Losses with parameters are dataclasses. Where an entry of the target is
+    missing, both arguments are 0, which should add nothing.
 
     Attributes
     ----------

@@ -9,7 +9,12 @@ from torch import Tensor
 
 from sklearn_ae.data.batches import ArrayDataset, TensorBatches, unpack_batch
 from sklearn_ae.data.shards import total
-from sklearn_ae.data.tables import PrincipalAxes, principal_axes
+from sklearn_ae.data.tables import (
+    PrincipalAxes,
+    has_gaps,
+    mean_and_squares,
+    principal_axes,
+)
 from sklearn_ae.networks.completing import CompletingNetwork
 from sklearn_ae.networks.contract import offers
 from sklearn_ae.networks.variational import VariationalNetwork
@@ -181,6 +186,11 @@ def _regression(
     The codes have mean zero over all training rows, but not over those of a part.
     """
     n_components, n_outputs = len(encoder), dataset.n_outputs
+    # Gaps count as the mean, which is not 0 in units of outputs that are not centred.
+    units, mean = dataset.standardize_target, np.zeros(n_outputs)
+    if has_gaps(dataset.target):
+        mean, _ = mean_and_squares(dataset.target, dataset.rows, dataset.weight)
+        mean = (mean - units.mean) / units.scale
     products = np.zeros((n_components + 1, n_components + 1))
     target_products = np.zeros((n_components + 1, n_outputs))
     for start in range(0, len(dataset), 1024):
@@ -191,8 +201,8 @@ def _regression(
         weights = np.ones(len(x)) if weight is None else weight.cpu().double().numpy()
         weighted = codes * weights[:, np.newaxis]
         products += weighted.T @ codes
-        # A gap counts as the mean.
-        target_products += weighted.T @ target.cpu().double().nan_to_num(0.0).numpy()
+        values = target.cpu().double().numpy()
+        target_products += weighted.T @ np.where(np.isnan(values), mean, values)
     products = total(dataset.X, products)
     target_products = total(dataset.X, target_products)
     coefficients = np.linalg.lstsq(products, target_products, rcond=None)[0]
