@@ -165,7 +165,7 @@ def test_names_of_columns_and_classes_come_back():
 @pytest.mark.parametrize(
     "imputer",
     [
-        AutoencoderImputer(n_estimators=1, random_state=0, add_indicator=True),
+        AutoencoderImputer(n_corrections=1, random_state=0, add_indicator=True),
         AutoencoderImputer(Autoencoder(2, **TINY), random_state=0),
         AutoencoderImputer(
             VariationalAutoencoder(2, **TINY), sample_posterior=True, random_state=0

@@ -18,7 +18,7 @@ from sklearn_ae import Autoencoder, AutoencoderImputer, VariationalAutoencoder
 from sklearn_ae.data import from_array
 from sklearn_ae.estimators._corrections import _folds
 
-GAUSSIAN = AutoencoderImputer(n_estimators=0, random_state=0)
+GAUSSIAN = AutoencoderImputer(n_corrections=0, random_state=0)
 FEW = {"max_epochs": 2, "random_state": 0}
 OWN = AutoencoderImputer(Autoencoder(2, **FEW), random_state=0)
 DRAWN = AutoencoderImputer(
@@ -210,7 +210,7 @@ def test_corrections_on_linear_and_curved_tables(is_curved, monkeypatch):
     curved = np.hstack([t, t**2, np.sin(3 * t), np.cos(3 * t), t**3])
     truth = curved if is_curved else linear(100)
     X = with_gaps(truth)
-    imputer = AutoencoderImputer(n_estimators=1, random_state=0).fit(X)
+    imputer = AutoencoderImputer(n_corrections=1, random_state=0).fit(X)
     gaussian = rmse(clone(GAUSSIAN).fit_transform(X), truth, X)
     corrected = rmse(imputer.transform(X), truth, X)
     assert corrected <= (0.9 if is_curved else 1.02) * gaussian
@@ -277,7 +277,7 @@ def test_step_of_a_search():
     ],
 )
 def test_errors(params, X, message):
-    imputer = AutoencoderImputer(n_estimators=0).set_params(**params)
+    imputer = AutoencoderImputer(n_corrections=0).set_params(**params)
     with pytest.raises((ValueError, TypeError), match=message):
         imputer.fit(X)
     assert not hasattr(imputer, "n_features_in_")

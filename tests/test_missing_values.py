@@ -247,6 +247,9 @@ def test_hidden_entries_are_drawn_from_the_nets_generator(gappy):
     hidden = net.noisy(x).isnan().float().mean()
     assert abs(float(hidden) - 0.2) < 0.02
     assert net.hidden_share == 0.2
+    X = with_gaps(np.nan_to_num(gappy), 0.06)
+    some = Autoencoder(3, **GAPS, **FEW).fit(X)
+    assert some.net_.hidden_share == round(float(np.isnan(X).mean()), 2)
     whole = Autoencoder(3, **GAPS, **FEW).fit(np.nan_to_num(gappy))
     assert whole.net_.hidden_share == 0
 

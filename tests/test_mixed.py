@@ -656,7 +656,7 @@ def test_way_back(remainder):
 
 def test_way_back_passes_over_the_imputer():
     X = np.array([[1.0, 2], [3, np.nan], [5, 6]])
-    imputer = AutoencoderImputer(n_estimators=0)
+    imputer = AutoencoderImputer(n_corrections=0)
     columns = make_column_transformer(
         (make_pipeline(imputer, StandardScaler()), [0, 1])
     )
@@ -701,7 +701,7 @@ def test_way_back_of_an_array():
 def test_way_back_through_imputers_and_codes():
     frame = shop()[["age", "shirt"]]
     columns = make_column_transformer(
-        (AutoencoderImputer(n_estimators=0), ["age"]),
+        (AutoencoderImputer(n_corrections=0), ["age"]),
         (OrdinalEncoder(), ["shirt"]),
     ).fit(frame)
     exact = columns.transform(frame)

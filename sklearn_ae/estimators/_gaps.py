@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
+from scipy import sparse
 
 from sklearn_ae._sklearn_compat import StrOptions, is_scalar_nan
 from sklearn_ae.data.gaps import choose_rank, completed, fit_gaussian
@@ -11,8 +12,8 @@ from sklearn_ae.data.ranks import current_ranks
 from sklearn_ae.data.tables import blocks, column_ranges, has_gaps
 from sklearn_ae.networks.completing import Gaps
 
-# Share of the observed entries that training hides, where a table has gaps: the network
-# learns to predict them.
+# Largest share of the observed entries that training hides, where a table has gaps: the
+# network learns to predict them.
 HIDDEN_SHARE = 0.2
 
 
@@ -28,10 +29,10 @@ class MissingValues:
         are those of the observed entries; codes and reconstructions have no gaps. In
         place of a missing entry the network sees what is expected given the observed
         entries of the row, under a Gaussian that `fit` estimates from all observed
-        entries (probabilistic PCA). If `X` has gaps, training hides a fifth of the
-        observed inputs at random, differently in every step, and still asks for their
-        reconstruction. Rows without any value do not count; a column without any value
-        in `fit` is an error. To fill a table, see `sklearn_ae.AutoencoderImputer`.
+        entries (probabilistic PCA). If `X` has gaps, training hides as large a share of
+        the observed inputs at random, at most a fifth, differently in every step, and
+        still asks for their reconstruction. Rows without any value do not count; a
+        column without any value in `fit` is an error. To fill a table, see `sklearn_ae.AutoencoderImputer`.
 
     missing_indicator : bool, default=False
         Double the inputs of a dense network: the further ones are 1 where an entry is
@@ -144,10 +145,22 @@ def gaps_of(estimator: Any, parts: Any, data: Any) -> Gaps | None:
             f"{other} does not allow; set missing_indicator=False."
         )
     predicts_hidden = estimator._predicts_hidden
-    hides = data.completed is not None and estimator.optimizer != "lbfgs"
+    hides = not predicts_hidden and estimator.optimizer != "lbfgs"
     return Gaps(
         rank=data.gaussian.loadings.shape[1],
         has_indicator=estimator.missing_indicator,
-        hidden_share=HIDDEN_SHARE if hides and not predicts_hidden else 0.0,
+        hidden_share=_share_to_hide(data.X) if hides else 0.0,
         predicts_hidden=predicts_hidden,
     )
+
+
+def _share_to_hide(X: Any) -> float:
+    """As many entries as are missing, in per cent, up to `HIDDEN_SHARE`.
+
+    Rounded, so that networks of several folds can be trained as one.
+    """
+    if not has_gaps(X):
+        return 0.0
+    values = X.data if sparse.issparse(X) else X
+    share = float(np.isnan(values).sum()) / (X.shape[0] * X.shape[1])
+    return min(HIDDEN_SHARE, round(share, 2))

@@ -56,9 +56,9 @@ class AutoencoderImputer(DocLinkMixin, TransformerMixin, NestedParameters):
     denoising autoencoders. They see the row as the Gaussian has completed it, start as
     :math:`q = g`, and learn to predict observed entries that are hidden from them at
     random, a fifth in every step [2]_. Each is trained without another part of the
-    rows, and there the share :math:`s` in [0, 1] is found that makes the error of
-    hidden entries least. It is 0 if the networks are no better than the Gaussian beyond
-    chance: linear tables get linear guesses.
+    rows, which the Gaussian knows, and there the share :math:`s` in [0, 1] is found
+    that makes the errors of hidden entries least. It is 0 if the networks are no better
+    than the Gaussian beyond chance: linear tables get linear guesses.
 
     With an `estimator` it is fitted to the standardised table with its gaps, and a
     missing entry becomes its reconstruction. The completed row is not encoded and
@@ -86,7 +86,7 @@ class AutoencoderImputer(DocLinkMixin, TransformerMixin, NestedParameters):
         Draw from the distribution of the missing values instead of taking their mean,
         for multiple imputation. Needs a `VariationalAutoencoder`, or None.
 
-    n_estimators : int, default=4
+    n_corrections : int, default=4
         Number of networks whose predictions are averaged, if `estimator` is None and
         nothing is drawn; no more than rows. With 0 only the Gaussian fills gaps, which
         is by far the quickest.
@@ -115,7 +115,7 @@ class AutoencoderImputer(DocLinkMixin, TransformerMixin, NestedParameters):
     estimator_ : autoencoder or None
         The fitted `estimator`. None if `estimator` is None and nothing is drawn.
 
-    estimators_ : list
+    corrections_ : list
         The networks that correct the Gaussian; empty with an `estimator`, and for
         tables of fewer than 20 rows or 2 columns.
 
@@ -171,7 +171,7 @@ class AutoencoderImputer(DocLinkMixin, TransformerMixin, NestedParameters):
     >>> complete = load_wine().data
     >>> missing = np.random.default_rng(0).random(complete.shape) < 0.1
     >>> X = np.where(missing, np.nan, complete)
-    >>> imputer = AutoencoderImputer(n_estimators=1, random_state=0).fit(X)
+    >>> imputer = AutoencoderImputer(n_corrections=1, random_state=0).fit(X)
     >>> filled = imputer.transform(X)
     >>> bool((filled[~missing] == complete[~missing]).all())
     True
@@ -186,7 +186,7 @@ class AutoencoderImputer(DocLinkMixin, TransformerMixin, NestedParameters):
     estimator: Any = field(default=None, kw_only=False)
     missing_values: float = np.nan
     sample_posterior: bool = False
-    n_estimators: int = 4
+    n_corrections: int = 4
     burn_in: int = 20
     add_indicator: bool = False
     keep_empty_features: bool = False
@@ -197,7 +197,7 @@ class AutoencoderImputer(DocLinkMixin, TransformerMixin, NestedParameters):
         "estimator": [BaseAutoencoder, None],
         "missing_values": [Interval(Real, None, None, closed="neither"), "nan"],
         "sample_posterior": ["boolean"],
-        "n_estimators": [Interval(Integral, 0, None, closed="left")],
+        "n_corrections": [Interval(Integral, 0, None, closed="left")],
         "burn_in": [Interval(Integral, 0, None, closed="left")],
         "add_indicator": ["boolean"],
         "keep_empty_features": ["boolean"],
@@ -250,7 +250,7 @@ class AutoencoderImputer(DocLinkMixin, TransformerMixin, NestedParameters):
         table = self._standardized(table)
         table = table[~np.isnan(table).all(axis=1)]
         random_state = check_random_state(self.random_state)
-        self.estimator_, self.estimators_, self.correction_share_ = None, [], 0.0
+        self.estimator_, self.corrections_, self.correction_share_ = None, [], 0.0
         rows, n_features = np.arange(len(table)), table.shape[1]
         if n_features == 0:
             self._gaussian, self.n_factors_ = None, 0
@@ -265,12 +265,12 @@ class AutoencoderImputer(DocLinkMixin, TransformerMixin, NestedParameters):
         if self.estimator is not None or self.sample_posterior:
             self.estimator_ = self._autoencoder(n_features, random_state).fit(table)
             return
-        self.estimators_ = fit_corrections(
-            table, self.n_estimators, self.device, random_state
+        self.corrections_ = fit_corrections(
+            table, self.n_corrections, self.device, random_state
         )
-        if self.estimators_:
+        if self.corrections_:
             self.correction_share_ = share_of_corrections(
-                self.estimators_, table, Gaussian(*self._gaussian), random_state
+                self.corrections_, table, Gaussian(*self._gaussian), random_state
             )
 
     def _autoencoder(self, n_features: int, random_state: Any) -> BaseAutoencoder:
@@ -388,7 +388,7 @@ class AutoencoderImputer(DocLinkMixin, TransformerMixin, NestedParameters):
         guess = completed(rows, np.arange(len(rows)), Gaussian(*self._gaussian))
         if self.correction_share_ == 0:
             return guess
-        correction = predicted(self.estimators_, rows) - guess
+        correction = predicted(self.corrections_, rows) - guess
         return guess + self.correction_share_ * correction
 
     def _drawn(self, rows: np.ndarray, random_state: Any) -> np.ndarray:

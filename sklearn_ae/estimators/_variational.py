@@ -89,10 +89,10 @@ class VariationalAutoencoder(BaseAutoencoder, Start, AnyNetwork, HiddenLayers):
         are those of the observed entries; codes and reconstructions have no gaps. In
         place of a missing entry the network sees what is expected given the observed
         entries of the row, under a Gaussian that `fit` estimates from all observed
-        entries (probabilistic PCA). If `X` has gaps, training hides a fifth of the
-        observed inputs at random, differently in every step, and still asks for their
-        reconstruction. Rows without any value do not count; a column without any value
-        in `fit` is an error. To fill a table, see `sklearn_ae.AutoencoderImputer`.
+        entries (probabilistic PCA). If `X` has gaps, training hides as large a share of
+        the observed inputs at random, at most a fifth, differently in every step, and
+        still asks for their reconstruction. Rows without any value do not count; a
+        column without any value in `fit` is an error. To fill a table, see `sklearn_ae.AutoencoderImputer`.
 
     missing_indicator : bool, default=False
         Double the inputs of a dense network: the further ones are 1 where an entry is
