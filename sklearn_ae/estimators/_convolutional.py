@@ -194,7 +194,8 @@ class ConvolutionalAutoencoder(BaseAutoencoder, Start, CodeActivation):
         entries (probabilistic PCA). If `X` has gaps, training hides as large a share of
         the observed inputs at random, at most a fifth, differently in every step, and
         still asks for their reconstruction. Rows without any value do not count; a
-        column without any value in `fit` is an error. To fill a table, see `sklearn_ae.AutoencoderImputer`.
+        column without any value in `fit` is an error. To fill a table, see
+        `sklearn_ae.AutoencoderImputer`.
 
     missing_indicator : bool, default=False
         Double the inputs of a dense network: the further ones are 1 where an entry is
