@@ -150,7 +150,7 @@ fig, axes = plt.subplots(1, 4, figsize=(9, 3.4), layout="constrained")
 for ax, (name, image) in zip(axes, images.items(), strict=True):
     ax.imshow(image, cmap=greys, vmin=0, vmax=1)
     ax.set(xticks=[], yticks=[])
-    error = f"\nerror {rms[name]:.3f}" if name in rms else ""
+    error = f", error {rms[name]:.3f}" if name in rms else ""
     ax.set_title(name + error, fontsize=10)
 plt.show()
 
