@@ -172,8 +172,16 @@ def mean_and_squares(
     In double precision. The sum of constant data is 0. Missing entries, which are NaN,
     do not count.
     """
+    mean, squares, _ = _mean_squares_and_mass(X, rows, weight)
+    return mean, squares
+
+
+def _mean_squares_and_mass(
+    X: Any, rows: np.ndarray, weight: np.ndarray | None
+) -> tuple[np.ndarray, float, float]:
+    """As `mean_and_squares`, with the weights of the observed entries, added up."""
     if has_gaps(X):
-        return _mean_and_squares_of_observed(X, rows, weight)
+        return _moments_of_observed(X, rows, weight)
     # Relative to a row, which is exact for constant data and keeps small differences
     # from a large mean.
     origin = total(X, dense_rows(X, rows[:1]).sum(axis=0, dtype=np.float64))
@@ -185,12 +193,12 @@ def mean_and_squares(
     for block, own in blocks(X, rows, weight):
         squares = np.square(block - mean, dtype=np.float64).sum(axis=1)
         sum_of_squares += float(own @ squares)
-    return mean, float(total(X, sum_of_squares))
+    return mean, float(total(X, sum_of_squares)), len(rows) * X.shape[1]
 
 
-def _mean_and_squares_of_observed(
+def _moments_of_observed(
     X: Any, rows: np.ndarray, weight: np.ndarray | None
-) -> tuple[np.ndarray, float]:
+) -> tuple[np.ndarray, float, float]:
     mean, mass = np.zeros(X.shape[1]), np.zeros(X.shape[1])
     origin = column_ranges(X, rows)[0]
     # A column without any observed entry.
@@ -203,7 +211,7 @@ def _mean_and_squares_of_observed(
     for block, own in blocks(X, rows, weight):
         squares = np.square(np.nan_to_num(block - mean), dtype=np.float64).sum(axis=1)
         sum_of_squares += float(own @ squares)
-    return mean, sum_of_squares
+    return mean, sum_of_squares, float(mass.sum())
 
 
 def mean_and_scale(
@@ -214,11 +222,7 @@ def mean_and_scale(
     The one scale for all features keeps their proportions, and with them the
     minimiser of the squared error; it is 1 for constant data.
     """
-    mean, squares = mean_and_squares(X, rows, weight)
-    n_entries = len(rows) * X.shape[1]
-    if has_gaps(X):
-        observed = (own @ ~np.isnan(block) for block, own in blocks(X, rows, weight))
-        n_entries = sum(float(mass.sum()) for mass in observed)
+    mean, squares, n_entries = _mean_squares_and_mass(X, rows, weight)
     scale = float(np.sqrt(squares / n_entries))
     # Columns of 1e6 that were constant before rounding have a spread of about 1e-10.
     negligible = 1e-12 * np.abs(mean).max(initial=0.0)
