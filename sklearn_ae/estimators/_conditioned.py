@@ -120,10 +120,7 @@ class ConditionedFit:
         train_set = self._dataset(train_rows)
         self._deviations = self._start_as_pca(self._net, train_set)
         some = train_set.thinned(_MEASURED_ROWS)
-        gaps = self._net.gaps
-        predicts_hidden = gaps is not None and gaps.predicts_hidden
-        prepared = self._net.prepared if predicts_hidden else None
-        residual = residual_variance(self._net.module_, some, prepared)
+        residual = residual_variance(self._net.module_, some)
         self._scale = residual_scale(residual)
         is_exact = residual < _EXACT and self._net.corruption is None
         if is_exact or self._deviations[0] == 0:

@@ -1,11 +1,9 @@
 """Starting a network as principal component analysis."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from sklearn_ae.data.batches import ArrayDataset, TensorBatches, unpack_batch
 from sklearn_ae.data.shards import total
@@ -152,22 +150,15 @@ def start_as_probabilistic_pca(
     )
 
 
-def residual_variance(
-    network: Any,
-    dataset: ArrayDataset,
-    prepared: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None,
-) -> float:
+def residual_variance(network: Any, dataset: ArrayDataset) -> float:
     """Mean square of all entries of target minus reconstruction, weighted.
 
-    Missing entries of the target do not count. ``prepared(x, target)`` returns inputs
-    and targets in place of those of the dataset.
+    Missing entries of the target do not count.
     """
     added = mass = 0.0
     with torch.no_grad():
         for batch in TensorBatches(dataset, batch_size=1024):
             x, target, weight = unpack_batch(batch)
-            if prepared is not None:
-                x, target = prepared(x, target)
             output = network.decode(network.encode(x))
             observed = target.isnan().logical_not_()
             squares = torch.where(observed, target - output, 0.0).square().sum(1)
