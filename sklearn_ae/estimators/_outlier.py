@@ -1,10 +1,10 @@
-"""Outlier detection by the reconstruction error of an autoencoder."""
+"""Outlier detection by what an autoencoder makes of each row."""
 
 import warnings
 from dataclasses import dataclass, field
 from functools import partial
 from numbers import Integral, Real
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from sklearn.base import OutlierMixin
@@ -31,6 +31,7 @@ from sklearn_ae.data.tables import mean_and_scale, number_of_axes
 from sklearn_ae.estimators._autoencoder import Autoencoder
 from sklearn_ae.estimators._events import FitEvents
 from sklearn_ae.estimators._features import Features
+from sklearn_ae.estimators._nearest_rows import Measure, NearestRows, SquareErrors
 from sklearn_ae.estimators._parameters import NestedParameters
 from sklearn_ae.estimators._splits import check_groups, check_needs_X_val
 from sklearn_ae.estimators._unseen_errors import (
@@ -56,44 +57,58 @@ from sklearn_ae.training.seeding import drawn_seed
 
 # With one row held out, two are left to fit to.
 _MIN_ROWS = 3
-# Limits beyond which rows stand out, in standard deviations from the median, for the
-# fit and for the threshold.
-_TRIM_WIDTH = 2.0
-_OUTLIER_WIDTH = 3.0
-# The upper quartile of the standard normal distribution.
-_QUARTILE = 0.6744897501960817
+# Rows stand out where so few usual rows are expected: for the fit, for the threshold.
+_TRIMMED_SHARE = 0.05
+_OUTLIER_SHARE = 0.002
+# The share of usual rows beyond the threshold, and errors that are as good as none.
+_FLAGGED = 0.005
+_LEAST = 1e-3
 # The default autoencoder: share of the variance that its codes explain, threshold of
 # its loss in units of the scale of the data, and rows that it is trained on in all.
 _SHARE = 0.9
 _DELTA = 4.0
-_TRAINED_ROWS = 30_000
+_TRAINED_ROWS = 10_000
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class AutoencoderOutlierDetector(
     CallbackSupportMixin, OutlierMixin, DocLinkMixin, NestedParameters
 ):
-    r"""Outlier detection by the reconstruction error of an autoencoder.
+    r"""Outlier detection by the reconstructions and errors of an autoencoder.
 
-    An autoencoder that is fitted to usual rows reconstructs unusual ones badly. The
-    score of a row, which `score_samples` returns, is
+    An autoencoder splits each row :math:`x` into its reconstruction :math:`\hat x`, which
+    depends on the codes alone, and the error :math:`x - \hat x`. A row is unusual if its
+    reconstruction lies where usual rows are rare, or if its error is unlike theirs. The
+    score, which `score_samples` returns, is minus the mean squared distance to the
+    `n_neighbors` nearest of the usual training rows :math:`u`,
 
     .. math::
 
-       -\frac1p \sum_j \frac{(x_j - \hat x_j)^2}{s_j^2}
+       -\frac1{c\,p\,k} \sum_{u} \sum_j \left[
+       \frac{(\hat x_j - \hat u_j)^2}{h^2} +
+       \frac{((x_j - \hat x_j) - (u_j - \hat u_j))^2}{s_j^2}\right]
 
-    where :math:`\hat x` is the reconstruction, :math:`p` the number of features, and
-    :math:`s_j^2` the mean squared error of feature :math:`j` in usual rows that were
-    not used for training. The error of each feature is thus relative to its
-    usual error, so that a noisy feature does not dominate the score.
+    where :math:`p` is the number of features, :math:`k` that of neighbours,
+    :math:`s_j^2` the usual squared error of feature :math:`j`, :math:`h` a common unit
+    of all reconstructions and :math:`c` the mean for usual rows, see Notes. With
+    ``score="error"``, the score is minus the mean squared error
+
+    .. math::
+
+       -\frac1p \sum_j \frac{(x_j - \hat x_j)^2}{s_j^2}.
+
+    In both, the error of each feature is relative to its usual error in rows that were
+    not used for training, so that a noisy feature does not dominate. Both are sums over
+    features, which `feature_errors` returns.
 
     `fit` splits the rows into `cv` parts, reconstructs each part by an autoencoder that
     is fitted to the others, and estimates the scale :math:`s_j` from these errors. Rows
     that stand out, at most a share `trimming`, are excluded from the fit, as in fast
     algorithms for robust covariances [1]_: at first rows that are far from the median
-    of each feature, then rows with large errors, so that some rows are included again.
-    The final autoencoder is fitted to the remaining rows. Outliers in the training
-    data are therefore not learned, and do not affect the scale.
+    of each feature, then rows with low scores, so that some rows are included again.
+    The final autoencoder is fitted to the remaining rows, the usual ones. Outliers in
+    the training data are therefore not learned, are nobody's neighbours, and do not
+    affect the scale.
 
     Parameters
     ----------
@@ -104,10 +119,22 @@ class AutoencoderOutlierDetector(
         :class:`~sklearn.frozen.FrozenEstimator` is used as is. None is an `Autoencoder`
         that suits the size of the table, see Notes.
 
+    score : {"neighbors", "error"}, default="neighbors"
+        What makes a row unusual. "neighbors" is the distance to the nearest usual rows
+        in reconstruction and error. "error" is the reconstruction error alone: the
+        score does not depend on single rows and needs none of them later, but rows in
+        gaps between usual ones, and far out where the autoencoder reconstructs them
+        well, are not found.
+
+    n_neighbors : int, default=5
+        How many of the nearest usual rows the score averages over, at least 1. With
+        few, outliers among the training rows that are alike hide each other; with many,
+        small groups of usual rows count as outliers. Ignored with ``score="error"``.
+
     contamination : "auto" or float, default="auto"
         Share of outliers among the training rows, in (0, 0.5], which determines the
-        threshold of `predict`. "auto" is a threshold that about one in twenty usual
-        rows exceeds, see Notes.
+        threshold of `predict`. "auto" is a threshold that about one in two hundred
+        usual rows exceeds, see Notes.
 
     trimming : float, default=0.25
         Largest share of the training rows, in [0, 0.5), that is excluded from the fit
@@ -147,7 +174,8 @@ class AutoencoderOutlierDetector(
         The training rows to which the final autoencoder was fitted.
 
     training_scores_ : ndarray of shape (n_samples,)
-        ``score_samples`` of all training rows.
+        ``score_samples`` of all training rows. With ``score="neighbors"``, each usual
+        row is its own nearest neighbour.
 
     held_out_scores_ : ndarray of shape (n_samples,)
         Scores of all training rows, each computed while the row was held out.
@@ -186,13 +214,23 @@ class AutoencoderOutlierDetector(
     of the span of the feature, so that errors at the level of rounding are no errors.
     Features that do not vary are reconstructed exactly.
 
-    Scores are sums of squares, and the cube root of such sums is close to normal [2]_.
-    Let :math:`m` be the median and :math:`q` the upper quartile of the cube roots of
-    ``-held_out_scores_``. Minus the score of usual rows is at most :math:`(m + k (q -
-    m) / 0.674)^3`, which is :math:`k` standard deviations above the median, estimated
-    from the quartiles. `trimming` uses :math:`k = 2`. For ``contamination="auto"``,
-    usual rows are those within :math:`k = 3`, and one in twenty of them has a held-out
-    score below `offset_`. Scores above -1 are never outliers by these rules.
+    The unit of reconstructions is :math:`h^2 = \operatorname{mean}_j s_j^2 + d^2`, where
+    :math:`d^2` is the mean of :math:`(\hat u_j - \hat v_j)^2` over features, usual rows
+    :math:`u` and the nearest others :math:`v`. Where usual rows are dense, a distance
+    counts in units of the usual error; where they are few, neighbours differ in what
+    the codes describe, and errors would hardly count without :math:`d^2`. :math:`c`
+    is the mean over usual rows, each scored while it was held out by the autoencoder and
+    the usual rows of the other parts. Distances to outliers in the nearest rows, in data
+    and in codes, are compared in [2]_ and [3]_. At most 4096 usual rows, drawn at
+    random, are kept as neighbours. A row with a large weight is one neighbour.
+
+    Let :math:`L` be the logarithms of ``-held_out_scores_``, :math:`m` their median and
+    :math:`q` their upper quartile. If the larger half of them falls off exponentially,
+    as for scores with a power law, a share :math:`r` of usual rows is beyond
+    :math:`m + (q - m) \log_2(0.5 / r)`. `trimming` uses :math:`r = 0.05`. For ``contamination="auto"``, usual rows are those within
+    the limit for :math:`r = 0.002`, and one in two hundred of them has a held-out score
+    below `offset_`: few false alarms, even where usual rows have heavy tails. Set a
+    share to find more. Scores above -1 are never outliers by these rules.
 
     The threshold for a share `contamination` is a quantile of `training_scores_`, as
     in other detectors of scikit-learn. Most of these rows were used for training; new
@@ -203,8 +241,11 @@ class AutoencoderOutlierDetector(
     .. [1] Rousseeuw and Van Driessen (1999). "A fast algorithm for the minimum
        covariance determinant estimator". Technometrics 41.
        :doi:`10.1080/00401706.1999.10485670`
-    .. [2] Wilson and Hilferty (1931). "The distribution of chi-square". PNAS 17.
-       :doi:`10.1073/pnas.17.12.684`
+    .. [2] Ramaswamy, Rastogi and Shim (2000). "Efficient algorithms for mining outliers
+       from large data sets". SIGMOD 29. :doi:`10.1145/335191.335437`
+    .. [3] Livernoche, Jain, Hezaveh and Ravanbakhsh (2024). "On diffusion modeling for
+       anomaly detection". ICLR.
+       https://arxiv.org/abs/2305.18593
 
     Examples
     --------
@@ -221,6 +262,8 @@ class AutoencoderOutlierDetector(
     """
 
     autoencoder: Any = field(default=None, kw_only=False)
+    score: str = "neighbors"
+    n_neighbors: int = 5
     contamination: float | str = "auto"
     trimming: float = 0.25
     cv: Any = 5
@@ -229,6 +272,8 @@ class AutoencoderOutlierDetector(
 
     _parameter_constraints: ClassVar[dict] = {
         "autoencoder": [HasMethods(["fit", "transform", "inverse_transform"]), None],
+        "score": [StrOptions({"neighbors", "error"})],
+        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
         "contamination": [
             StrOptions({"auto"}),
             Interval(Real, 0, 0.5, closed="right"),
@@ -302,8 +347,9 @@ class AutoencoderOutlierDetector(
         Warns
         -----
         UserWarning
-            If the spans of columns differ by orders of magnitude, or if the autoencoder
-            reconstructs unseen rows exactly, so that there are no errors to go by.
+            If the spans of columns differ by orders of magnitude, or if, with
+            ``score="error"``, the autoencoder reconstructs unseen rows exactly, so that
+            there are no errors to go by.
 
         ConvergenceWarning
             If most training rows are outliers.
@@ -368,28 +414,34 @@ class AutoencoderOutlierDetector(
         metadata = None if weight is None else {"sample_weight": weight}
         events = FitEvents(self, 2, {"X": X, "y": None, "metadata": metadata})
         events.begin_stage("cross-fit")
-        unseen = Reconstructors(X, fits.cross_fit(keep, self.cv), features.constant)
-        means = unseen.mean_square_errors(present * keep)
+        parts = fits.cross_fit(keep, self.cv, splits_frozen=self.score == "neighbors")
+        unseen = Reconstructors(X, parts, features.constant)
         if self.trimming > 0:
-            scores = unseen.scores(features.square_scale(means))
+            scores = self._score_unseen(unseen, keep, present, features, rng).scores
             keep = _trim(scores, present, self.trimming)
             features = Features.of(X, np.flatnonzero(keep))
-            means = unseen.mean_square_errors(present * keep)
-        scale = features.square_scale(means)
+        found = self._score_unseen(unseen, keep, present, features, rng)
+        means = found.means
 
         self.autoencoder_ = fits.fit(keep, partial(events.fit_of, name="final-fit"))
-        self.feature_scale_ = np.sqrt(scale)
+        self.feature_scale_ = np.sqrt(features.square_scale(means))
         self.support_ = keep
         self._constant, self._weight = features.constant, present
-        self.held_out_scores_ = unseen.scores(scale)
+        measure = None
+        if self.score == "neighbors":
+            final = self._reconstructors(X)
+            measure = self._nearest_rows(final, 0, keep, self.feature_scale_**2, rng)
+        self._keep_measure(measure, found.unit)
+        self.held_out_scores_ = found.scores
         self.training_scores_ = self._score(X)
         self.offset_ = self._offset(self.contamination)
         events.end(None)
-        if features.varies.any() and not features.exceeds_rounding(means).any():
+        is_exact = features.varies.any() and not features.exceeds_rounding(means).any()
+        if is_exact and self.score == "error":
             warnings.warn(
                 f"The autoencoder {self.autoencoder_!r} reconstructs all features of "
                 "rows that it was not fitted to up to rounding, so that it can find no "
-                "outliers of this kind. It needs fewer components than X has columns.",
+                "outliers by their errors. It needs fewer components than X has columns.",
                 stacklevel=4,
             )
         share = np.average(self.training_scores_ < self.offset_, weights=present)
@@ -415,7 +467,36 @@ class AutoencoderOutlierDetector(
         nowhere = np.full(X.shape[1], np.nan)
         first = Reconstructors(X, [(median, np.arange(X.shape[0]))], nowhere)
         scale = features.square_scale(first.central_square_errors(weight, sample))
-        return _trim(first.scores(scale), weight, self.trimming)
+        scores = first.scores([SquareErrors(scale)])
+        return _trim(scores, weight, self.trimming)
+
+    def _score_unseen(self, unseen, keep, weight, features, rng) -> "_Unseen":
+        """Score all rows while they are held out."""
+        means, others = unseen.mean_square_errors(weight * keep)
+        scales = [features.square_scale(one) for one in others]
+        if self.score == "error":
+            scores = unseen.scores([SquareErrors(scale) for scale in scales])
+            return _Unseen(means, scores, 1.0)
+        measures: list[Measure] = []
+        for part, (_, held_out) in enumerate(unseen.parts):
+            is_usual = keep.copy()
+            is_usual[held_out] = False
+            measures.append(
+                self._nearest_rows(unseen, part, is_usual, scales[part], rng)
+            )
+        scores = unseen.scores(measures)
+        unit = float(np.average(-scores, weights=weight * keep))
+        scale = features.square_scale(means)
+        unit = max(unit, float(np.mean(features.rounding**2 / scale)))
+        return _Unseen(means, scores / unit, unit)
+
+    def _nearest_rows(self, reconstructors, part, is_usual, scale, rng) -> NearestRows:
+        """What finds the nearest of the usual rows, or of a sample of them."""
+        rows = np.flatnonzero(is_usual)
+        if len(rows) > ROWS:
+            rows = np.sort(rng.choice(rows, ROWS, replace=False))
+        found = reconstructors.usual_rows(part, rows)
+        return NearestRows.of(*found, scale, self.n_neighbors)
 
     def _prototype(self) -> Any:
         return Autoencoder() if self.autoencoder is None else self.autoencoder
@@ -466,8 +547,8 @@ class AutoencoderOutlierDetector(
         Returns
         -------
         scores : ndarray of shape (n_samples,)
-            ``-mean_j (x_ij - xhat_ij)^2 / feature_scale_[j]^2``: about -1 for usual
-            rows, and 0 for rows that are reconstructed exactly.
+            About -1 for usual rows; see `AutoencoderOutlierDetector` for the formula.
+            At most 0.
         """
         check_is_fitted(self)
         return self._score(self._validate(X, reset=False))
@@ -503,7 +584,7 @@ class AutoencoderOutlierDetector(
         return np.where(self.decision_function(X) < 0, -1, 1)
 
     def feature_errors(self, X) -> np.ndarray:
-        """Compute the error of each feature, which shows why a row is an outlier.
+        """Compute the share of each feature in the score: why a row is an outlier.
 
         Parameters
         ----------
@@ -513,16 +594,18 @@ class AutoencoderOutlierDetector(
         Returns
         -------
         errors : ndarray of shape (n_samples, n_features)
-            ``(x_ij - xhat_ij)^2 / feature_scale_[j]^2``: about 1 for usual entries.
-            Their mean over the features of a row is minus its score. An array also
+            With ``score="error"``, ``(x_ij - xhat_ij)^2 / feature_scale_[j]^2``, about 1
+            for usual entries; otherwise the squared differences to the nearest usual
+            rows, about 1 for usual entries on average. Their mean over the features of
+            a row is minus its score. An array also
             after `set_output`, which concerns ``transform`` only; the columns are those
             of `X`, named ``feature_names_in_``.
         """
         check_is_fitted(self)
         X = self._validate(X, reset=False)
-        errors = np.empty(X.shape)
-        for where, squares in self._reconstructors(X).square_errors():
-            errors[where] = squares / self.feature_scale_**2
+        errors, measure = np.empty(X.shape), self._measure()
+        for _, where, output, error in self._reconstructors(X).blocks():
+            errors[where] = measure.by_feature(output, error)
         return errors
 
     def set_threshold(self, contamination=None, *, offset=None) -> Self:
@@ -563,7 +646,28 @@ class AutoencoderOutlierDetector(
         return self
 
     def _score(self, X) -> np.ndarray:
-        return self._reconstructors(X).scores(self.feature_scale_**2)
+        return self._reconstructors(X).scores([self._measure()])
+
+    def _keep_measure(self, measure: NearestRows | None, unit: float) -> None:
+        """Keep the measure as plain values, which files can hold."""
+        self._usual = self._center = self._level = self._n_neighbors = None
+        self._unit = unit
+        if measure is not None:
+            self._usual, self._center = measure.usual, measure.center
+            self._level, self._n_neighbors = measure.level, measure.n_neighbors
+
+    def _measure(self) -> Measure:
+        scale = self.feature_scale_**2
+        if self._usual is None:
+            return SquareErrors(scale)
+        return NearestRows(
+            self._usual,
+            self._center,
+            scale,
+            self._level,
+            self._unit,
+            self._n_neighbors,
+        )
 
     def _reconstructors(self, X) -> "Reconstructors":
         parts = [(self.autoencoder_, np.arange(X.shape[0]))]
@@ -584,6 +688,9 @@ class AutoencoderOutlierDetector(
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         with loading(self, state) as (state, has_versions):
+            if "score" not in state:
+                # Earlier versions had reconstruction errors only.
+                state = state | {"score": "error", "_usual": None}
             super().__setstate__(state)
             if not has_versions:
                 return
@@ -597,11 +704,23 @@ class AutoencoderOutlierDetector(
                 "training_scores_": n_rows,
             }.items():
                 check_shape(name, getattr(self, name), shape)
+            if self._usual is not None:
+                self._check_nearest()
             if not isinstance(self.offset_, Real):
                 raise ValueError(f"offset_ is {self.offset_!r}, not a number")
             width = getattr(self.autoencoder_, "n_features_in_", self.n_features_in_)
             if width != self.n_features_in_:
                 raise ValueError(f"autoencoder_ was fitted to {width} features")
+
+    def _check_nearest(self) -> None:
+        """Raise a ValueError if the usual rows of a file cannot be used."""
+        n_features = self.n_features_in_
+        check_shape("_usual", self._usual, (np.shape(self._usual)[0], 2 * n_features))
+        check_shape("_center", self._center, (n_features,))
+        for name in ("_level", "_unit", "_n_neighbors"):
+            value = getattr(self, name)
+            if not isinstance(value, Real) or not value > 0:
+                raise ValueError(f"{name} is {value!r}, not a positive number")
 
     # -- conventions ---------------------------------------------------------------
 
@@ -611,6 +730,24 @@ class AutoencoderOutlierDetector(
         if hasattr(prototype, "__sklearn_tags__") and not isinstance(prototype, type):
             tags.input_tags.sparse = get_tags(prototype).input_tags.sparse
         return tags
+
+
+class _Unseen(NamedTuple):
+    """What is found from rows that were held out.
+
+    Attributes
+    ----------
+    means : ndarray of shape (n_features,)
+        The mean squared errors.
+    scores : ndarray of shape (n_samples,)
+        The score of each row.
+    unit : float
+        The mean squared distance that counts as one.
+    """
+
+    means: np.ndarray
+    scores: np.ndarray
+    unit: float
 
 
 def _check_positive(weight: np.ndarray) -> None:
@@ -646,26 +783,27 @@ def _default(X: Any, rows: np.ndarray) -> Any:
 
 
 def _limit(errors: np.ndarray, weight: np.ndarray) -> float:
-    """The limit that one in twenty of the rows exceeds, apart from outliers."""
-    weight = weight * (errors <= _fence(errors, weight, _OUTLIER_WIDTH))
-    return max(1.0, float(weighted_quantile(errors, 0.95, weight)))
+    """The limit that one in a hundred of the rows exceeds, apart from outliers."""
+    weight = weight * (errors <= _fence(errors, weight, _OUTLIER_SHARE))
+    return max(1.0, float(weighted_quantile(errors, 1 - _FLAGGED, weight)))
 
 
-def _fence(errors: np.ndarray, weight: np.ndarray, width: float) -> float:
-    """The limit beyond which errors stand out; cube roots of errors are near normal.
+def _fence(errors: np.ndarray, weight: np.ndarray, share: float) -> float:
+    """The limit that such a share of usual rows exceeds; others stand out.
 
+    The logarithms of the larger half of the errors are taken to fall off exponentially.
     Errors below one are usual, or no more than rounding.
     """
-    roots = np.cbrt(errors)
-    median = weighted_quantile(roots, 0.5, weight)
-    deviation = (weighted_quantile(roots, 0.75, weight) - median) / _QUARTILE
-    return max(1.0, float(median + width * deviation) ** 3)
+    logs = np.log(np.maximum(errors, _LEAST))
+    median, upper = (weighted_quantile(logs, share, weight) for share in (0.5, 0.75))
+    n_halvings = np.log2(0.5 / share)
+    return max(1.0, float(np.exp(median + n_halvings * (upper - median))))
 
 
 def _trim(scores: np.ndarray, weight: np.ndarray, share: float) -> np.ndarray:
     """Which rows to keep: all but a limited share of rows that stand out."""
     present = weight > 0
-    fence = -_fence(-scores, weight, _TRIM_WIDTH)
+    fence = -_fence(-scores, weight, _TRIMMED_SHARE)
     lowest = min(fence, weighted_quantile(scores, share, weight))
     keep = present & (scores >= lowest)
     return keep if keep.sum() >= _MIN_ROWS else present

@@ -28,6 +28,7 @@ from sklearn_ae.data.shards import (
 from sklearn_ae.data.sources import BufferedRows
 from sklearn_ae.data.tables import dense_rows, rows_per_block
 from sklearn_ae.estimators._base import BaseAutoencoder
+from sklearn_ae.estimators._nearest_rows import Measure
 from sklearn_ae.estimators._splits import is_splitter, split_rows
 from sklearn_ae.training.loop import current_trainer
 
@@ -59,35 +60,58 @@ class Reconstructors:
     parts: list[tuple[Any, np.ndarray]]
     constant: np.ndarray
 
-    def square_errors(self, subset=None) -> Iterator[tuple[np.ndarray, ...]]:
-        """Indices of a block of rows, and their squared errors.
+    def blocks(self, subset=None) -> Iterator[tuple[int, Any, Any, Any]]:
+        """The part, the rows of a block, their reconstructions and their errors.
 
         Of a `Shard`, those of the rows on this rank.
         """
         step = min(ROWS, rows_per_block(2 * self.X.shape[1]))
-        for estimator, rows in self.parts:
+        for part, (_, rows) in enumerate(self.parts):
             if subset is not None:
                 rows = np.intersect1d(rows, subset, assume_unique=True)
             rows = own_rows(self.X, rows)
             for start in range(0, len(rows), step):
                 where = rows[start : start + step]
-                block = dense_rows(self.X, where).astype(np.float64, copy=False)
-                output = _reconstruct(estimator, block)
-                output = np.where(np.isnan(self.constant), output, self.constant)
-                yield where, np.square(block - output)
+                yield part, where, *self._reconstruct(part, self.X, where)
 
-    def scores(self, square_scale: np.ndarray) -> np.ndarray:
+    def usual_rows(self, part: int, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What one estimator makes of rows of all ranks: reconstructions and errors."""
+        table = whole(self.X, rows)
+        return self._reconstruct(part, table, np.arange(len(rows)))
+
+    def _reconstruct(self, part, table, rows) -> tuple[np.ndarray, np.ndarray]:
+        block = dense_rows(table, rows).astype(np.float64, copy=False)
+        output = _reconstruct(self.parts[part][0], block)
+        output = np.where(np.isnan(self.constant), output, self.constant)
+        return output, block - output
+
+    def square_errors(self, subset=None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """The rows of a block, and their squared errors."""
+        for _, where, _, error in self.blocks(subset):
+            yield where, np.square(error)
+
+    def scores(self, measures: list[Measure]) -> np.ndarray:
+        """The scores of all rows, by the measure of each part."""
         scores = np.zeros(self.X.shape[0])
-        for where, squares in self.square_errors():
-            scores[where] = -np.mean(squares / square_scale, axis=1)
+        for part, where, output, error in self.blocks():
+            scores[where] = -measures[part].by_row(output, error)
         return total(self.X, scores)
 
-    def mean_square_errors(self, weight: np.ndarray) -> np.ndarray:
-        """The mean squared error of each feature over rows of positive weight."""
-        sums = np.zeros(self.X.shape[1])
-        for where, squares in self.square_errors(np.flatnonzero(weight)):
-            sums += weight[where] @ squares
-        return total(self.X, sums) / weight.sum()
+    def mean_square_errors(self, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The mean squared errors of the features over rows of positive weight.
+
+        Those of all parts, and for each part those of the others: with its own errors
+        in its scale, a part would look more usual than new rows do.
+        """
+        sums = np.zeros((len(self.parts), self.X.shape[1]))
+        for part, where, _, error in self.blocks(np.flatnonzero(weight)):
+            sums[part] += weight[where] @ np.square(error)
+        sums = total(self.X, sums)
+        weights = np.array([[weight[rows].sum()] for _, rows in self.parts])
+        means = sums.sum(axis=0) / weights.sum()
+        if len(self.parts) == 1:
+            return means, sums / weights
+        return means, (sums.sum(axis=0) - sums) / (weights.sum() - weights)
 
     def central_square_errors(self, weight: np.ndarray, rows) -> np.ndarray:
         """The same from the smaller errors of each feature, which is more robust."""
@@ -164,9 +188,14 @@ class PrototypeFits:
             )
             raise
 
-    def cross_fit(self, keep: np.ndarray, cv: Any) -> list[tuple[Any, np.ndarray]]:
-        """An estimator per part of the rows, fitted to rows to keep outside of it."""
-        if self.is_frozen:
+    def cross_fit(
+        self, keep: np.ndarray, cv: Any, *, splits_frozen: bool
+    ) -> list[tuple[Any, np.ndarray]]:
+        """An estimator per part of the rows, fitted to rows to keep outside of it.
+
+        A frozen one has never seen the rows, which are then one part unless asked.
+        """
+        if self.is_frozen and not splits_frozen:
             return [(self.prototype, np.arange(len(keep)))]
         is_used = is_splitter(cv) or "groups" in self.validation
         if self.groups is not None and not is_used:

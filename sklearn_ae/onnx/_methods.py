@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from sklearn_ae.estimators._base import BaseAutoencoder
 from sklearn_ae.estimators._gaps import takes_gaps
+from sklearn_ae.estimators._nearest_rows import Measure, SquareErrors
 from sklearn_ae.estimators._outlier import AutoencoderOutlierDetector
 from sklearn_ae.estimators._supervised import (
     AutoencoderClassifier,
@@ -219,14 +220,36 @@ def _reconstructor(autoencoder: Any) -> Any:
     )
 
 
+def _measure_by_feature(measure: Measure) -> Callable[[Tensor, Tensor], Tensor]:
+    """Shares of the features, from reconstructions and errors."""
+    scale = torch.from_numpy(measure.square_scale.astype(np.float64))
+    if isinstance(measure, SquareErrors):
+        return lambda output, error: error.square() / scale
+    usual = torch.from_numpy(measure.usual.astype(np.float64))
+    center = torch.from_numpy(measure.center.astype(np.float64))
+    level, unit = float(measure.level), float(measure.unit)
+    n_neighbors = min(measure.n_neighbors, len(usual))
+
+    def by_feature(output: Tensor, error: Tensor) -> Tensor:
+        rows = torch.cat([(output - center) / level, error / scale.sqrt()], dim=1)
+        distances = rows.square().sum(1, keepdim=True) - 2 * rows @ usual.T
+        distances = distances + usual.square().sum(1)
+        nearest = distances.topk(n_neighbors, dim=1, largest=False).indices
+        squares = (rows.unsqueeze(1) - usual[nearest]).square().mean(1)
+        by_output, by_error = squares.chunk(2, dim=1)
+        return (by_output + by_error) / unit
+
+    return by_feature
+
+
 def _detector_methods(detector: AutoencoderOutlierDetector) -> dict[str, Method]:
     constant = torch.from_numpy(np.array(detector._constant, dtype=np.float64))
-    scale = torch.from_numpy(np.square(detector.feature_scale_, dtype=np.float64))
     varies, offset = constant.isnan(), float(detector.offset_)
+    measure = _measure_by_feature(detector._measure())
 
     def errors(run: Pass) -> Tensor:
         output = torch.where(varies, run.output, constant)
-        return (run.x - output).square() / scale
+        return measure(output, run.x - output)
 
     def score(run: Pass) -> Tensor:
         return -row_means(errors(run))
