@@ -116,8 +116,8 @@ def compare(
         those of the processor, of all threads.
 
     random_state : int, RandomState instance or None, default=0
-        Seed of the folds if `cv` is an int or None. With the default, two calls use the same
-        folds. Estimators have their own.
+        Seed of the folds if `cv` is an int or None. By default two calls use the same
+        folds. Estimators have their own seeds.
 
     Returns
     -------
@@ -333,9 +333,7 @@ def _trust(rows, codes, n_neighbors):
         return float(trustworthiness(rows, codes, n_neighbors=n_neighbors))
     distances = nan_euclidean_distances(rows)
     return float(
-        trustworthiness(
-            distances, codes, n_neighbors=n_neighbors, metric="precomputed"
-        )
+        trustworthiness(distances, codes, n_neighbors=n_neighbors, metric="precomputed")
     )
 
 

@@ -181,32 +181,31 @@ default="error"
             self.baseline_ = self.ax_.axhline(
                 values[first], color=GREY, linestyle="--", linewidth=1, zorder=0
             )
+        handles = []
         for i, name in enumerate(self.comparison.index):
+            if not np.isfinite(values[name]):
+                absent = f"{name}: no {quantity}"
+                handles += self.ax_.plot([], [], linestyle="none", label=absent)
+                continue
             style = {"color": COLORS[i % len(COLORS)], "marker": MARKERS[i % 5]}
             style |= {"capsize": 3, "linestyle": "none", "label": name}
-            if not np.isfinite(values[name]):
-                self.ax_.plot([], [], linestyle="none", label=f"{name}: no {quantity}")
-                continue
             self.points_[name] = self.ax_.errorbar(
                 self.comparison["fit_time"][name],
                 values[name],
                 yerr=self.comparison[f"{quantity}_std"][name],
                 **override(style, errorbar_kw),
             )
-        self._finish(quantity, first)
-        return self
-
-    def _quantities(self):
-        return tuple(name for name in LABELS if name in self.comparison)
-
-    def _finish(self, quantity, first):
+            handles.append(self.points_[name])
         self.ax_.set(
             xlabel="seconds of a fit", ylabel=LABELS[quantity].format(first=first)
         )
         if quantity in ERRORS:
             self.ax_.set_ylim(0, None)
-        times = self.comparison["fit_time"]
-        if (times > 0).all():
+        if (self.comparison["fit_time"] > 0).all():
             self.ax_.set_xscale("log")
             label_plainly(self.ax_.xaxis)
-        self.ax_.legend()
+        self.ax_.legend(handles=handles)
+        return self
+
+    def _quantities(self):
+        return tuple(name for name in LABELS if name in self.comparison)
