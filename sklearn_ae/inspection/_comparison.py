@@ -71,13 +71,13 @@ class ComparisonDisplay:
     >>> display = ComparisonDisplay.from_estimator(
     ...     {
     ...         "PCA": PCA(8),
-    ...         "Autoencoder": Autoencoder(8, max_epochs=10, random_state=0),
+    ...         "Autoencoder": Autoencoder(8, max_epochs=5, random_state=0),
     ...     },
     ...     X / 16,
     ...     compare_kw={"cv": 2},
     ... )
     >>> display.comparison["ratio"].round(1).to_dict()
-    {'PCA': 1.0, 'Autoencoder': 0.6}
+    {'PCA': 1.0, 'Autoencoder': 0.7}
     >>> plt.show()
     """
 
