@@ -70,7 +70,8 @@ def compare(
 
     y : array-like of shape (n_samples,), default=None
         Target of `downstream`. It is passed to `fit` of the estimators too, as in a
-        pipeline; autoencoders and PCA ignore it.
+        pipeline: autoencoders and PCA ignore it, UMAP and linear discriminant analysis
+        use it.
 
     cv : int, cross-validation generator or iterable, default=None
         How to split the rows. An int is the number of folds, and None uses five. Their
@@ -223,7 +224,7 @@ def _summary(pd, folds, quantities):
         columns[key] = {name: np.mean(v) for name, v in by_name.items()}
         if key not in TIMES:
             columns[f"{key}_std"] = {name: np.std(v) for name, v in by_name.items()}
-    frame = pd.DataFrame(columns, index=pd.Index(folds, name="estimator"))
+    frame = pd.DataFrame(columns, index=pd.Index(list(folds), name="estimator"))
     frame.attrs["folds"] = {
         key: {name: values[key].tolist() for name, values in folds.items()}
         for key in quantities
