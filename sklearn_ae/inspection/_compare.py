@@ -109,8 +109,8 @@ def compare(
 
     error_score : "raise" or float, default=np.nan
         Value of what cannot be measured because an estimator raised an error, with a
-        warning. "raise" raises the error, and so does any value if an estimator fails
-        in all folds.
+        warning; a mean over folds one of which is NaN is NaN. "raise" raises the error,
+        and so does any value if an estimator cannot be fitted in any fold.
 
     clock : callable, default=time.perf_counter
         Function without arguments that returns seconds. `time.process_time` counts
@@ -145,7 +145,7 @@ def compare(
     ------
     ValueError
         If a parameter is invalid, `X` holds other things than numbers, or an estimator
-        fails in all folds.
+        cannot be fitted in any fold.
 
     ImportError
         If pandas is not installed, the extra ``frames``.
@@ -203,6 +203,7 @@ def compare(
                 cv=splits,
                 scoring=measure,
                 n_jobs=n_jobs,
+                params={},  # None fails in scikit-learn 1.6 with metadata routing
                 error_score=error_score,
             )
         except Exception as error:
