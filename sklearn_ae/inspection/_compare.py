@@ -131,8 +131,8 @@ def compare(
         - "ratio": the error divided by that of the first estimator on the same fold;
         - "explained": ``1 - sum_ij (x_ij - xhat_ij)^2 / sum_ij (x_ij - mean_j)^2`` with
           the means of the held-out rows, as `score` of an autoencoder;
-        - "trustworthiness": the share, in a sense, of neighbours among the codes that
-          are neighbours in `X`, from 0 to 1 [1]_; with `n_neighbors`;
+        - "trustworthiness": whether neighbours among the codes are neighbours in `X`,
+          from 0 to 1 [1]_; with `n_neighbors`;
         - "score": that of `downstream`;
         - "fit_time": seconds of `fit`;
         - "transform_time": seconds of `transform` of the held-out rows.
@@ -161,6 +161,13 @@ def compare(
     `inverse_transform` of a pipeline undoes its scaling: errors are in the units of the
     `X` that is passed here, whatever its steps do. ``StandardScaler`` in a pipeline
     therefore changes what the model fits, not what is measured; see `standardize`.
+
+    The trustworthiness of n rows for k neighbours is
+    ``1 - 2 / (n k (2 n - 3 k - 1)) * sum_i sum_j max(0, r(i, j) - k)``, where j goes
+    through the k nearest neighbours of row i among the codes, and r(i, j) is 1 if row j
+    is the nearest neighbour of row i in `X`, 2 if it is the second, and so on. In tables
+    with gaps, neighbours in `X` are those by
+    :func:`~sklearn.metrics.pairwise.nan_euclidean_distances`.
 
     An estimator without `transform`, such as t-SNE, has a `fit_time` only; one without
     `inverse_transform`, or with one that it cannot use after its fit, has no error.
@@ -194,27 +201,32 @@ def compare(
     unit = StandardScaler(with_mean=False).fit(X).scale_ if standardize else None
     folds = {}
     for name, estimator in named.items():
+        candidate = _Candidate(estimator, downstream, clock)
         measure = _Measure(name, unit, n_neighbors, scorer, error_score, clock)
-        try:
-            results = cross_validate(
-                _Candidate(estimator, downstream, clock),
-                X,
-                y,
-                cv=splits,
-                scoring=measure,
-                n_jobs=n_jobs,
-                params={},  # None fails in scikit-learn 1.6 with metadata routing
-                error_score=error_score,
-            )
-        except Exception as error:
-            error.add_note(f"This is from the estimator {name!r}.")
-            raise
-        folds[name] = {key: results[f"test_{key}"] for key in measure.quantities}
+        folds[name] = _measured(candidate, measure, X, y, cv=splits, n_jobs=n_jobs)
     baseline = next(iter(folds.values()))["error"]
     for values in folds.values():
         with np.errstate(divide="ignore", invalid="ignore"):
             values["ratio"] = values["error"] / baseline
     return _summary(pd, folds, measure.quantities)
+
+
+def _measured(candidate, measure, X, y, **options):
+    """{quantity: values of all folds}."""
+    try:
+        results = cross_validate(
+            candidate,
+            X,
+            y,
+            scoring=measure,
+            params={},  # None fails in scikit-learn 1.6 with metadata routing
+            error_score=measure.error_score,
+            **options,
+        )
+    except Exception as error:
+        error.add_note(f"This is from the estimator {measure.name!r}.")
+        raise
+    return {key: results[f"test_{key}"] for key in measure.quantities}
 
 
 def _summary(pd, folds, quantities):
