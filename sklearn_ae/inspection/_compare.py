@@ -165,8 +165,8 @@ def compare(
     The trustworthiness of n rows for k neighbours is
     ``1 - 2 / (n k (2 n - 3 k - 1)) * sum_i sum_j max(0, r(i, j) - k)``, where j goes
     through the k nearest neighbours of row i among the codes, and r(i, j) is 1 if row j
-    is the nearest neighbour of row i in `X`, 2 if it is the second, and so on. In tables
-    with gaps, neighbours in `X` are those by
+    is the nearest neighbour of row i in `X`, 2 if it is the second, and so on. If
+    there are gaps, neighbours in `X` are those by
     :func:`~sklearn.metrics.pairwise.nan_euclidean_distances`.
 
     An estimator without `transform`, such as t-SNE, has a `fit_time` only; one without
