@@ -26,6 +26,8 @@ SMALL = Autoencoder(2, max_epochs=1, validation=None, random_state=0)
 SPARSE = SparseAutoencoder(5, max_epochs=1, random_state=0)
 DETECTOR = AutoencoderOutlierDetector(SMALL, cv=2, random_state=0)
 
+STILL = {"cv": 2, "clock": float}
+
 # Display, estimator, whether it takes X, other arguments of from_estimator.
 CASES = {
     "loss_curve": ("LossCurveDisplay", SMALL, False, {}),
@@ -53,7 +55,11 @@ CASES = {
         True,
         {"n_components": [1, 2], "cv": 2},
     ),
+    # A clock that stands still, as times never agree.
+    "comparison": ("ComparisonDisplay", SMALL, True, {"compare_kw": STILL}),
 }
+# Displays that fit clones.
+FITTING = ("components", "comparison")
 
 
 @pytest.fixture(scope="module")
@@ -145,8 +151,8 @@ def test_plot_draws_the_same_again(case, draw):
 
 
 def test_estimators_have_to_be_fitted(case, draw):
-    if case == "components":
-        draw(estimator=clone(CASES[case][1]))  # it fits clones
+    if case in FITTING:
+        draw(estimator=clone(CASES[case][1]))
         return
     with pytest.raises(NotFittedError):
         draw(estimator=clone(CASES[case][1]))

@@ -1,6 +1,8 @@
 """What fitted autoencoders have learned. The displays need the extra ``plot``."""
 
 from sklearn_ae.inspection._activation import ActivationDisplay
+from sklearn_ae.inspection._compare import compare
+from sklearn_ae.inspection._comparison import ComparisonDisplay
 from sklearn_ae.inspection._components import ComponentsDisplay
 from sklearn_ae.inspection._feature_importance import FeatureImportanceDisplay
 from sklearn_ae.inspection._features import errors_by_feature, feature_importance
@@ -12,6 +14,7 @@ from sklearn_ae.inspection._weights import WeightsDisplay
 
 __all__ = [
     "ActivationDisplay",
+    "ComparisonDisplay",
     "ComponentsDisplay",
     "FeatureImportanceDisplay",
     "LatentSpaceDisplay",
@@ -19,6 +22,7 @@ __all__ = [
     "ReconstructionDisplay",
     "ReconstructionErrorDisplay",
     "WeightsDisplay",
+    "compare",
     "errors_by_feature",
     "feature_importance",
 ]
