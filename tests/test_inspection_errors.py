@@ -27,7 +27,9 @@ def wine():
 @pytest.fixture(scope="module")
 def detector(wine):
     autoencoder = Autoencoder(3, max_epochs=2)
-    detector = AutoencoderOutlierDetector(autoencoder, cv=2, random_state=0)
+    detector = AutoencoderOutlierDetector(
+        autoencoder, contamination=0.05, cv=2, random_state=0
+    )
     return detector.fit(wine[0])
 
 

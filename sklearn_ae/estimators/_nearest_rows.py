@@ -82,14 +82,16 @@ class NearestRows:
         return cls(usual, center, square_scale, level, unit, n_neighbors)
 
     def by_row(self, output: np.ndarray, error: np.ndarray) -> np.ndarray:
-        distances, _ = self._nearest(output, error)
-        n_features = len(self.center)
-        return np.square(distances).mean(axis=1) / (n_features * self.unit)
+        # Not from the distances of the search, which are rounded otherwise.
+        return self.by_feature(output, error).mean(axis=1)
 
     def by_feature(self, output: np.ndarray, error: np.ndarray) -> np.ndarray:
         n_features = len(self.center)
-        _, nearest = self._nearest(output, error)
-        rows = self._coordinates(output, error)
+        centered = output - self.center
+        rows = _coordinates(centered, error, self.square_scale, self.level)
+        n_neighbors = min(self.n_neighbors, len(self.usual))
+        search = NearestNeighbors(n_neighbors=n_neighbors, algorithm="brute")
+        nearest = search.fit(self.usual).kneighbors(rows, return_distance=False)
         shares = np.empty(output.shape)
         step = max(1, _BLOCK // (nearest.shape[1] * rows.shape[1]))
         for start in range(0, len(rows), step):
@@ -98,17 +100,6 @@ class NearestRows:
             squares = np.square(differences, dtype=np.float64).mean(axis=1)
             shares[block] = squares[:, :n_features] + squares[:, n_features:]
         return shares / self.unit
-
-    def _nearest(self, output, error) -> tuple[np.ndarray, np.ndarray]:
-        """Distances to the nearest usual rows, and their indices."""
-        rows = self._coordinates(output, error)
-        n_neighbors = min(self.n_neighbors, len(self.usual))
-        search = NearestNeighbors(n_neighbors=n_neighbors, algorithm="brute")
-        return search.fit(self.usual).kneighbors(rows)
-
-    def _coordinates(self, output: np.ndarray, error: np.ndarray) -> np.ndarray:
-        centered = output - self.center
-        return _coordinates(centered, error, self.square_scale, self.level)
 
 
 # What scores rows, and shares scores out among features.

@@ -34,6 +34,7 @@ from sklearn_ae.estimators._features import Features
 from sklearn_ae.estimators._nearest_rows import Measure, NearestRows, SquareErrors
 from sklearn_ae.estimators._parameters import NestedParameters
 from sklearn_ae.estimators._splits import check_groups, check_needs_X_val
+from sklearn_ae.estimators._stand_out import limit, trim
 from sklearn_ae.estimators._unseen_errors import (
     ROWS,
     MedianReconstructor,
@@ -57,17 +58,11 @@ from sklearn_ae.training.seeding import drawn_seed
 
 # With one row held out, two are left to fit to.
 _MIN_ROWS = 3
-# Rows stand out where so few usual rows are expected: for the fit, for the threshold.
-_TRIMMED_SHARE = 0.05
-_OUTLIER_SHARE = 0.002
-# The share of usual rows beyond the threshold, and errors that are as good as none.
-_FLAGGED = 0.005
-_LEAST = 1e-3
 # The default autoencoder: share of the variance that its codes explain, threshold of
 # its loss in units of the scale of the data, and rows that it is trained on in all.
 _SHARE = 0.9
 _DELTA = 4.0
-_TRAINED_ROWS = 10_000
+_TRAINED_ROWS = 20_000
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -76,11 +71,11 @@ class AutoencoderOutlierDetector(
 ):
     r"""Outlier detection by the reconstructions and errors of an autoencoder.
 
-    An autoencoder splits each row :math:`x` into its reconstruction :math:`\hat x`, which
-    depends on the codes alone, and the error :math:`x - \hat x`. A row is unusual if its
-    reconstruction lies where usual rows are rare, or if its error is unlike theirs. The
-    score, which `score_samples` returns, is minus the mean squared distance to the
-    `n_neighbors` nearest of the usual training rows :math:`u`,
+    An autoencoder splits each row :math:`x` into its reconstruction :math:`\hat x`,
+    which depends on the codes alone, and the error :math:`x - \hat x`. A row is unusual
+    if its reconstruction lies where usual rows are rare, or if its error is unlike
+    theirs. The score, which `score_samples` returns, is minus the mean squared distance
+    to the `n_neighbors` nearest of the usual training rows :math:`u`,
 
     .. math::
 
@@ -203,7 +198,7 @@ class AutoencoderOutlierDetector(
     than there are columns. It is ``Autoencoder(hidden_layer_sizes=64, init="random",
     code_activation="sigmoid", loss=Huber(delta), learning_rate=0.01)``,
     where ``delta`` is four times the root mean square of the
-    centred data, with at most 100 epochs and about 30,000 rows in all. A single column
+    centred data, with at most 100 epochs and about 20,000 rows in all. A single column
     needs no autoencoder: its rows are reconstructed by the median.
 
     Let :math:`v_j` be the mean of :math:`(x_{ij} - \hat x_{ij})^2` over the rows of
@@ -214,23 +209,24 @@ class AutoencoderOutlierDetector(
     of the span of the feature, so that errors at the level of rounding are no errors.
     Features that do not vary are reconstructed exactly.
 
-    The unit of reconstructions is :math:`h^2 = \operatorname{mean}_j s_j^2 + d^2`, where
-    :math:`d^2` is the mean of :math:`(\hat u_j - \hat v_j)^2` over features, usual rows
-    :math:`u` and the nearest others :math:`v`. Where usual rows are dense, a distance
-    counts in units of the usual error; where they are few, neighbours differ in what
-    the codes describe, and errors would hardly count without :math:`d^2`. :math:`c`
-    is the mean over usual rows, each scored while it was held out by the autoencoder and
-    the usual rows of the other parts. Distances to outliers in the nearest rows, in data
-    and in codes, are compared in [2]_ and [3]_. At most 4096 usual rows, drawn at
-    random, are kept as neighbours. A row with a large weight is one neighbour.
+    The unit of reconstructions is :math:`h^2 = \operatorname{mean}_j s_j^2 + d^2`,
+    where :math:`d^2` is the mean of :math:`(\hat u_j - \hat v_j)^2` over features,
+    usual rows :math:`u` and the nearest others :math:`v`. Where usual rows are dense, a
+    distance counts in units of the usual error; where they are few, neighbours differ
+    in what the codes describe, and errors would hardly count without :math:`d^2`. Let
+    :math:`c` be the mean over usual rows, each scored by an autoencoder and by
+    neighbours of the other parts. Outliers are found by distances to nearest rows in
+    [2]_; [3]_ finds these hard to beat. At most 4096 usual rows, drawn at random, are
+    kept as neighbours. A row with a large weight is one neighbour.
 
-    Let :math:`L` be the logarithms of ``-held_out_scores_``, :math:`m` their median and
-    :math:`q` their upper quartile. If the larger half of them falls off exponentially,
-    as for scores with a power law, a share :math:`r` of usual rows is beyond
-    :math:`m + (q - m) \log_2(0.5 / r)`. `trimming` uses :math:`r = 0.05`. For ``contamination="auto"``, usual rows are those within
-    the limit for :math:`r = 0.002`, and one in two hundred of them has a held-out score
-    below `offset_`: few false alarms, even where usual rows have heavy tails. Set a
-    share to find more. Scores above -1 are never outliers by these rules.
+    Let :math:`m` be the median of the logarithms of ``-held_out_scores_``, and
+    :math:`q` their upper quartile. If their larger half falls off exponentially, as for
+    scores with a power law, a share :math:`r` of the rows is beyond
+    :math:`m + (q - m) \log_2(0.5 / r)`. `trimming` uses :math:`r = 0.05`. For
+    ``contamination="auto"``, usual rows are those within the limit for
+    :math:`r = 0.002`, and one in two hundred of them has a held-out score below
+    `offset_`: few false alarms, even where usual rows have heavy tails. Set a share to
+    find more. Scores above -1 are never outliers by these rules.
 
     The threshold for a share `contamination` is a quantile of `training_scores_`, as
     in other detectors of scikit-learn. Most of these rows were used for training; new
@@ -418,7 +414,7 @@ class AutoencoderOutlierDetector(
         unseen = Reconstructors(X, parts, features.constant)
         if self.trimming > 0:
             scores = self._score_unseen(unseen, keep, present, features, rng).scores
-            keep = _trim(scores, present, self.trimming)
+            keep = trim(scores, present, self.trimming, least=_MIN_ROWS)
             features = Features.of(X, np.flatnonzero(keep))
         found = self._score_unseen(unseen, keep, present, features, rng)
         means = found.means
@@ -441,7 +437,8 @@ class AutoencoderOutlierDetector(
             warnings.warn(
                 f"The autoencoder {self.autoencoder_!r} reconstructs all features of "
                 "rows that it was not fitted to up to rounding, so that it can find no "
-                "outliers by their errors. It needs fewer components than X has columns.",
+                "outliers by their errors. It needs fewer components than X has "
+                'columns, or score="neighbors".',
                 stacklevel=4,
             )
         share = np.average(self.training_scores_ < self.offset_, weights=present)
@@ -468,7 +465,7 @@ class AutoencoderOutlierDetector(
         first = Reconstructors(X, [(median, np.arange(X.shape[0]))], nowhere)
         scale = features.square_scale(first.central_square_errors(weight, sample))
         scores = first.scores([SquareErrors(scale)])
-        return _trim(scores, weight, self.trimming)
+        return trim(scores, weight, self.trimming, least=_MIN_ROWS)
 
     def _score_unseen(self, unseen, keep, weight, features, rng) -> "_Unseen":
         """Score all rows while they are held out."""
@@ -481,9 +478,8 @@ class AutoencoderOutlierDetector(
         for part, (_, held_out) in enumerate(unseen.parts):
             is_usual = keep.copy()
             is_usual[held_out] = False
-            measures.append(
-                self._nearest_rows(unseen, part, is_usual, scales[part], rng)
-            )
+            scale = scales[part]
+            measures.append(self._nearest_rows(unseen, part, is_usual, scale, rng))
         scores = unseen.scores(measures)
         unit = float(np.average(-scores, weights=weight * keep))
         scale = features.square_scale(means)
@@ -594,12 +590,12 @@ class AutoencoderOutlierDetector(
         Returns
         -------
         errors : ndarray of shape (n_samples, n_features)
-            With ``score="error"``, ``(x_ij - xhat_ij)^2 / feature_scale_[j]^2``, about 1
-            for usual entries; otherwise the squared differences to the nearest usual
-            rows, about 1 for usual entries on average. Their mean over the features of
-            a row is minus its score. An array also
-            after `set_output`, which concerns ``transform`` only; the columns are those
-            of `X`, named ``feature_names_in_``.
+            With ``score="error"``, ``(x_ij - xhat_ij)^2 / feature_scale_[j]^2``;
+            otherwise what each feature adds to the mean squared distance to the nearest
+            usual rows. About 1 on average for usual rows. The mean over the features of
+            a row is minus its score. An array also after `set_output`, which concerns
+            ``transform`` only; the columns are those of `X`, named
+            ``feature_names_in_``.
         """
         check_is_fitted(self)
         X = self._validate(X, reset=False)
@@ -675,7 +671,7 @@ class AutoencoderOutlierDetector(
 
     def _offset(self, contamination) -> float:
         if contamination == "auto":
-            return -_limit(-self.held_out_scores_, self._weight)
+            return -limit(-self.held_out_scores_, self._weight)
         return float(
             weighted_quantile(self.training_scores_, contamination, self._weight)
         )
@@ -780,30 +776,3 @@ def _default(X: Any, rows: np.ndarray) -> Any:
         learning_rate=0.01,
         max_epochs=min(100, max(10, _TRAINED_ROWS // len(rows))),
     )
-
-
-def _limit(errors: np.ndarray, weight: np.ndarray) -> float:
-    """The limit that one in a hundred of the rows exceeds, apart from outliers."""
-    weight = weight * (errors <= _fence(errors, weight, _OUTLIER_SHARE))
-    return max(1.0, float(weighted_quantile(errors, 1 - _FLAGGED, weight)))
-
-
-def _fence(errors: np.ndarray, weight: np.ndarray, share: float) -> float:
-    """The limit that such a share of usual rows exceeds; others stand out.
-
-    The logarithms of the larger half of the errors are taken to fall off exponentially.
-    Errors below one are usual, or no more than rounding.
-    """
-    logs = np.log(np.maximum(errors, _LEAST))
-    median, upper = (weighted_quantile(logs, share, weight) for share in (0.5, 0.75))
-    n_halvings = np.log2(0.5 / share)
-    return max(1.0, float(np.exp(median + n_halvings * (upper - median))))
-
-
-def _trim(scores: np.ndarray, weight: np.ndarray, share: float) -> np.ndarray:
-    """Which rows to keep: all but a limited share of rows that stand out."""
-    present = weight > 0
-    fence = -_fence(-scores, weight, _TRIMMED_SHARE)
-    lowest = min(fence, weighted_quantile(scores, share, weight))
-    keep = present & (scores >= lowest)
-    return keep if keep.sum() >= _MIN_ROWS else present

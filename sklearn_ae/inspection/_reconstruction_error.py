@@ -131,9 +131,9 @@ class ReconstructionErrorDisplay:
         Parameters
         ----------
         estimator : estimator
-            Fitted :class:`~sklearn_ae.AutoencoderOutlierDetector`, whose errors are
-            multiples of the usual error of each feature, or any estimator with
-            `transform` and `inverse_transform`, such as PCA or a pipeline.
+            Fitted :class:`~sklearn_ae.AutoencoderOutlierDetector`, whose
+            `feature_errors` are drawn, or any estimator with `transform` and
+            `inverse_transform`, such as PCA or a pipeline.
 
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows to reconstruct.
@@ -182,7 +182,9 @@ class ReconstructionErrorDisplay:
         check_matplotlib(cls.__name__)
         check_option("kind", kind, KINDS)
         if hasattr(estimator, "feature_errors"):
-            errors, error_name = estimator.feature_errors(X), "error / usual error"
+            is_distance = getattr(estimator, "score", None) == "neighbors"
+            error_name = "distance / usual" if is_distance else "error / usual error"
+            errors = estimator.feature_errors(X)
             threshold = -estimator.offset_ if threshold is None else threshold
         else:
             rows, reconstruction = reconstruct_alike(estimator, X)
