@@ -41,8 +41,8 @@ BUNDLED = {
 DETECTORS = {
     "default": lambda seed: AutoencoderOutlierDetector(random_state=seed),
     "PCA(0.9)": lambda seed: AutoencoderOutlierDetector(PCA(0.9), random_state=seed),
-    'score="error"': lambda seed: AutoencoderOutlierDetector(
-        score="error", random_state=seed
+    'criterion="error"': lambda seed: AutoencoderOutlierDetector(
+        criterion="error", random_state=seed
     ),
 }
 

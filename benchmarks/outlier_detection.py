@@ -102,7 +102,7 @@ def ours(seed, **params):
 
 METHODS = {
     "Autoencoder-OutlierDetector": ours,
-    'score="error"': lambda seed: ours(seed, score="error"),
+    'criterion="error"': lambda seed: ours(seed, criterion="error"),
     "5 nearest neighbors": lambda seed: Neighbors(),
     "Isolation-Forest": lambda seed: IsolationForest(random_state=seed),
     "LocalOutlier-Factor": lambda seed: LocalOutlierFactor(novelty=True),

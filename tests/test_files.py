@@ -213,6 +213,7 @@ NOT_HELD = {
     "Part",
     "Penalty",
     "Wrapper",
+    "_Candidate",
 }
 
 

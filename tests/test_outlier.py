@@ -97,7 +97,7 @@ def held_out_errors(X, keep):
 
 def test_numbers_without_trimming(seed):
     X = draw(seed)
-    fitted = detector(score="error", cv=FOLDS, trimming=0).fit(X)
+    fitted = detector(criterion="error", cv=FOLDS, trimming=0).fit(X)
     errors = held_out_errors(X, np.ones(len(X), dtype=bool))
     means = errors.mean(axis=0)
     scale = means + 0.1 * np.median(means)
@@ -117,7 +117,7 @@ def test_numbers_without_trimming(seed):
 
 def test_numbers_with_trimming(seed):
     X = draw(seed, n_outliers=15)
-    fitted = detector(score="error", cv=FOLDS).fit(X)
+    fitted = detector(criterion="error", cv=FOLDS).fit(X)
     errors = (X - np.median(X, axis=0)) ** 2
     limit = np.quantile(errors, 0.75, axis=0, method="averaged_inverted_cdf")
     central = np.where(errors <= limit, errors, np.nan)
@@ -196,11 +196,13 @@ def test_gaps_between_groups_are_unusual(seed):
     X = X @ line + 0.1 * rng.standard_normal((200, 6))
     middle = 0.1 * rng.standard_normal((50, 6))
     auc = {
-        score: roc_auc_score(
+        criterion: roc_auc_score(
             np.arange(250) < 200,
-            detector(PCA(1), score=score).fit(X).score_samples(np.vstack([X, middle])),
+            detector(PCA(1), criterion=criterion)
+            .fit(X)
+            .score_samples(np.vstack([X, middle])),
         )
-        for score in ("neighbors", "error")
+        for criterion in ("neighbors", "error")
     }
     assert auc["neighbors"] > 0.95
     assert auc["error"] < 0.7
@@ -229,7 +231,7 @@ def test_feature_errors_average_to_minus_the_score(seed):
     np.testing.assert_allclose(
         errors.mean(axis=1), -fitted.score_samples(X.astype(np.float32)), rtol=1e-5
     )
-    plain = detector(cheap(), score="error").fit(X)
+    plain = detector(cheap(), criterion="error").fit(X)
     np.testing.assert_allclose(
         plain.feature_errors(X),
         (X - plain.autoencoder_.reconstruct(X)) ** 2 / plain.feature_scale_**2,
@@ -307,7 +309,7 @@ def test_idle_rows(value, seed, few_epochs):
 def test_errors_at_the_level_of_rounding_are_none(seed):
     X = draw(seed)[:, :3] + 1e3
     with pytest.warns(UserWarning, match="reconstructs all features .* up to rounding"):
-        fitted = detector(PCA(3), score="error").fit(X)
+        fitted = detector(PCA(3), criterion="error").fit(X)
     np.testing.assert_array_equal(fitted.predict(X), 1)
     assert fitted.support_.all()
 
@@ -401,7 +403,7 @@ def test_trimming_keeps_outliers_from_being_learned(seed):
     for draw_seed in range(seed, seed + 5):
         X, test = draw(draw_seed, n_outliers=20), draw(draw_seed, n_outliers=150)
         fitted = [
-            detector(PCA(3), score="error", trimming=trimming).fit(X)
+            detector(PCA(3), criterion="error", trimming=trimming).fit(X)
             for trimming in (0, 0.25)
         ]
         assert fitted[0].support_.all()
@@ -443,7 +445,7 @@ def test_default_autoencoder(scale, few_epochs):
         init="random",
         code_activation="sigmoid",
         loss=inner.loss,
-        learning_rate=0.01,
+        learning_rate=0.02,
         max_epochs=10,
         random_state=inner.random_state,
     ).get_params(deep=False) | {"loss__delta": inner.loss.delta}
@@ -470,7 +472,7 @@ def test_a_single_column_is_compared_with_its_median(seed):
     X, new = rng.standard_normal((2, 400, 1))
     weight = rng.randint(1, 3, size=400)
     fitted = AutoencoderOutlierDetector(
-        score="error", trimming=0, random_state=seed
+        criterion="error", trimming=0, random_state=seed
     ).fit(X)
     scale = fitted.feature_scale_[0]
     np.testing.assert_allclose(
@@ -528,7 +530,7 @@ def test_folds_train_together(monkeypatch):
 def test_a_frozen_autoencoder_is_used_as_it_is():
     X = draw(0)
     inner = cheap(random_state=0).fit(X)
-    fitted = detector(FrozenEstimator(inner), score="error").fit(draw(1))
+    fitted = detector(FrozenEstimator(inner), criterion="error").fit(draw(1))
     assert fitted.autoencoder_.estimator is inner
     np.testing.assert_allclose(fitted.held_out_scores_, fitted.training_scores_)
     np.testing.assert_allclose(
@@ -543,13 +545,34 @@ def test_weights_of_a_frozen_autoencoder_are_repetitions(seed):
     X = draw(seed, n_outliers=10)
     frozen = FrozenEstimator(PCA(2).fit(X))
     weight = np.random.RandomState(seed).randint(0, 3, size=len(X))
-    weighted = detector(frozen, score="error").fit(X, sample_weight=weight)
-    repeated = detector(frozen, score="error").fit(X.repeat(weight, axis=0))
+    # Copies of a row are held out together, as a row with its weight is.
+    repeated = np.repeat(np.arange(len(X)), weight)
+    rows = np.array_split(np.random.RandomState(0).permutation(len(X)), 4)
+    parts = [
+        [(~np.isin(i, some), np.isin(i, some)) for some in rows]
+        for i in (np.arange(len(X)), repeated)
+    ]
+    weighted = detector(frozen, cv=parts[0]).fit(X, sample_weight=weight)
+    repeated = detector(frozen, cv=parts[1]).fit(X[repeated])
+    np.testing.assert_allclose(
+        weighted.score_samples(X), repeated.score_samples(X), rtol=1e-5
+    )
     assert weighted.offset_ == pytest.approx(repeated.offset_)
     np.testing.assert_allclose(weighted.feature_scale_, repeated.feature_scale_)
     assert weighted.set_threshold(0.1).offset_ == pytest.approx(
         repeated.set_threshold(0.1).offset_
     )
+
+
+def test_weights_may_be_in_any_unit(seed):
+    X = draw(seed)
+    frozen = FrozenEstimator(PCA(2).fit(X))
+    plain, scaled = (
+        detector(frozen).fit(X, sample_weight=weight)
+        for weight in (None, np.full(len(X), 1 / len(X)))
+    )
+    np.testing.assert_allclose(scaled.score_samples(X), plain.score_samples(X))
+    assert scaled.offset_ == pytest.approx(plain.offset_)
 
 
 def test_names_of_features():
@@ -643,7 +666,7 @@ def test_pickle():
     [
         ({"autoencoder": LinearRegression()}, "'autoencoder' parameter"),
         ({"autoencoder": "pca"}, "'autoencoder' parameter"),
-        ({"score": "density"}, "'score' parameter"),
+        ({"criterion": "density"}, "'criterion' parameter"),
         ({"n_neighbors": 0}, "'n_neighbors' parameter"),
         ({"contamination": 0.0}, "'contamination' parameter"),
         ({"contamination": 0.6}, "'contamination' parameter"),
@@ -752,4 +775,4 @@ class Fickle(PCA):
 
 def test_most_rows_are_outliers():
     with pytest.warns(ConvergenceWarning, match="100% of the training rows are out"):
-        detector(Fickle(2), score="error", trimming=0).fit(draw(0))
+        detector(Fickle(2), criterion="error", trimming=0).fit(draw(0))

@@ -28,7 +28,7 @@ is_eight = y[test] == 8
 # %%
 # We compare the detector with those of scikit-learn, all with their defaults, by the
 # area under the ROC curve: the probability that an eight scores higher than another
-# digit. ``score="error"`` looks at the size of the reconstruction error alone.
+# digit. ``criterion="error"`` looks at the size of the reconstruction error alone.
 from sklearn.ensemble import IsolationForest
 from sklearn.metrics import roc_auc_score, roc_curve
 from sklearn.neighbors import LocalOutlierFactor
@@ -38,8 +38,8 @@ from sklearn_ae import AutoencoderOutlierDetector
 
 detectors = {
     "Autoencoder": AutoencoderOutlierDetector(random_state=0),
-    'Autoencoder, score="error"': AutoencoderOutlierDetector(
-        score="error", random_state=0
+    'Autoencoder, criterion="error"': AutoencoderOutlierDetector(
+        criterion="error", random_state=0
     ),
     "LocalOutlierFactor": LocalOutlierFactor(novelty=True),
     "OneClassSVM": OneClassSVM(),
@@ -49,7 +49,7 @@ scores, areas = {}, {}
 for name, detector in detectors.items():
     scores[name] = detector.fit(X_train).score_samples(X_test)
     areas[name] = roc_auc_score(is_eight, scores[name])
-    print(f"{name:26} area under the ROC curve {areas[name]:.3f}")
+    print(f"{name:30} area under the ROC curve {areas[name]:.3f}")
 
 # %%
 # It is about as good as the better ones of scikit-learn's detectors. In addition to a

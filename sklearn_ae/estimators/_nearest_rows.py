@@ -46,6 +46,8 @@ class NearestRows:
     ----------
     usual : ndarray of float32 of shape (n_usual, 2 * n_features)
         The coordinates of the usual rows.
+    weight : ndarray of shape (n_usual,)
+        Positive weights: a row of weight two counts as two rows.
     center : ndarray of shape (n_features,)
         A reconstruction that is subtracted from all, since distances between points
         far from zero lose digits.
@@ -60,6 +62,7 @@ class NearestRows:
     """
 
     usual: np.ndarray
+    weight: np.ndarray
     center: np.ndarray
     square_scale: np.ndarray
     level: float
@@ -71,15 +74,16 @@ class NearestRows:
         cls,
         output: np.ndarray,
         error: np.ndarray,
+        weight: np.ndarray,
         square_scale: np.ndarray,
         n_neighbors: int,
-        unit: float = 1.0,
     ) -> "NearestRows":
-        """From the reconstructions of the usual rows and their errors."""
+        """From the reconstructions of the usual rows, their errors and weights."""
         center = output.mean(axis=0)
-        level = np.sqrt(np.mean(square_scale) + _spacing(output - center, n_neighbors))
+        spacing = _spacing(output - center, weight, n_neighbors)
+        level = np.sqrt(np.mean(square_scale) + spacing)
         usual = _coordinates(output - center, error, square_scale, level)
-        return cls(usual, center, square_scale, level, unit, n_neighbors)
+        return cls(usual, weight, center, square_scale, level, 1.0, n_neighbors)
 
     def by_row(self, output: np.ndarray, error: np.ndarray) -> np.ndarray:
         # Not from the distances of the search, which are rounded otherwise.
@@ -89,31 +93,71 @@ class NearestRows:
         n_features = len(self.center)
         centered = output - self.center
         rows = _coordinates(centered, error, self.square_scale, self.level)
-        n_neighbors = min(self.n_neighbors, len(self.usual))
-        search = NearestNeighbors(n_neighbors=n_neighbors, algorithm="brute")
-        nearest = search.fit(self.usual).kneighbors(rows, return_distance=False)
+        search = _search(self.usual, self.n_searched)
+        nearest = search.kneighbors(rows, return_distance=False)
+        parts = _parts(self.weight[nearest], self.wanted)
         shares = np.empty(output.shape)
         step = max(1, _BLOCK // (nearest.shape[1] * rows.shape[1]))
         for start in range(0, len(rows), step):
             block = slice(start, start + step)
             differences = rows[block, np.newaxis] - self.usual[nearest[block]]
-            squares = np.square(differences, dtype=np.float64).mean(axis=1)
+            squares = np.square(differences, dtype=np.float64)
+            squares = np.einsum("ij,ijk->ik", parts[block], squares)
             shares[block] = squares[:, :n_features] + squares[:, n_features:]
         return shares / self.unit
+
+    @property
+    def wanted(self) -> float:
+        """The weight of the neighbours of a row."""
+        return self.n_neighbors * _one_row(self.weight)
+
+    @property
+    def n_searched(self) -> int:
+        """How many rows may have that weight."""
+        return _n_rows(self.weight, self.wanted)
 
 
 # What scores rows, and shares scores out among features.
 Measure = SquareErrors | NearestRows
 
 
-def _spacing(output: np.ndarray, n_neighbors: int) -> float:
+def _one_row(weight: np.ndarray) -> float:
+    """The weight of a single row: one, as for repetitions, but less in small units."""
+    return min(1.0, float(np.mean(weight)))
+
+
+def _n_rows(weight: np.ndarray, wanted: float) -> int:
+    """How many of the lightest rows have the weight wanted, or all rows."""
+    n_rows = np.searchsorted(np.cumsum(np.sort(weight)), wanted * (1 - 1e-12)) + 1
+    return min(int(n_rows), len(weight))
+
+
+def _parts(weight: np.ndarray, wanted: float) -> np.ndarray:
+    """The parts of neighbours, in the order of their distances, in a mean.
+
+    They count with their weights as long as these do not exceed the weight wanted.
+    """
+    before = np.cumsum(weight, axis=1) - weight
+    parts = np.clip(wanted - before, 0, weight)
+    return parts / parts.sum(axis=1, keepdims=True)
+
+
+def _search(rows: np.ndarray, n_neighbors: int) -> NearestNeighbors:
+    return NearestNeighbors(n_neighbors=n_neighbors, algorithm="brute").fit(rows)
+
+
+def _spacing(output: np.ndarray, weight: np.ndarray, n_neighbors: int) -> float:
     """The mean squared difference, by entry, to the nearest other rows."""
-    if len(output) == 1:
+    one_row = _one_row(weight)
+    if weight.sum() <= one_row:
         return 0.0
-    n_neighbors = min(n_neighbors, len(output) - 1)
-    search = NearestNeighbors(n_neighbors=n_neighbors, algorithm="brute").fit(output)
-    distances, _ = search.kneighbors()
-    return float(np.mean(np.square(distances))) / output.shape[1]
+    wanted = n_neighbors * one_row
+    search = _search(output, _n_rows(weight, wanted + one_row))
+    distances, nearest = search.kneighbors(output)
+    itself = nearest == np.arange(len(output))[:, np.newaxis]
+    others = np.maximum(weight[nearest] - one_row * itself, 0)
+    squares = np.sum(_parts(others, wanted) * np.square(distances), axis=1)
+    return float(np.average(squares, weights=weight)) / output.shape[1]
 
 
 def _coordinates(output, error, square_scale, level) -> np.ndarray:

@@ -62,7 +62,7 @@ _MIN_ROWS = 3
 # its loss in units of the scale of the data, and rows that it is trained on in all.
 _SHARE = 0.9
 _DELTA = 4.0
-_TRAINED_ROWS = 20_000
+_TRAINED_ROWS = 10_000
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -86,7 +86,7 @@ class AutoencoderOutlierDetector(
     where :math:`p` is the number of features, :math:`k` that of neighbours,
     :math:`s_j^2` the usual squared error of feature :math:`j`, :math:`h` a common unit
     of all reconstructions and :math:`c` the mean for usual rows, see Notes. With
-    ``score="error"``, the score is minus the mean squared error
+    ``criterion="error"``, the score is minus the mean squared error
 
     .. math::
 
@@ -114,7 +114,7 @@ class AutoencoderOutlierDetector(
         :class:`~sklearn.frozen.FrozenEstimator` is used as is. None is an `Autoencoder`
         that suits the size of the table, see Notes.
 
-    score : {"neighbors", "error"}, default="neighbors"
+    criterion : {"neighbors", "error"}, default="neighbors"
         What makes a row unusual. "neighbors" is the distance to the nearest usual rows
         in reconstruction and error. "error" is the reconstruction error alone: the
         score does not depend on single rows and needs none of them later, but rows in
@@ -124,7 +124,8 @@ class AutoencoderOutlierDetector(
     n_neighbors : int, default=5
         How many of the nearest usual rows the score averages over, at least 1. With
         few, outliers among the training rows that are alike hide each other; with many,
-        small groups of usual rows count as outliers. Ignored with ``score="error"``.
+        small groups of usual rows count as outliers. Ignored with
+        ``criterion="error"``.
 
     contamination : "auto" or float, default="auto"
         Share of outliers among the training rows, in (0, 0.5], which determines the
@@ -169,8 +170,8 @@ class AutoencoderOutlierDetector(
         The training rows to which the final autoencoder was fitted.
 
     training_scores_ : ndarray of shape (n_samples,)
-        ``score_samples`` of all training rows. With ``score="neighbors"``, each usual
-        row is its own nearest neighbour.
+        ``score_samples`` of all training rows. With ``criterion="neighbors"``, each
+        usual row is its own nearest neighbour.
 
     held_out_scores_ : ndarray of shape (n_samples,)
         Scores of all training rows, each computed while the row was held out.
@@ -196,9 +197,9 @@ class AutoencoderOutlierDetector(
     The default autoencoder has codes in (0, 1), since a bounded code cannot grow to
     reconstruct extreme rows: as many as PCA needs for 90 % of the variance, but fewer
     than there are columns. It is ``Autoencoder(hidden_layer_sizes=64, init="random",
-    code_activation="sigmoid", loss=Huber(delta), learning_rate=0.01)``,
+    code_activation="sigmoid", loss=Huber(delta), learning_rate=0.02)``,
     where ``delta`` is four times the root mean square of the
-    centred data, with at most 100 epochs and about 20,000 rows in all. A single column
+    centred data, with at most 100 epochs and about 10,000 rows in all. A single column
     needs no autoencoder: its rows are reconstructed by the median.
 
     Let :math:`v_j` be the mean of :math:`(x_{ij} - \hat x_{ij})^2` over the rows of
@@ -217,7 +218,7 @@ class AutoencoderOutlierDetector(
     :math:`c` be the mean over usual rows, each scored by an autoencoder and by
     neighbours of the other parts. Outliers are found by distances to nearest rows in
     [2]_; [3]_ finds these hard to beat. At most 4096 usual rows, drawn at random, are
-    kept as neighbours. A row with a large weight is one neighbour.
+    kept as neighbours. A row of weight two is two neighbours.
 
     Let :math:`m` be the median of the logarithms of ``-held_out_scores_``, and
     :math:`q` their upper quartile. If their larger half falls off exponentially, as for
@@ -258,7 +259,7 @@ class AutoencoderOutlierDetector(
     """
 
     autoencoder: Any = field(default=None, kw_only=False)
-    score: str = "neighbors"
+    criterion: str = "neighbors"
     n_neighbors: int = 5
     contamination: float | str = "auto"
     trimming: float = 0.25
@@ -268,7 +269,7 @@ class AutoencoderOutlierDetector(
 
     _parameter_constraints: ClassVar[dict] = {
         "autoencoder": [HasMethods(["fit", "transform", "inverse_transform"]), None],
-        "score": [StrOptions({"neighbors", "error"})],
+        "criterion": [StrOptions({"neighbors", "error"})],
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
         "contamination": [
             StrOptions({"auto"}),
@@ -344,8 +345,8 @@ class AutoencoderOutlierDetector(
         -----
         UserWarning
             If the spans of columns differ by orders of magnitude, or if, with
-            ``score="error"``, the autoencoder reconstructs unseen rows exactly, so that
-            there are no errors to go by.
+            ``criterion="error"``, the autoencoder reconstructs unseen rows exactly, so
+            that there are no errors to go by.
 
         ConvergenceWarning
             If most training rows are outliers.
@@ -410,7 +411,9 @@ class AutoencoderOutlierDetector(
         metadata = None if weight is None else {"sample_weight": weight}
         events = FitEvents(self, 2, {"X": X, "y": None, "metadata": metadata})
         events.begin_stage("cross-fit")
-        parts = fits.cross_fit(keep, self.cv, splits_frozen=self.score == "neighbors")
+        parts = fits.cross_fit(
+            keep, self.cv, splits_frozen=self.criterion == "neighbors"
+        )
         unseen = Reconstructors(X, parts, features.constant)
         if self.trimming > 0:
             scores = self._score_unseen(unseen, keep, present, features, rng).scores
@@ -424,21 +427,23 @@ class AutoencoderOutlierDetector(
         self.support_ = keep
         self._constant, self._weight = features.constant, present
         measure = None
-        if self.score == "neighbors":
+        if self.criterion == "neighbors":
             final = self._reconstructors(X)
-            measure = self._nearest_rows(final, 0, keep, self.feature_scale_**2, rng)
+            measure = self._nearest_rows(
+                final, 0, keep, present, self.feature_scale_**2, rng
+            )
         self._keep_measure(measure, found.unit)
         self.held_out_scores_ = found.scores
         self.training_scores_ = self._score(X)
         self.offset_ = self._offset(self.contamination)
         events.end(None)
         is_exact = features.varies.any() and not features.exceeds_rounding(means).any()
-        if is_exact and self.score == "error":
+        if is_exact and self.criterion == "error":
             warnings.warn(
                 f"The autoencoder {self.autoencoder_!r} reconstructs all features of "
                 "rows that it was not fitted to up to rounding, so that it can find no "
                 "outliers by their errors. It needs fewer components than X has "
-                'columns, or score="neighbors".',
+                'columns, or criterion="neighbors".',
                 stacklevel=4,
             )
         share = np.average(self.training_scores_ < self.offset_, weights=present)
@@ -471,7 +476,7 @@ class AutoencoderOutlierDetector(
         """Score all rows while they are held out."""
         means, others = unseen.mean_square_errors(weight * keep)
         scales = [features.square_scale(one) for one in others]
-        if self.score == "error":
+        if self.criterion == "error":
             scores = unseen.scores([SquareErrors(scale) for scale in scales])
             return _Unseen(means, scores, 1.0)
         measures: list[Measure] = []
@@ -479,20 +484,24 @@ class AutoencoderOutlierDetector(
             is_usual = keep.copy()
             is_usual[held_out] = False
             scale = scales[part]
-            measures.append(self._nearest_rows(unseen, part, is_usual, scale, rng))
+            measures.append(
+                self._nearest_rows(unseen, part, is_usual, weight, scale, rng)
+            )
         scores = unseen.scores(measures)
         unit = float(np.average(-scores, weights=weight * keep))
         scale = features.square_scale(means)
         unit = max(unit, float(np.mean(features.rounding**2 / scale)))
         return _Unseen(means, scores / unit, unit)
 
-    def _nearest_rows(self, reconstructors, part, is_usual, scale, rng) -> NearestRows:
+    def _nearest_rows(
+        self, reconstructors, part, is_usual, weight, scale, rng
+    ) -> NearestRows:
         """What finds the nearest of the usual rows, or of a sample of them."""
         rows = np.flatnonzero(is_usual)
         if len(rows) > ROWS:
             rows = np.sort(rng.choice(rows, ROWS, replace=False))
         found = reconstructors.usual_rows(part, rows)
-        return NearestRows.of(*found, scale, self.n_neighbors)
+        return NearestRows.of(*found, weight[rows], scale, self.n_neighbors)
 
     def _prototype(self) -> Any:
         return Autoencoder() if self.autoencoder is None else self.autoencoder
@@ -590,7 +599,7 @@ class AutoencoderOutlierDetector(
         Returns
         -------
         errors : ndarray of shape (n_samples, n_features)
-            With ``score="error"``, ``(x_ij - xhat_ij)^2 / feature_scale_[j]^2``;
+            With ``criterion="error"``, ``(x_ij - xhat_ij)^2 / feature_scale_[j]^2``;
             otherwise what each feature adds to the mean squared distance to the nearest
             usual rows. About 1 on average for usual rows. The mean over the features of
             a row is minus its score. An array also after `set_output`, which concerns
@@ -646,10 +655,12 @@ class AutoencoderOutlierDetector(
 
     def _keep_measure(self, measure: NearestRows | None, unit: float) -> None:
         """Keep the measure as plain values, which files can hold."""
-        self._usual = self._center = self._level = self._n_neighbors = None
+        self._usual = self._usual_weight = self._center = None
+        self._level = self._n_neighbors = None
         self._unit = unit
         if measure is not None:
-            self._usual, self._center = measure.usual, measure.center
+            self._usual, self._usual_weight = measure.usual, measure.weight
+            self._center = measure.center
             self._level, self._n_neighbors = measure.level, measure.n_neighbors
 
     def _measure(self) -> Measure:
@@ -658,6 +669,7 @@ class AutoencoderOutlierDetector(
             return SquareErrors(scale)
         return NearestRows(
             self._usual,
+            self._usual_weight,
             self._center,
             scale,
             self._level,
@@ -684,9 +696,9 @@ class AutoencoderOutlierDetector(
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         with loading(self, state) as (state, has_versions):
-            if "score" not in state:
+            if "criterion" not in state:
                 # Earlier versions had reconstruction errors only.
-                state = state | {"score": "error", "_usual": None}
+                state = state | {"criterion": "error", "_usual": None}
             super().__setstate__(state)
             if not has_versions:
                 return
@@ -711,7 +723,8 @@ class AutoencoderOutlierDetector(
     def _check_nearest(self) -> None:
         """Raise a ValueError if the usual rows of a file cannot be used."""
         n_features = self.n_features_in_
-        check_shape("_usual", self._usual, (np.shape(self._usual)[0], 2 * n_features))
+        n_usual = np.shape(self._usual_weight)[:1]
+        check_shape("_usual", self._usual, (*n_usual, 2 * n_features))
         check_shape("_center", self._center, (n_features,))
         for name in ("_level", "_unit", "_n_neighbors"):
             value = getattr(self, name)
@@ -773,6 +786,6 @@ def _default(X: Any, rows: np.ndarray) -> Any:
         init="random",
         code_activation="sigmoid",
         loss=Huber(_DELTA * scale),
-        learning_rate=0.01,
+        learning_rate=0.02,
         max_epochs=min(100, max(10, _TRAINED_ROWS // len(rows))),
     )

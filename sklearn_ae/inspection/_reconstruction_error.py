@@ -182,7 +182,7 @@ class ReconstructionErrorDisplay:
         check_matplotlib(cls.__name__)
         check_option("kind", kind, KINDS)
         if hasattr(estimator, "feature_errors"):
-            is_distance = getattr(estimator, "score", None) == "neighbors"
+            is_distance = getattr(estimator, "criterion", None) == "neighbors"
             error_name = "distance / usual" if is_distance else "error / usual error"
             errors = estimator.feature_errors(X)
             threshold = -estimator.offset_ if threshold is None else threshold

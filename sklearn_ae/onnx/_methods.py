@@ -228,14 +228,19 @@ def _measure_by_feature(measure: Measure) -> Callable[[Tensor, Tensor], Tensor]:
     usual = torch.from_numpy(measure.usual.astype(np.float64))
     center = torch.from_numpy(measure.center.astype(np.float64))
     level, unit = float(measure.level), float(measure.unit)
-    n_neighbors = min(measure.n_neighbors, len(usual))
+    weight = torch.from_numpy(measure.weight.astype(np.float64))
+    wanted, n_searched = measure.wanted, measure.n_searched
 
     def by_feature(output: Tensor, error: Tensor) -> Tensor:
         rows = torch.cat([(output - center) / level, error / scale.sqrt()], dim=1)
         distances = rows.square().sum(1, keepdim=True) - 2 * rows @ usual.T
         distances = distances + usual.square().sum(1)
-        nearest = distances.topk(n_neighbors, dim=1, largest=False).indices
-        squares = (rows.unsqueeze(1) - usual[nearest]).square().mean(1)
+        nearest = distances.topk(n_searched, dim=1, largest=False).indices
+        weights = weight[nearest]
+        parts = (wanted - weights.cumsum(1) + weights).clamp(min=0).minimum(weights)
+        parts = parts / parts.sum(1, keepdim=True)
+        squares = (rows.unsqueeze(1) - usual[nearest]).square()
+        squares = (parts.unsqueeze(2) * squares).sum(1)
         by_output, by_error = squares.chunk(2, dim=1)
         return (by_output + by_error) / unit
 
