@@ -519,7 +519,8 @@ def test_arrays_of_other_shapes_are_named(fitted, name):
         if last == "mean_activation.mass":
             continue  # torch takes one number for a scalar
         # Of two that should have the same length, either may be wrong.
-        expected = {"_weight": "support_"}.get(last, last)
+        pairs = {"_weight": "support_", "_usual_weight": "_usual"}
+        expected = pairs.get(last, last)
         for change in (
             lambda array: np.append(np.ravel(array), np.ravel(array)[:1]),
             lambda array: array[..., np.newaxis],
