@@ -724,6 +724,7 @@ class AutoencoderOutlierDetector(
         """Raise a ValueError if the usual rows of a file cannot be used."""
         n_features = self.n_features_in_
         n_usual = np.shape(self._usual_weight)[:1]
+        check_shape("_usual_weight", self._usual_weight, n_usual)
         check_shape("_usual", self._usual, (*n_usual, 2 * n_features))
         check_shape("_center", self._center, (n_features,))
         for name in ("_level", "_unit", "_n_neighbors"):
