@@ -13,8 +13,12 @@ def run(setting: Setting) -> dict[str, float]:
     autoencoder = Autoencoder(
         30,
         hidden_layer_sizes=(1000, 500, 250),
+        activation="gelu",
         init="random",
-        max_epochs=setting.epochs(30),
+        optimizer="adam",
+        learning_rate=2e-3,
+        batch_size=128,
+        max_epochs=setting.epochs(28),
         validation=None,
         checkpoint=setting.checkpoint("fit"),
         random_state=setting.seed,
