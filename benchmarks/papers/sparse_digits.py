@@ -21,8 +21,9 @@ def run(setting: Setting) -> dict[str, float]:
     X_train, X_test, y_train, y_test = train_test_split(
         X / 16, y, test_size=0.35, random_state=0
     )
+    X_train, y_train = setting.rows(X_train), setting.rows(y_train)
     values = {PIXELS: 100 * searched_svm(X_train, y_train).score(X_test, y_test)}
-    for i in range(N_FITS):
+    for i in range(1 if setting.is_quick else N_FITS):
         autoencoder = SparseAutoencoder(
             N_UNITS,
             sparsity="topk",

@@ -24,7 +24,8 @@ def run(setting: Setting) -> dict[str, float]:
 
 def errors_of_sample(setting: Setting, i: int) -> list[float]:
     rng = np.random.default_rng([setting.seed, i])
-    X, X_fresh = rng.uniform(size=(N_ROWS, 3)), rng.uniform(size=(N_FRESH, 3))
+    X = setting.rows(rng.uniform(size=(N_ROWS, 3)))
+    X_fresh = setting.rows(rng.uniform(size=(N_FRESH, 3)))
     autoencoder = Autoencoder(
         2,
         hidden_layer_sizes=(128, 64, 32),

@@ -1,0 +1,170 @@
+"""16: top-k against L1 sparsity at an equal number of active units."""
+
+import numpy as np
+from sklearn.decomposition import MiniBatchDictionaryLearning
+
+from benchmarks.papers._paper import Figure, Paper, Setting
+from sklearn_ae import SparseAutoencoder
+
+N_UNITS, N_ROWS, N_TEST_ROWS = 4096, 10_000, 500
+N_ACTIVE = (8, 16, 32, 64)
+N_EPOCHS = 8
+# One fit goes on from weight to weight, so that even the first ones are trained well.
+L1_WEIGHTS, L1_EPOCHS = (0.5, 1.0, 2.0, 4.0, 8.0), 3
+OMP_ROWS = 256
+
+N_BELOW = "values of k, of 4, at which top-k has a lower error than L1"
+DEAD = "top-k: units that are never active, largest share over k, %"
+RATIO = "top-k: error over that of OMP, largest ratio over k"
+
+
+def error_of(method: str, k: int) -> str:
+    return f"{method}, {k} active units: SSE of test images"
+
+
+def dead_of(k: int) -> str:
+    return f"top-k, {k} active units: units that are never active, %"
+
+
+def run(setting: Setting) -> dict[str, float]:
+    X_train, _, X_test, _ = setting.mnist
+    X, X_test = X_train[:N_ROWS], X_test[:N_TEST_ROWS]
+    top_k = [
+        setting.once(f"top{k}", lambda k=k: measured_top_k(setting, k, X, X_test))
+        for k in N_ACTIVE
+    ]
+    errors = {
+        "top-k": [one["error"] for one in top_k],
+        "L1": at_equal_activity(
+            setting.once("l1", lambda: measured_l1(setting, X, X_test))
+        ),
+        "OMP": setting.once("omp", lambda: errors_of_omp(setting, X, X_test)),
+    }
+    dead = {
+        dead_of(k): 100 * one["dead"] for k, one in zip(N_ACTIVE, top_k, strict=True)
+    }
+    values = {
+        error_of(method, k): error
+        for method, row in errors.items()
+        for k, error in zip(N_ACTIVE, row, strict=True)
+    }
+    ours, l1, omp = map(np.array, errors.values())
+    return {
+        **values,
+        **dead,
+        N_BELOW: np.sum(ours < l1),
+        DEAD: max(dead.values()),
+        RATIO: np.max(ours / omp),
+    }
+
+
+def autoencoder(setting: Setting, name: str, **parameters) -> SparseAutoencoder:
+    """Without hidden layers; the columns of the decoder are those of the encoder."""
+    return SparseAutoencoder(
+        96 if setting.is_quick else N_UNITS,
+        tied_weights=True,
+        batch_size=128,
+        validation=None,
+        checkpoint=setting.checkpoint(name),
+        random_state=setting.seed,
+        **parameters,
+    )
+
+
+def measured_top_k(setting: Setting, k: int, X, X_test) -> dict[str, float]:
+    n_epochs = setting.epochs(N_EPOCHS)
+    model = autoencoder(setting, f"top{k}", sparsity="topk", k=k, max_epochs=n_epochs)
+    return measured(model.fit(X), X, X_test)
+
+
+def measured_l1(setting: Setting, X, X_test) -> list[dict[str, float]]:
+    model = autoencoder(
+        setting, "l1", sparsity="l1", warm_start=True, max_epochs=L1_EPOCHS
+    )
+    results = []
+    for weight in L1_WEIGHTS:
+        model.set_params(lambd=weight, checkpoint=setting.checkpoint(f"l1_{weight}"))
+        results.append(measured(model.fit(X), X, X_test))
+    return results
+
+
+def measured(model: SparseAutoencoder, X, X_test) -> dict[str, float]:
+    """Error and number of active units on test rows; units dead on training rows."""
+    result = {
+        "error": X.shape[1] * float(model.reconstruction_error(X_test).mean()),
+        "n_active": float(np.mean(np.sum(model.transform(X_test) != 0, axis=1))),
+        "dead": float(np.mean(np.all(model.transform(X) == 0, axis=0))),
+    }
+    print(f"{model.sparsity} k={model.k} lambd={model.lambd}: {result}", flush=True)
+    return result
+
+
+def at_equal_activity(results: list[dict[str, float]]) -> list[float]:
+    """Errors at the numbers of `N_ACTIVE`, between fits that have more and fewer.
+
+    The logarithm of the error is interpolated over that of the number; beyond the
+    fits, it is that of the nearest one.
+    """
+    results = sorted(results, key=lambda one: one["n_active"])
+    numbers, errors = (
+        np.log([one[key] for one in results]) for key in ("n_active", "error")
+    )
+    return np.exp(np.interp(np.log(N_ACTIVE), numbers, errors)).tolist()
+
+
+def errors_of_omp(setting: Setting, X, X_test) -> list[float]:
+    """Errors of scikit-learn's dictionary learning with orthogonal matching pursuit."""
+    mean, rng = X.mean(axis=0), np.random.RandomState(setting.seed)
+    atoms = X[rng.permutation(len(X))[:N_UNITS]] - mean
+    learning = MiniBatchDictionaryLearning(
+        len(atoms),
+        dict_init=atoms / np.linalg.norm(atoms, axis=1, keepdims=True),
+        transform_algorithm="omp",
+        batch_size=256,
+        max_iter=1,
+        random_state=rng,
+    ).fit(X[:OMP_ROWS] - mean)
+    errors = []
+    for k in N_ACTIVE:
+        learning.set_params(transform_n_nonzero_coefs=min(k, len(atoms) // 2))
+        codes = learning.transform(X_test - mean)
+        residuals = X_test - mean - codes @ learning.components_
+        errors.append(float(np.mean(np.sum(residuals**2, axis=1))))
+        print(f"OMP with {k} atoms: {errors[-1]:.3f}", flush=True)
+    return errors
+
+
+PAPER = Paper(
+    name="sparse_dictionary",
+    title="Top-k against L1 sparsity",
+    citation=(
+        "Gao et al. (2024), *Scaling and evaluating sparse autoencoders*, "
+        "[arXiv:2406.04093](https://arxiv.org/abs/2406.04093)."
+    ),
+    protocol=(
+        "On activations of language models, top-k has a lower error than a ReLU with "
+        "an L1 penalty at an equal number of active units, and about 7 % of its units "
+        "are dead. There is no published figure for MNIST."
+    ),
+    figures=(
+        Figure(16, N_BELOW, "all", ">= 4", digits=0),
+        Figure(16, DEAD, "7", "<= 7", digits=1),
+        Figure(16, RATIO, "", None, "<= 1"),
+        *(
+            Figure(16, error_of(method, k), "")
+            for k in N_ACTIVE
+            for method in ("top-k", "L1", "OMP")
+        ),
+        *(Figure(16, dead_of(k), "", digits=1) for k in N_ACTIVE),
+    ),
+    run=run,
+    ours=(
+        f"The first {N_ROWS:,} training images and the first {N_TEST_ROWS} test images "
+        f"of MNIST, {N_UNITS:,} units with tied weights. Top-k trains for {N_EPOCHS} "
+        f"epochs for each k. L1 goes on from weight to weight with a warm start, "
+        f"{L1_EPOCHS} epochs each; its error at k active units lies between the two "
+        "weights that come next. OMP is that of scikit-learn on a dictionary of "
+        f"{N_UNITS:,} atoms that starts as training images and is improved by "
+        f"`MiniBatchDictionaryLearning` on {OMP_ROWS} rows: more take hours."
+    ),
+)
