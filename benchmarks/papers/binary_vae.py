@@ -53,7 +53,8 @@ PAPER = Paper(
     title="Variational autoencoder on binary pixels",
     citation=(
         "Burda, Grosse and Salakhutdinov (2016), *Importance weighted autoencoders*, "
-        "Table 1, [arXiv:1509.00519](https://arxiv.org/abs/1509.00519)."
+        "Table 1, [arXiv:1509.00519](https://arxiv.org/abs/1509.00519); re-run by "
+        "[nbip/IWAE](https://github.com/nbip/IWAE)."
     ),
     protocol=(
         "MNIST with pixels drawn as 0 or 1 by their grey values, anew in each of 3,280 "
