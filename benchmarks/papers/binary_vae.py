@@ -6,7 +6,7 @@ from benchmarks.papers._paper import Figure, Paper, Setting
 from sklearn_ae import VariationalAutoencoder
 
 N_DRAWS, N_EPOCHS = 8, 8  # draws of the training images, and passes over all of them
-N_IMPORTANCE, N_ROWS = 5000, 500
+N_IMPORTANCE, N_ROWS = 5000, 250
 
 LIKELIHOOD = "negative log-likelihood of the test images, nats"
 BOUND = "negative evidence lower bound of the test images, nats"
@@ -23,6 +23,8 @@ def run(setting: Setting) -> dict[str, float]:
         hidden_layer_sizes=(200, 200),
         activation="tanh",
         loss="bernoulli",
+        init="random",
+        learning_rate=3e-3,
         batch_size=128,
         max_epochs=setting.epochs(N_EPOCHS),
         validation=None,
@@ -70,9 +72,10 @@ PAPER = Paper(
     ),
     run=run,
     ours=(
-        f"The same layers, {N_DRAWS} draws of each training image, and {N_EPOCHS} "
-        f"passes over all of them, which is {N_DRAWS * N_EPOCHS} epochs of 60,000 "
-        "images. The evidence lower bound is that of all test images; its distance to "
+        "The same layers from random weights, "
+        f"{N_DRAWS} draws of each training image, and {N_EPOCHS} passes over all of "
+        f"them, which is {N_DRAWS * N_EPOCHS} epochs of 60,000 images; a one-cycle "
+        "schedule. The evidence lower bound is that of all test images; its distance to "
         f"the importance-weighted bound with {N_IMPORTANCE:,} samples is the mean of "
         f"the first {N_ROWS} of them."
     ),
