@@ -19,13 +19,16 @@ def run(setting: Setting) -> dict[str, float]:
         activation="relu",
         code_activation="relu",
         dropout=0.3,
-        layer=DenoisingAutoencoder(
-            corruption="masking",
-            corruption_level=0.2,
-            learning_rate=1e-3,
-            validation=None,
-            verbose=2,
-        ),
+        layer=[
+            DenoisingAutoencoder(
+                corruption="masking",
+                corruption_level=level,
+                learning_rate=1e-3,
+                validation=None,
+                verbose=2,
+            )
+            for level in (0.1, 0.2, 0.3)
+        ],
         pretrain_epochs=setting.epochs(4),
         max_epochs=0,
         validation=None,
