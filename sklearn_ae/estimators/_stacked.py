@@ -227,9 +227,9 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
         `n_components`, `hidden_layer_sizes`, `code_activation`, `output_activation`,
         `init`, `device` and `random_state` of each layer. All other parameters are
         those of the prototype, such as its loss, penalties and optimizer; those of a
-        single prototype are nested parameters, such as ``layer__lambd``. None is a plain
-        `Autoencoder` with the `loss` of the stack for the first layer and the squared
-        error for the others.
+        single prototype are nested parameters, such as ``layer__lambd``. None is a
+        plain `Autoencoder` with the `loss` of the stack for the first layer and the
+        squared error for the others.
 
     pretrain_epochs : "auto" or int, default="auto"
         Number of epochs for each layer. "auto" is `max_epochs` of `layer`. 0 does not
