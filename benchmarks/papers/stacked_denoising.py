@@ -58,5 +58,11 @@ PAPER = Paper(
     ),
     figures=(Figure(5, ERROR, "1.3", "<= 1.30", "<= 1.14"),),
     run=run,
-    ours="",
+    ours=(
+        "The same layers and corruption, with rectified in place of logistic units. "
+        "Layers are trained for 4 epochs each with the squared error, by Adam with "
+        "weight decay, and the classifier for 12; 30 % of the units of the first two "
+        "layers are dropped in fine-tuning. The 10,000 validation images choose the "
+        "epoch."
+    ),
 )
