@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.papers import _paper, all_papers
 from benchmarks.papers.__main__ import chosen, parse
-from benchmarks.papers._page import PAGE, block
+from benchmarks.papers._page import PAGE, block, section
 from benchmarks.papers._paper import (
     Figure,
     Meter,
@@ -157,14 +157,15 @@ def test_page_shows_what_was_measured_and_what_was_not():
     assert "| 3 | An example: third | 1.0 |  |  | not run |  |" in text
     assert "21 minutes of one core" in text
     assert "on a machine." in text
-    assert "### 1 and 2. An example" in text
+    assert "## 1 and 2. An example" in text
     assert text.endswith("\n\nSo.")
 
 
 def test_page_has_a_section_for_every_paper():
     page = PAGE.read_text(encoding="utf-8")
-    assert "<!-- published:start -->" in page
-    assert "<!-- published:end -->" in page
+    written = page.partition("<!-- published:start -->")[2]
+    written = written.partition("<!-- published:end -->")[0]
+    assert [section(paper) in written for paper in PAPERS] == [True] * len(PAPERS)
 
 
 def test_numbers_choose_papers():

@@ -41,7 +41,7 @@ PAPER = Paper(
     citation=(
         "Hinton and Salakhutdinov (2006), "
         "[doi:10.1126/science.1127647](https://doi.org/10.1126/science.1127647); "
-        "Martens (2010), Sutskever et al. (2013)."
+        "training error: Martens (2010) and Sutskever, Martens, Dahl and Hinton (2013)."
     ),
     protocol="MNIST, 60,000 and 10,000 images, layers 784-1000-500-250-30.",
     figures=(
@@ -51,5 +51,15 @@ PAPER = Paper(
         ),
     ),
     run=run,
-    ours="The same layers.",
+    ours=(
+        "The same layers, with GELU in place of logistic units. All weights start at "
+        "random and are trained at once, by Adam in 28 epochs, without the pretraining "
+        "of the paper and without any penalty."
+    ),
+    notes=(
+        "Rate and batch size were chosen by the error of the last 10,000 training "
+        "images after 3 epochs on the others: 6.71 with the settings here, 6.99 with "
+        "a rate of 0.004 and batches of 256. A start as PCA, in coordinates with "
+        "whitened codes, gave 6.60."
+    ),
 )
