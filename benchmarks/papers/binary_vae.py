@@ -64,9 +64,7 @@ PAPER = Paper(
         "5,000 samples on the 10,000 test images."
     ),
     figures=(
-        Figure(
-            11, LIKELIHOOD, "86.76; 87.75 in a re-run", "<= 87.75", "<= 86.76", digits=2
-        ),
+        Figure(11, LIKELIHOOD, "86.76; 87.75 in a re-run", "<= 87.75", "<= 86.76"),
         Figure(11, BOUND, "", digits=2),
         Figure(11, STANDARD_ERROR, "", digits=3),
     ),
@@ -75,8 +73,8 @@ PAPER = Paper(
         "The same layers from random weights, "
         f"{N_DRAWS} draws of each training image, and {N_EPOCHS} passes over all of "
         f"them, which is {N_DRAWS * N_EPOCHS} epochs of 60,000 images; a one-cycle "
-        "schedule. The evidence lower bound is that of all test images; its distance to "
-        f"the importance-weighted bound with {N_IMPORTANCE:,} samples is the mean of "
-        f"the first {N_ROWS} of them."
+        "schedule. The evidence lower bound is that of all test images; its distance "
+        f"to the importance-weighted bound with {N_IMPORTANCE:,} samples is the mean "
+        f"of the first {N_ROWS} of them."
     ),
 )
