@@ -8,9 +8,9 @@ from sklearn_ae import SparseAutoencoder
 
 N_UNITS, N_ROWS, N_TEST_ROWS = 4096, 10_000, 500
 N_ACTIVE = (8, 16, 32, 64)
-N_EPOCHS = 8
+N_EPOCHS = 6
 # One fit goes on from weight to weight, so that even the first ones are trained well.
-L1_WEIGHTS, L1_EPOCHS = (0.5, 1.0, 2.0, 4.0, 8.0), 3
+L1_WEIGHTS, L1_EPOCHS = (0.5, 1.0, 2.0, 4.0, 8.0), 2
 OMP_ROWS = 256
 
 N_BELOW = "values of k, of 4, at which top-k has a lower error than L1"
