@@ -9,7 +9,7 @@ from sklearn_ae import SparseAutoencoder
 N_UNITS, N_ROWS, N_TEST_ROWS = 4096, 10_000, 500
 N_ACTIVE = (8, 16, 32, 64)
 N_EPOCHS = 6
-# The first weight trains as long as top-k does, and each further one goes on from there.
+# The first weight trains as long as top-k does; each further one goes on from there.
 L1_WEIGHTS, L1_EPOCHS = (0.5, 1.0, 2.0, 4.0, 8.0), (N_EPOCHS, 2, 2, 2, 2)
 OMP_ROWS = 256
 
@@ -164,8 +164,8 @@ PAPER = Paper(
         f"The first {N_ROWS:,} training images and the first {N_TEST_ROWS} test images "
         f"of MNIST, {N_UNITS:,} units with tied weights. Top-k trains for {N_EPOCHS} "
         f"epochs for each k. L1 trains as long for a small weight, and goes on from "
-        f"weight to weight with a warm start, {L1_EPOCHS[-1]} epochs each; its error at k active units lies between the two "
-        "weights that come next. OMP is that of scikit-learn on a dictionary of "
+        f"weight to weight with a warm start, {L1_EPOCHS[-1]} epochs each; its error at "
+        "k active units is interpolated between the two weights that come next. OMP is that of scikit-learn on a dictionary of "
         f"{N_UNITS:,} atoms that starts as training images and is improved by "
         f"`MiniBatchDictionaryLearning` on {OMP_ROWS} rows: more take hours."
     ),
