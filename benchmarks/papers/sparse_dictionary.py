@@ -171,6 +171,6 @@ PAPER = Paper(
         "at k active units is interpolated between the two weights that come next. "
         f"OMP is that of scikit-learn on the better of two dictionaries of {N_UNITS:,} "
         "atoms: training images, and what `MiniBatchDictionaryLearning` makes of them "
-        f"with {OMP_ROWS:,} further rows, of which it takes about 15 in a second."
+        f"with {OMP_ROWS:,} of the rows, at 0.07 seconds a row."
     ),
 )

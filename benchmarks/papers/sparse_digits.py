@@ -74,7 +74,9 @@ PAPER = Paper(
         "The figure is the mean of five fits."
     ),
     notes=(
-        "The figure was read in the script. The test set has 629 rows: one row more "
-        "or less is 0.16 points."
+        "The published figure was read in the script. The test set has 629 rows: one "
+        "row more or less is 0.16 points, and single fits go from 98.4 to 99.0. In "
+        "cross-validation on training rows, tied weights gained 0.3 to 0.5 points over "
+        "free ones, 120 epochs about 0.3 over 30, and 200 epochs nothing more."
     ),
 )
