@@ -7,6 +7,7 @@ from sklearn_ae import VariationalAutoencoder
 TRAININGS = {
     "as in the example": {
         "init": "random",
+        "optimizer_params": {"betas": (0.9, 0.999), "eps": 1e-8},
         "learning_rate": 1e-3,
         "learning_rate_schedule": "constant",
     },
@@ -62,7 +63,8 @@ PAPER = Paper(
     run=run,
     ours=(
         "The same network, batches and number of epochs, once with the training of the "
-        "example (random weights, a constant rate) and once with the defaults of "
+        "example (random weights, Adam with the constants of torch, a constant rate) "
+        "and once with the defaults of "
         "`VariationalAutoencoder`: the start as probabilistic PCA, and a one-cycle "
         "schedule. The expectation over the codes is a mean over 64 quasi-random "
         "draws, where the example takes a single draw."
