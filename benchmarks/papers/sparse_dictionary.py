@@ -19,7 +19,7 @@ RATIO = "top-k: error over that of OMP, largest ratio over k"
 
 
 def error_of(method: str, k: int) -> str:
-    return f"{method}, {k} active units: SSE of test images"
+    return f"{method}, {k} active units: SSE"
 
 
 def dead_of(k: int) -> str:
@@ -160,7 +160,6 @@ PAPER = Paper(
             for k in N_ACTIVE
             for method in ("top-k", "L1", "OMP")
         ),
-        *(Figure(16, dead_of(k), "", digits=1) for k in N_ACTIVE),
     ),
     run=run,
     ours=(
