@@ -80,7 +80,8 @@ def measured_top_k(setting: Setting, k: int, X, X_test) -> dict[str, float]:
 def measured_l1(setting: Setting, X, X_test) -> list[dict[str, float]]:
     model = autoencoder(setting, "l1", sparsity="l1", warm_start=True)
     results = []
-    for weight, n_epochs in zip(L1_WEIGHTS, L1_EPOCHS, strict=True):
+    stages = list(zip(L1_WEIGHTS, L1_EPOCHS, strict=True))
+    for weight, n_epochs in stages[:1] if setting.is_quick else stages:
         model.set_params(
             lambd=weight,
             max_epochs=setting.epochs(n_epochs),
@@ -124,7 +125,7 @@ def errors_of_omp(setting: Setting, X, X_test) -> list[float]:
     atoms /= np.linalg.norm(atoms, axis=1, keepdims=True)
     learning = MiniBatchDictionaryLearning(
         len(atoms), dict_init=atoms, batch_size=256, max_iter=1, random_state=rng
-    ).fit(X[:OMP_ROWS] - mean)
+    ).fit(X[: 16 if setting.is_quick else OMP_ROWS] - mean)
     errors = [
         [error_of_omp(X_test - mean, dictionary, k) for k in N_ACTIVE]
         for dictionary in (atoms, learning.components_)
@@ -171,5 +172,14 @@ PAPER = Paper(
         f"OMP is that of scikit-learn on the better of two dictionaries of {N_UNITS:,} "
         "atoms: training images, and what `MiniBatchDictionaryLearning` makes of them "
         f"with {OMP_ROWS:,} of the rows, at 0.07 seconds a row."
+    ),
+    notes=(
+        "*Dead units.* Gao et al. keep units alive by a further loss, the residual's "
+        "reconstruction by units that have long been silent, which `SparseAutoencoder` "
+        "does not have: with 8 of 4,096 units active, most are never chosen. In a "
+        "trial with 32 active units and free weights on 5,000 images, 73 % hardly "
+        "varied after 6 epochs with a rate of 0.001, and 11 % with the default of "
+        "0.005. *OMP* looks for the best units of each image; a layer with top-k is a "
+        "single product with a matrix. The bound is that of this search."
     ),
 )
