@@ -69,4 +69,9 @@ PAPER = Paper(
         "schedule. The expectation over the codes is a mean over 64 quasi-random "
         "draws, where the example takes a single draw."
     ),
+    notes=(
+        "*Constants of Adam.* With those of this package (a second beta of 0.99 "
+        "instead of 0.999, and an epsilon of 1e-5) and all else as in the example, the "
+        "loss was 106.47."
+    ),
 )
