@@ -10,7 +10,7 @@ N_UNITS, N_ROWS, N_TEST_ROWS = 4096, 10_000, 500
 N_ACTIVE = (8, 16, 32, 64)
 N_EPOCHS = 6
 # The first weight trains as long as top-k does; each further one goes on from there.
-L1_WEIGHTS, L1_EPOCHS = (0.5, 1.0, 2.0, 4.0, 8.0), (N_EPOCHS, 2, 2, 2, 2)
+L1_WEIGHTS, L1_EPOCHS = (0.03, 0.07, 0.15, 0.35, 0.8), (N_EPOCHS, 2, 2, 2, 2)
 OMP_ROWS = 1024
 
 N_BELOW = "values of k, of 4, at which top-k has a lower error than L1"
@@ -105,10 +105,15 @@ def measured(model: SparseAutoencoder, X, X_test) -> dict[str, float]:
 def at_equal_activity(results: list[dict[str, float]]) -> list[float]:
     """Errors at the numbers of `N_ACTIVE`, between fits that have more and fewer.
 
-    The logarithm of the error is interpolated over that of the number; beyond the
-    fits, it is that of the nearest one.
+    The logarithm of the error is interpolated over that of the number. A quick run has
+    a single fit.
     """
     results = sorted(results, key=lambda one: one["n_active"])
+    if len(results) > 1 and not (
+        results[0]["n_active"] <= min(N_ACTIVE)
+        and results[-1]["n_active"] >= max(N_ACTIVE)
+    ):
+        raise ValueError(f"L1_WEIGHTS={L1_WEIGHTS} do not span N_ACTIVE: {results}")
     numbers, errors = (
         np.log([one[key] for one in results]) for key in ("n_active", "error")
     )
