@@ -192,6 +192,17 @@ class Meter:
             write_json(self.path, self.seconds)
 
 
+def validation_rows(n_rows: int) -> tuple[slice, slice]:
+    """The first five sixths, to train on, and the last sixth, to validate with."""
+    n_kept = n_rows * 5 // 6
+    return slice(n_kept), slice(n_kept, n_rows)
+
+
+def error_rate(classifier: Any, X: np.ndarray, y: np.ndarray) -> float:
+    """Share of the rows that are classified wrongly, in per cent."""
+    return 100 * float(np.mean(classifier.predict(X) != y))
+
+
 def result_of(paper: Paper, results: Path, again: bool = False, **setting: Any) -> Any:
     """The result of a paper: from its file, or else measured and then stored.
 

@@ -1,0 +1,123 @@
+"""6: contractive, denoising, weight-decayed and plain autoencoders, fine-tuned."""
+
+import numpy as np
+import torch
+from sklearn.base import clone
+
+from benchmarks.papers._paper import Figure, Paper, Setting, error_rate, validation_rows
+from sklearn_ae import (
+    AutoencoderClassifier,
+    ContractiveAutoencoder,
+    DenoisingAutoencoder,
+)
+
+SIGMOID = {
+    "hidden_layer_sizes": (),
+    "code_activation": "sigmoid",
+    "output_activation": "sigmoid",
+    "loss": "bce",
+    "tied_weights": True,
+    "init": "random",
+    "validation": None,
+    "verbose": 2,
+}
+# In the published order: from the lowest error to the largest.
+METHODS = {
+    "contractive": ContractiveAutoencoder(1000, lambd=0.1, **SIGMOID),
+    "denoising": DenoisingAutoencoder(
+        1000, corruption="masking", corruption_level=0.3, **SIGMOID
+    ),
+    "weight decay": ContractiveAutoencoder(1000, lambd=0.0, l2_penalty=1e-3, **SIGMOID),
+    "plain": ContractiveAutoencoder(1000, lambd=0.0, **SIGMOID),
+}
+# As published, in %, and the mean norms of the encoder's Jacobian times 10,000.
+ERRORS = {"contractive": 1.14, "denoising": 1.18, "weight decay": 1.68, "plain": 1.78}
+NORMS = {"contractive": 0.73, "denoising": 0.86, "weight decay": 5.0, "plain": 17.5}
+
+ORDER = "pairs of methods in the published order of their errors, of 6"
+SMALLEST = "contractive: norm of the Jacobian, over the smallest of the others"
+
+
+def run(setting: Setting) -> dict[str, float]:
+    values = {}
+    for name in METHODS:
+        values |= setting.once(name, lambda name=name: measure(name, setting))
+    errors = [values[error(name)] for name in METHODS]
+    first, *others = (values[norm(name)] for name in METHODS)
+    pairs = [(i, j) for j in range(len(errors)) for i in range(j)]
+    values[ORDER] = sum(errors[i] < errors[j] for i, j in pairs)
+    return values | {SMALLEST: first / min(others)}
+
+
+def error(name: str) -> str:
+    return f"{name}: test error, %"
+
+
+def norm(name: str) -> str:
+    return f"{name}: mean norm of the Jacobian"
+
+
+def measure(name: str, setting: Setting) -> dict[str, float]:
+    X_train, y_train, X_test, y_test = setting.mnist
+    kept, unseen = validation_rows(len(X_train))
+    autoencoder = clone(METHODS[name]).set_params(
+        max_epochs=setting.epochs(6),
+        checkpoint=setting.checkpoint(f"{name}, pretrained"),
+        random_state=setting.seed,
+    )
+    autoencoder.fit(X_train[kept])
+    classifier = AutoencoderClassifier(
+        autoencoder,
+        max_epochs=setting.epochs(10),
+        checkpoint=setting.checkpoint(f"{name}, fine-tuned"),
+        random_state=setting.seed,
+        verbose=2,
+    ).fit(X_train[kept], y_train[kept], X_val=X_train[unseen], y_val=y_train[unseen])
+    return {
+        error(name): error_rate(classifier, X_test, y_test),
+        norm(name): float(np.mean(jacobian_norm(autoencoder, X_train[unseen]))),
+    }
+
+
+def jacobian_norm(autoencoder, X: np.ndarray) -> np.ndarray:
+    """``||dh/dx||_F`` of each row, for one layer of sigmoid units.
+
+    A row of the Jacobian is that of the weights times ``h (1 - h)``; the weights follow
+    from the Jacobian at a single point, here the mean of the data.
+    """
+    mean = torch.as_tensor(X.mean(axis=0, keepdims=True))
+    codes = autoencoder.transform(mean.numpy())[0]
+    jacobian = torch.func.jacrev(autoencoder.module_.encode)(mean)[0, :, 0].detach()
+    weights = jacobian.numpy() / (codes * (1 - codes))[:, None]
+    codes = autoencoder.transform(X)
+    return np.sqrt((codes * (1 - codes)) ** 2 @ (weights**2).sum(axis=1))
+
+
+PAPER = Paper(
+    name="contractive",
+    title="Contractive autoencoder",
+    citation=(
+        "Rifai, Vincent, Muller, Glorot and Bengio (2011), *Contractive auto-encoders: "
+        "explicit invariance during feature extraction*, ICML."
+    ),
+    protocol=(
+        "MNIST, 50,000, 10,000 and 10,000 images, one layer of 1,000 sigmoid units "
+        "with tied weights, fine-tuned as a classifier."
+    ),
+    figures=(
+        *(
+            Figure(
+                6,
+                error(name),
+                f"{ERRORS[name]}",
+                beyond="<= 1.14" if name == "contractive" else None,
+            )
+            for name in METHODS
+        ),
+        *(Figure(6, norm(name), f"{NORMS[name]}e-4", digits=4) for name in METHODS),
+        Figure(6, ORDER, "6", ">= 6", digits=0),
+        Figure(6, SMALLEST, "0.85", "< 1"),
+    ),
+    run=run,
+    ours="",
+)
