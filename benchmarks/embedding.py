@@ -276,8 +276,9 @@ def report(results):
         "those of MNIST's trustworthiness and continuity the first 5,000, those of "
         "UMAP's error the first 50. t-SNE embeds the test rows themselves. Medians "
         "over 3 seeds for the digits; one seed for MNIST. What every method was given "
-        "is said at the top of the script. The published figures are those of a convolutional network; its trustworthiness "
-        "is that of training images, with 5 neighbours."
+        "is said at the top of the script. The published figures are those of a "
+        "convolutional network; its trustworthiness is that of training images, with 5 "
+        "neighbours."
     )
     versions = "".join(
         f", {package} {version(package)}"
