@@ -130,6 +130,20 @@ def test_pretraining_sees_no_row_held_out_by_the_fine_tuning(table):
         assert_same_weights(a, b)
 
 
+def test_layers_may_have_different_prototypes(table):
+    noises = [DenoisingAutoencoder(corruption_level=level) for level in (0.1, 0.3)]
+    model = stack((*noises, None)).fit(table)
+    assert [layer.corruption_level for layer in model.layers_[:2]] == [0.1, 0.3]
+    assert type(model.layers_[2]) is Autoencoder
+    assert not any(hasattr(noise, "net_") for noise in noises)
+    copied = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(copied.transform(table), model.transform(table))
+    same = clone(model).set_params(layer=[noises[0]] * 3).fit(table)
+    assert_same_weights(same, stack(noises[0]).fit(table))
+    with pytest.raises(ValueError, match="layer__corruption_level"):
+        model.set_params(layer__corruption_level=0.2)
+
+
 def test_settings_of_the_prototype_are_kept(table):
     layer = ContractiveAutoencoder(lambd=0.3, optimizer="sgd", batch_size=7)
     model = stack(layer, code_activation="tanh", pretrain_epochs="auto")
@@ -484,6 +498,13 @@ WRONG = [
     ({"pretrain_epochs": "many"}, ["pretrain_epochs", "many"]),
     ({"pretrain_epochs": None}, ["pretrain_epochs", "None"]),
     ({"layer": StackedAutoencoder()}, ["layer=Stacked", "cannot be stacked"]),
+    ({"layer": []}, ["layer=[]", "3 entries"]),
+    ({"layer": [None] * 9}, ["layer=[None", "3 entries", "not 9"]),
+    (
+        {"layer": [None, None, VariationalAutoencoder()]},
+        ["layer=[None, None, Var", "cannot be stacked"],
+    ),
+    ({"layer": [None, None, ContractiveAutoencoder(lambd=-1.0)]}, ["lambd", "-1.0"]),
     ({"hidden_layer_sizes": (4, 0)}, ["hidden_layer_sizes", "0"]),
 ]
 

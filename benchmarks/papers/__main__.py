@@ -1,6 +1,7 @@
 """Published figures, reproduced with the public estimators of this package.
 
-    python -m benchmarks.papers [--mnist PATH] [--only 1 9] [--again] [--write-docs]
+    python -m benchmarks.papers [--mnist PATH] [--only 1 9] [--again]
+                                [--write-docs] [--only-docs]
 
 Results are stored in a folder, one file for each paper: what has been measured is not
 measured again, and a run that was interrupted goes on where it stopped, with the same
@@ -9,7 +10,10 @@ result. Everything runs on one thread, in about three hours.
 
 import argparse
 import tempfile
+import warnings
 from pathlib import Path
+
+from sklearn.exceptions import ConvergenceWarning
 
 from benchmarks._data import add_mnist_argument
 from benchmarks._report import fill, one_thread
@@ -62,8 +66,13 @@ def parse(arguments=None):
         help="one epoch on few rows, to see whether all scripts run; stores nothing",
     )
     parser.add_argument("--write-docs", action="store_true", help="fill in the page")
+    parser.add_argument(
+        "--only-docs",
+        action="store_true",
+        help="fill in the page with the stored results, and measure nothing",
+    )
     args = parser.parse_args(arguments)
-    if args.quick and args.write_docs:
+    if args.quick and (args.write_docs or args.only_docs):
         parser.error("--quick gives no figures for the page")
     return args
 
@@ -86,12 +95,15 @@ def main(arguments=None):
     args = parse(arguments)
     papers = all_papers()
     if args.quick:
+        # One epoch is too little for anything.
+        warnings.simplefilter("ignore", ConvergenceWarning)
         with tempfile.TemporaryDirectory() as folder:
             args.results = Path(folder)
             measure(chosen(papers, args.only), args)
         return
-    measure(chosen(papers, args.only), args)
-    if args.write_docs:
+    if not args.only_docs:
+        measure(chosen(papers, args.only), args)
+    if args.write_docs or args.only_docs:
         fill(PAGE, block(papers, stored(papers, args.results)), "published")
 
 

@@ -39,7 +39,7 @@ def table(papers: Iterable[Paper], results: dict[str, Any]) -> str:
 def section(paper: Paper) -> str:
     """The heading of a paper, and its texts."""
     numbers = sorted({figure.number for figure in paper.figures})
-    heading = f"### {' and '.join(map(str, numbers))}. {paper.title}"
+    heading = f"## {' and '.join(map(str, numbers))}. {paper.title}"
     texts = [heading, f"*Published.* {paper.protocol} {paper.citation}"]
     texts.append(f"*Here.* {paper.ours} See `benchmarks/papers/{paper.name}.py`.")
     return "\n\n".join([*texts, paper.notes] if paper.notes else texts)
@@ -47,11 +47,12 @@ def section(paper: Paper) -> str:
 
 def block(papers: list[Paper], results: dict[str, Any]) -> str:
     """All that the command writes into the page."""
-    seconds = sum(result["seconds"] for result in results.values())
-    machines = sorted({result["machine"] for result in results.values()})
-    footnote = (
-        f"All runs together took {seconds / 60:,.0f} minutes of one core. Measured by "
-        f"`python -m benchmarks.papers` on {'; '.join(machines)}."
-    )
-    sections = [section(paper) for paper in papers]
-    return "\n\n".join([table(papers, results), footnote, *sections])
+    parts = [table(papers, results)]
+    if results:
+        seconds = sum(result["seconds"] for result in results.values())
+        machines = sorted({result["machine"] for result in results.values()})
+        parts.append(
+            f"All runs together took {seconds / 60:,.0f} minutes of one core. Measured "
+            f"by `python -m benchmarks.papers` on {'; '.join(machines)}."
+        )
+    return "\n\n".join([*parts, *map(section, papers)])

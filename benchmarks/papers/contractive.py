@@ -1,7 +1,7 @@
 """6: contractive, denoising, weight-decayed and plain autoencoders, fine-tuned."""
 
 import numpy as np
-import torch
+from scipy.special import logit
 from sklearn.base import clone
 
 from benchmarks.papers._paper import Figure, Paper, Setting, error_rate, validation_rows
@@ -80,17 +80,16 @@ def measure(name: str, setting: Setting) -> dict[str, float]:
 
 
 def jacobian_norm(autoencoder, X: np.ndarray) -> np.ndarray:
-    """``||dh/dx||_F`` of each row, for one layer of sigmoid units.
+    """``||dh/dx||_F`` of each row, for a code ``h`` of one layer of sigmoid units.
 
-    A row of the Jacobian is that of the weights times ``h (1 - h)``; the weights follow
-    from the Jacobian at a single point, here the mean of the data.
+    Row ``j`` of the Jacobian is ``h_j (1 - h_j) w_j``. The weights ``w`` follow from
+    the codes of a black image, and of images with a single white pixel.
     """
-    mean = torch.as_tensor(X.mean(axis=0, keepdims=True))
-    codes = autoencoder.transform(mean.numpy())[0]
-    jacobian = torch.func.jacrev(autoencoder.module_.encode)(mean)[0, :, 0].detach()
-    weights = jacobian.numpy() / (codes * (1 - codes))[:, None]
+    n_pixels = X.shape[1]
+    black, *white = logit(autoencoder.transform(np.eye(n_pixels + 1, n_pixels, -1)))
+    squares = np.sum((np.array(white) - black) ** 2, axis=0)
     codes = autoencoder.transform(X)
-    return np.sqrt((codes * (1 - codes)) ** 2 @ (weights**2).sum(axis=1))
+    return np.sqrt((codes * (1 - codes)) ** 2 @ squares)
 
 
 PAPER = Paper(
@@ -119,5 +118,12 @@ PAPER = Paper(
         Figure(6, SMALLEST, "0.85", "< 1"),
     ),
     run=run,
-    ours="",
+    ours=(
+        "The same layer and tied weights, with the cross-entropy of the pixels. "
+        "Autoencoders are trained for 6 epochs, classifiers for 10, of which the "
+        "validation images choose one. Norms are those of the pretrained encoders, "
+        "averaged over the validation images. The published norms are on another scale "
+        "than Frobenius norms in these units; only their ratios can be compared."
+    ),
+    notes="The published figures are quoted from memory.",
 )

@@ -13,8 +13,12 @@ def run(setting: Setting) -> dict[str, float]:
     autoencoder = Autoencoder(
         30,
         hidden_layer_sizes=(1000, 500, 250),
+        activation="gelu",
         init="random",
-        max_epochs=setting.epochs(30),
+        optimizer="adam",
+        learning_rate=2e-3,
+        batch_size=128,
+        max_epochs=setting.epochs(28),
         validation=None,
         checkpoint=setting.checkpoint("fit"),
         random_state=setting.seed,
@@ -37,7 +41,7 @@ PAPER = Paper(
     citation=(
         "Hinton and Salakhutdinov (2006), "
         "[doi:10.1126/science.1127647](https://doi.org/10.1126/science.1127647); "
-        "Martens (2010), Sutskever et al. (2013)."
+        "training error: Martens (2010) and Sutskever, Martens, Dahl and Hinton (2013)."
     ),
     protocol="MNIST, 60,000 and 10,000 images, layers 784-1000-500-250-30.",
     figures=(
@@ -47,5 +51,15 @@ PAPER = Paper(
         ),
     ),
     run=run,
-    ours="The same layers.",
+    ours=(
+        "The same layers, with GELU in place of logistic units. All weights start at "
+        "random and are trained at once, by Adam in 28 epochs, without the pretraining "
+        "of the paper and without any penalty."
+    ),
+    notes=(
+        "Rate and batch size were chosen by the error of the last 10,000 training "
+        "images after 3 epochs on the others: 6.71 with the settings here, 6.99 with "
+        "a rate of 0.004 and batches of 256. A start as PCA, in coordinates with "
+        "whitened codes, gave 6.60."
+    ),
 )

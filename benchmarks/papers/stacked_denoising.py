@@ -19,13 +19,16 @@ def run(setting: Setting) -> dict[str, float]:
         activation="relu",
         code_activation="relu",
         dropout=0.3,
-        layer=DenoisingAutoencoder(
-            corruption="masking",
-            corruption_level=0.2,
-            learning_rate=1e-3,
-            validation=None,
-            verbose=2,
-        ),
+        layer=[
+            DenoisingAutoencoder(
+                corruption="masking",
+                corruption_level=level,
+                learning_rate=1e-3,
+                validation=None,
+                verbose=2,
+            )
+            for level in (0.1, 0.2, 0.3)
+        ],
         pretrain_epochs=setting.epochs(4),
         max_epochs=0,
         validation=None,
@@ -55,5 +58,11 @@ PAPER = Paper(
     ),
     figures=(Figure(5, ERROR, "1.3", "<= 1.30", "<= 1.14"),),
     run=run,
-    ours="",
+    ours=(
+        "The same layers and corruption, with rectified in place of logistic units. "
+        "Layers are trained for 4 epochs each with the squared error, by Adam with "
+        "weight decay, and the classifier for 12; 30 % of the units of the first two "
+        "layers are dropped in fine-tuning. The 10,000 validation images choose the "
+        "epoch."
+    ),
 )

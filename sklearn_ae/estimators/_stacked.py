@@ -220,14 +220,16 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
         Continue with the network of the previous fit. Mean, scale and the state of
         the random generators are kept as well.
 
-    layer : estimator or None, default=None
+    layer : estimator, list of estimators or None, default=None
         The prototype of all layers: a `SparseAutoencoder`, `DenoisingAutoencoder`,
-        `ContractiveAutoencoder` or `Autoencoder`. The stack sets `n_components`,
-        `hidden_layer_sizes`, `code_activation`, `output_activation`, `init`, `device`
-        and `random_state` of each layer. All other parameters are those of the
-        prototype, such as its loss, penalties and optimizer. None is a plain
-        `Autoencoder` with the `loss` of the stack for the first layer and the squared
-        error for the others.
+        `ContractiveAutoencoder` or `Autoencoder`. A list has a prototype for each
+        layer, the last one for the code; its entries may be None. The stack sets
+        `n_components`, `hidden_layer_sizes`, `code_activation`, `output_activation`,
+        `init`, `device` and `random_state` of each layer. All other parameters are
+        those of the prototype, such as its loss, penalties and optimizer; those of a
+        single prototype are nested parameters, such as ``layer__lambd``. None is a
+        plain `Autoencoder` with the `loss` of the stack for the first layer and the
+        squared error for the others.
 
     pretrain_epochs : "auto" or int, default="auto"
         Number of epochs for each layer. "auto" is `max_epochs` of `layer`. 0 does not
@@ -381,7 +383,7 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
     pretrain_epochs: int | str = "auto"
 
     _parameter_constraints: ClassVar[dict] = {
-        "layer": [BaseAutoencoder, None],
+        "layer": [BaseAutoencoder, list, tuple, None],
         "pretrain_epochs": [
             StrOptions({"auto"}),
             Interval(Integral, 0, None, closed="left"),
@@ -394,15 +396,6 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
                 "missing_indicator=True is not possible in a StackedAutoencoder, whose "
                 "layers have one input for each feature; set missing_indicator=False."
             )
-        prototype = self._prototype(0)
-        if not isinstance(prototype, _LAYERS):
-            names = ", ".join(cls.__name__ for cls in _LAYERS[:-1])
-            raise ValueError(
-                f"layer={self.layer!r} cannot be stacked: a layer must be a "
-                f"{names} or {_LAYERS[-1].__name__}."
-            )
-        # Nested estimators are not validated by themselves.
-        validate_params(prototype)
         parts = super()._parts(data, n_components)
         layers = self._resolve_layers(parts, data, n_components)
         # A penalty of the last layer may depend on the axes of the codes.
@@ -410,9 +403,31 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
 
     # -- the layers ----------------------------------------------------------------
 
+    @property
+    def _has_several_prototypes(self) -> bool:
+        return isinstance(self.layer, list | tuple)
+
+    def _check_prototypes(self, n_layers: int) -> None:
+        if self._has_several_prototypes and len(self.layer) != n_layers:
+            raise ValueError(
+                f"layer={self.layer!r} must have {n_layers} entries, one for each "
+                f"hidden layer and one for the code, not {len(self.layer)}."
+            )
+        for level in range(n_layers):
+            prototype = self._prototype(level)
+            if not isinstance(prototype, _LAYERS):
+                names = ", ".join(cls.__name__ for cls in _LAYERS[:-1])
+                raise ValueError(
+                    f"layer={self.layer!r} cannot be stacked: a layer must be a "
+                    f"{names} or {_LAYERS[-1].__name__}."
+                )
+            # Nested estimators are not validated by themselves.
+            validate_params(prototype)
+
     def _prototype(self, level: int) -> BaseAutoencoder:
-        if self.layer is not None:
-            return self.layer
+        given = self.layer[level] if self._has_several_prototypes else self.layer
+        if given is not None:
+            return given
         # The other layers reconstruct codes, which need not lie in [0, 1].
         loss = self.loss if level == 0 else "mse"
         return Autoencoder(loss=loss, verbose=self.verbose)
@@ -447,6 +462,7 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
         own = resolve_parts(parts, data, n_components, is_new=False)
         params = own.design["module_params"]
         widths = [data.n_features, *params["hidden_layer_sizes"], n_components]
+        self._check_prototypes(len(widths) - 1)
         layers = []
         for level, width in enumerate(widths[:-1]):
             if level > 0:
