@@ -35,7 +35,7 @@ def wide(setting: Setting) -> dict[str, float]:
         output_activation="sigmoid",
         learning_rate=0.01,
         batch_size=256,
-        max_epochs=setting.epochs(22),
+        max_epochs=setting.epochs(32),
         validation=None,
         checkpoint=setting.checkpoint("wide"),
         random_state=setting.seed,
@@ -115,8 +115,19 @@ PAPER = Paper(
     ),
     run=run,
     ours=(
-        "Dense networks, 784-1024-64 and 784-512-256-128-2, trained on the squared "
-        "error. Widths and epochs were chosen on the last 10,000 training images, "
-        "which the fits here do not use."
+        "Dense networks, 784-1024-64 with a logistic output and 784-512-256-128-2, "
+        "trained on the squared error for 32 and 18 epochs. The last 10,000 training "
+        "images, on which settings were chosen, are not used."
+    ),
+    notes=(
+        "On those images and after 5 epochs, codes of 64 had an error of 0.0027 with "
+        "1024 units and a rate of 0.005, 0.0033 with 512 units, 0.0031 with 512 and a "
+        "rate of 0.01, and 0.0045 with a rate of 0.003 and no weight decay. The "
+        "nearest neighbour was right for 0.973 to 0.974 of the images with each of "
+        "them, and for 0.9745 with PCA. Noise of 0.2 on the inputs "
+        "(`DenoisingAutoencoder`, 512 units) raised that to 0.9765 and the error to "
+        "0.0040. Other scales of the same codes, such as whitened ones, were not "
+        "better. Codes of two had an error of 0.0355, and of 0.0360 with a logistic "
+        "output."
     ),
 )
