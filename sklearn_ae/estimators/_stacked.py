@@ -228,18 +228,19 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
 
     layer : estimator, list of estimators or None, default=None
         The prototype of all layers: a `SparseAutoencoder`, `DenoisingAutoencoder`,
-        `ContractiveAutoencoder` or `Autoencoder`. A list has a prototype for each
-        layer, the last one for the code; its entries may be None. The stack sets
-        `n_components`, `hidden_layer_sizes`, `code_activation`, `output_activation`,
-        `init`, `device` and `random_state` of each layer. All other parameters are
-        those of the prototype, such as its loss, penalties and optimizer; those of a
-        single prototype are nested parameters, such as ``layer__lambd``. None is a
-        plain `Autoencoder` with the `loss` of the stack for the first layer and the
-        squared error for the others.
+        `ContractiveAutoencoder` or `Autoencoder`. A list or tuple has a prototype, or
+        None, for each hidden layer and, as its last entry, one for the code. The stack
+        sets `n_components`, `hidden_layer_sizes`, `code_activation`,
+        `output_activation`, `init`, `device` and `random_state` of each layer. All
+        other parameters are those of the prototype, such as its loss, penalties and
+        optimizer. They are nested parameters: ``layer__lambd`` of a single prototype,
+        ``layer__0__lambd`` of the first one in a list. None is a plain `Autoencoder`
+        with the `loss` of the stack for the first layer and the squared error for the
+        others.
 
     pretrain_epochs : "auto" or int, default="auto"
-        Number of epochs for each layer. "auto" is `max_epochs` of `layer`. 0 does not
-        train the layers.
+        Number of epochs for each layer. "auto" is `max_epochs` of its prototype. 0 does
+        not train the layers.
 
     Attributes
     ----------
@@ -338,7 +339,8 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
     Rows that are held out in fine-tuning are not used in pretraining. Each layer holds
     out some of the other rows at random. If `validation` is a splitter or a list of
     pairs, or if `X_val` is given to `fit`, these validation rows, or their codes, are
-    the validation data of each layer, too, unless `layer` has its own `validation`.
+    the validation data of each layer, too, unless its prototype has a `validation` of
+    its own.
 
     An interrupt during pretraining leaves the estimator unchanged. `partial_fit`
     pretrains on the rows of its first call, and fine-tunes in all calls. A warm start
@@ -388,6 +390,8 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
     layer: Any = None
     pretrain_epochs: int | str = "auto"
 
+    _lists_of_parts: ClassVar[tuple[str, ...]] = ("penalties", "layer")
+
     _parameter_constraints: ClassVar[dict] = {
         "layer": [BaseAutoencoder, list, tuple, None],
         "pretrain_epochs": [
@@ -416,19 +420,29 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
     def _check_prototypes(self, n_layers: int) -> None:
         if self._has_several_prototypes and len(self.layer) != n_layers:
             raise ValueError(
-                f"layer={self.layer!r} must have {n_layers} entries, one for each "
-                f"hidden layer and one for the code, not {len(self.layer)}."
+                f"layer={self.layer!r} has {len(self.layer)} entries, but must have "
+                f"{n_layers}: one for each hidden layer, and one for the code."
             )
         for level in range(n_layers):
             prototype = self._prototype(level)
             if not isinstance(prototype, _LAYERS):
                 names = ", ".join(cls.__name__ for cls in _LAYERS[:-1])
                 raise ValueError(
-                    f"layer={self.layer!r} cannot be stacked: a layer must be a "
-                    f"{names} or {_LAYERS[-1].__name__}."
+                    f"{self._shown(level)} cannot be stacked: a layer must be an "
+                    f"instance of {names} or {_LAYERS[-1].__name__}."
                 )
             # Nested estimators are not validated by themselves.
-            validate_params(prototype)
+            try:
+                validate_params(prototype)
+            except ValueError as error:
+                error.add_note(f"The error occurred in {self._shown(level)}.")
+                raise
+
+    def _shown(self, level: int) -> str:
+        """The prototype of a layer, as messages name it."""
+        if self._has_several_prototypes:
+            return f"layer[{level}]={self.layer[level]!r}"
+        return f"layer={self.layer!r}"
 
     def _prototype(self, level: int) -> BaseAutoencoder:
         given = self.layer[level] if self._has_several_prototypes else self.layer
@@ -482,7 +496,7 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
                 resolved = resolve_parts(parts, data, n_components, is_new=True)
             except ValueError as error:
                 raise ValueError(
-                    f"layer={self.layer!r} is not compatible with activation="
+                    f"{self._shown(level)} is not compatible with activation="
                     f"{self.activation!r} and code_activation="
                     f"{self.code_activation!r} of the stack, which are the activations "
                     f"of the codes of its lower layers and of its last layer: {error}"
@@ -490,7 +504,7 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
             module = resolved.design["module"]
             if module is not DenseNetwork:
                 raise ValueError(
-                    f"layer={self.layer!r} cannot be stacked: its network is a "
+                    f"{self._shown(level)} cannot be stacked: its network is a "
                     f"{module.__name__}, but must be a DenseNetwork."
                 )
             layers.append(resolved)
