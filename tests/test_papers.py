@@ -61,7 +61,10 @@ def test_verdict_of_an_accuracy(value, expected):
 
 def test_figures_without_bounds_are_not_judged():
     assert Figure(7, "before", "87.7").verdict(10.0) == ""
-    assert Figure(6, "error", "1.14", beyond="<= 1.14").verdict(1.2) == ""
+
+
+def test_a_bound_that_is_missed_is_always_said():
+    assert Figure(6, "error", "1.14", beyond="<= 1.14").verdict(1.2) == "not reached"
 
 
 # -- results ---------------------------------------------------------------------------
@@ -141,7 +144,7 @@ def test_error_rate_is_in_per_cent():
 
 def test_page_shows_what_was_measured_and_what_was_not():
     paper = paper_of(None)
-    figures = (Figure(3, "third", "1.0"),)
+    figures = (Figure(3, "third", "1.0", "<= 1"),)
     other = replace(paper, name="other", figures=figures, notes="So.")
     result = {
         "values": {"first": 2.9, "second": 88.0},
@@ -154,7 +157,8 @@ def test_page_shows_what_was_measured_and_what_was_not():
         in text
     )
     assert "| 2 | An example: second | 87.7 |  | 88.00 |  |  |" in text
-    assert "| 3 | An example: third | 1.0 |  |  | not run |  |" in text
+    assert "| 3 | An example: third | 1.0 | \\<= 1 |  | not run |  |" in text
+    assert "Of 2 figures with a bound: 1 reached, 1 not run." in text
     assert "21 minutes of one core" in text
     assert "on a machine." in text
     assert "## 1 and 2. An example" in text

@@ -1,5 +1,6 @@
 """The page of published figures: docs/published_results.md."""
 
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,24 @@ def table(papers: Iterable[Paper], results: dict[str, Any]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+def summary(papers: Iterable[Paper], results: dict[str, Any]) -> str:
+    """How many figures are reached, in a sentence."""
+    verdicts = Counter(
+        figure.verdict(results[paper.name]["values"][figure.name])
+        if paper.name in results
+        else "not run"
+        for paper in papers
+        for figure in paper.figures
+        if figure.is_judged
+    )
+    counts = ", ".join(
+        f"{verdicts[one]} {one}"
+        for one in ("beyond", "reached", "not reached", "not run")
+        if verdicts[one]
+    )
+    return f"Of {verdicts.total()} figures with a bound: {counts}."
+
+
 def section(paper: Paper) -> str:
     """The heading of a paper, and its texts."""
     numbers = sorted({figure.number for figure in paper.figures})
@@ -47,7 +66,7 @@ def section(paper: Paper) -> str:
 
 def block(papers: list[Paper], results: dict[str, Any]) -> str:
     """All that the command writes into the page."""
-    parts = [table(papers, results)]
+    parts = [table(papers, results), summary(papers, results)]
     if results:
         seconds = sum(result["seconds"] for result in results.values())
         machines = sorted({result["machine"] for result in results.values()})

@@ -39,7 +39,7 @@ class Figure:
         The published value or values, and whose they are if there are several.
     reach, beyond : str or None
         Bounds such as ``"<= 3.00"``, for a figure that is reached, or beaten. Figures
-        without `reach` are shown, but not judged.
+        without bounds are shown, but not judged.
     digits : int
         Digits after the point.
     """
@@ -55,9 +55,14 @@ class Figure:
         """ "beyond", "reached", "not reached", or nothing if there is no bound."""
         if self.beyond is not None and within(value, self.beyond):
             return "beyond"
-        if self.reach is None:
-            return ""
-        return "reached" if within(value, self.reach) else "not reached"
+        if self.reach is not None and within(value, self.reach):
+            return "reached"
+        return "not reached" if self.is_judged else ""
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether there is a bound."""
+        return self.reach is not None or self.beyond is not None
 
 
 def within(value: float, bound: str) -> bool:

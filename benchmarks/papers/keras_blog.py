@@ -56,12 +56,12 @@ PAPER = Paper(
     protocol=(
         "MNIST, 60,000 and 10,000 images, mean binary cross-entropy of a pixel: layers "
         "784-128-64-32 for 100 epochs, or convolutions with 16, 8 and 8 channels and a "
-        "code of 4 x 4 x 8 = 128 numbers. The entropy of the grey pixels is .0581, "
+        "code of 4 x 4 x 8 = 128 numbers. The entropy of the grey pixels is 0.0581, "
         "below which no reconstruction comes."
     ),
     figures=(
-        Figure(12, DEEP, ".097", "<= 0.097", "<= 0.080", digits=4),
-        Figure(12, CONVOLUTIONAL, ".094", "<= 0.094", "<= 0.080", digits=4),
+        Figure(12, DEEP, "0.097", "<= 0.097", "<= 0.080", digits=4),
+        Figure(12, CONVOLUTIONAL, "0.094", "<= 0.094", "<= 0.080", digits=4),
     ),
     run=run,
     ours=(
@@ -74,7 +74,7 @@ PAPER = Paper(
     ),
     notes=(
         "*The start.* In a trial on 20,000 training images, the deep network had a "
-        "cross-entropy of .081 on unseen training images after 6 epochs, and .096 "
+        "cross-entropy of 0.081 on unseen training images after 6 epochs, and 0.096 "
         '(with `init="random"`) without the linear maps and the start as PCA.'
     ),
 )

@@ -52,17 +52,17 @@ PAPER = Paper(
         "errors on the sample that was fitted, as means over the three features."
     ),
     figures=(
-        Figure(14, PCA_SAMPLE, ".024", digits=4),
-        Figure(14, SAMPLE, ".010", "<= 0.010", digits=4),
+        Figure(14, PCA_SAMPLE, "0.024", digits=4),
+        Figure(14, SAMPLE, "0.010", "<= 0.010", digits=4),
         Figure(14, FRESH, "", None, "<= 0.0069", digits=4),
     ),
     run=run,
     ours=(
         "Three samples of 1,000 points, and the means of their errors. The sample of "
-        "the lecture is not known. Since the expected error of PCA is 1/36 = .0278, "
+        "the lecture is not known. Since the expected error of PCA is 1/36 = 0.0278, "
         "it was a small one, and on a small sample an autoencoder has a lower error "
         "than on the cube. Hence the row of fresh points, for which a sheet that is "
-        "folded once through the cube has an error of 1/144 = .0069. The network has "
+        "folded once through the cube has an error of 1/144 = 0.0069. The network has "
         "hidden layers of 128, 64 and 32 units, from random weights."
     ),
 )
