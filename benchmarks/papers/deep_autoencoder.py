@@ -64,7 +64,7 @@ PAPER = Paper(
         "*Why not reached.* The number of epochs was set by a limit of 20 minutes on "
         "one core. It is 13,000 steps, where Sutskever et al. took 750,000 for the "
         "lowest of the published training errors. The error of the training images "
-        "fell in every epoch, and is above the published ones, too, so that training "
-        "was too short rather than the network too large. A longer run was not tried."
+        "fell in every epoch and is above the published ones, too, which points to a "
+        "training that was too short. A longer one was not tried."
     ),
 )
