@@ -508,7 +508,6 @@ def test_random_state_rules_all(untouched_generators, table, seed):
         (ContractiveAutoencoder(), {"layer__lambd": [0.0, 1.0]}),
         (DenoisingAutoencoder(), {"layer__corruption_level": [0.0, 0.5]}),
         (Autoencoder(), {"layer": [None, DenoisingAutoencoder()]}),
-        ([DenoisingAutoencoder()] * 3, {"layer__1__corruption_level": [0.0, 0.5]}),
     ],
 )
 def test_grid_search_reaches_the_prototype(table, layer, grid):
