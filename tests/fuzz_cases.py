@@ -215,6 +215,7 @@ LAYERS = [
     SparseAutoencoder(max_epochs=1),
     DenoisingAutoencoder(max_epochs=1, corruption="masking"),
     ContractiveAutoencoder(max_epochs=1),
+    [None, DenoisingAutoencoder(max_epochs=1)],
 ]
 # Each fit has a file of its own; all are short, so that nothing is written. The folder
 # is removed at the end of the process.

@@ -61,7 +61,7 @@ WRONG = {
         "k": ["two", 2.0, [2], 0, -1],
     },
     StackedAutoencoder: {
-        "layer": ["sparse", 1, DenoisingAutoencoder, nn.Linear(2, 2)],
+        "layer": ["sparse", 1, DenoisingAutoencoder, nn.Linear(2, 2), ["sparse"] * 3],
         "pretrain_epochs": [None, "many", 3.0, [3], -1],
     },
     VariationalAutoencoder: {

@@ -87,7 +87,7 @@ ESTIMATORS = {
     ),
     "variational": VariationalAutoencoder(2, loss="bernoulli", **CHEAP),
     "convolutional": ConvolutionalAutoencoder(2, channels=(2,), **CHEAP),
-    "stacked": StackedAutoencoder(2, hidden_layer_sizes=4, layer=LAYER, **CHEAP),
+    "stacked": StackedAutoencoder(2, hidden_layer_sizes=4, layer=[LAYER] * 2, **CHEAP),
     "classifier": AutoencoderClassifier(PLAIN, **CHEAP),
     "regressor": AutoencoderRegressor(PLAIN, **CHEAP),
     "detector": AutoencoderOutlierDetector(PLAIN, cv=2, random_state=0),

@@ -185,8 +185,10 @@ def test_imputers_come_back(imputer, monkeypatch):
 
 
 def test_unfitted_estimators_come_back():
-    model = StackedAutoencoder(layer=DenoisingAutoencoder(corruption="masking"))
-    assert repr(round_trip(model)) == repr(model)
+    noise = DenoisingAutoencoder(corruption="masking")
+    for layer in (noise, [noise, None]):
+        model = StackedAutoencoder(layer=layer)
+        assert repr(round_trip(model)) == repr(model)
 
 
 def classes():
@@ -208,7 +210,7 @@ NOT_HELD = {
     "LayeredNetwork",
     "Loss",
     "NestedParameters",
-    "NestedPenalties",
+    "NestedLists",
     "Network",
     "Part",
     "Penalty",

@@ -1068,6 +1068,17 @@ def test_verbose_says_what_trains_together(capsys):
             {"learning_rate": [1e-3, 5e-3]},
         ),
         (
+            StackedAutoencoder(
+                3,
+                hidden_layer_sizes=(9,),
+                layer=[DenoisingAutoencoder(), None],
+                max_epochs=1,
+                pretrain_epochs=1,
+                random_state=0,
+            ),
+            {"layer__0__corruption_level": [0.1, 0.5]},
+        ),
+        (
             AutoencoderOutlierDetector(
                 Autoencoder(2, max_epochs=2, init="random"), random_state=0
             ),
@@ -1082,7 +1093,7 @@ def test_verbose_says_what_trains_together(capsys):
             {"autoencoder__learning_rate": [1e-3, 5e-3]},
         ),
     ],
-    ids=["stacked", "outliers", "classifier"],
+    ids=["stacked", "stacked_prototypes", "outliers", "classifier"],
 )
 def test_estimators_that_train_several_times(estimator, grid, groups):
     """What is inside of them trains together, stage by stage."""

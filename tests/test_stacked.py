@@ -21,6 +21,8 @@ from sklearn_ae import (
     StackedAutoencoder,
     VariationalAutoencoder,
 )
+from sklearn_ae.estimators._validation import _plain_params
+from sklearn_ae.objectives import ActivationL1
 
 SIGMOID = {"activation": "sigmoid", "code_activation": "sigmoid"}
 # Name -> prototype, and further parameters of the stack.
@@ -128,6 +130,73 @@ def test_pretraining_sees_no_row_held_out_by_the_fine_tuning(table):
     moved[np.setdiff1d(np.arange(60), start.rows)] += 1.0
     for a, b in zip(model.layers_, stack().fit(moved).layers_, strict=True):
         assert_same_weights(a, b)
+
+
+def test_layers_may_have_different_prototypes(table):
+    noises = [DenoisingAutoencoder(corruption_level=level) for level in (0.1, 0.3)]
+    model = stack((*noises, None)).fit(table)
+    assert [layer.corruption_level for layer in model.layers_[:2]] == [0.1, 0.3]
+    assert type(model.layers_[2]) is Autoencoder
+    assert not any(hasattr(noise, "net_") for noise in noises)
+    copied = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(copied.transform(table), model.transform(table))
+    same = clone(model).set_params(layer=[noises[0]] * 3).fit(table)
+    assert_same_weights(same, stack(noises[0]).fit(table))
+
+
+def test_prototypes_in_a_list_have_nested_parameters(table):
+    penalties = [ActivationL1(0.1)]
+    model = stack([DenoisingAutoencoder(), Autoencoder(penalties=penalties), None])
+    copied = clone(model).set_params(
+        layer__0__corruption_level=0.4, layer__1__penalties__0__weight=0.3
+    )
+    params = copied.get_params()
+    assert params["layer__0__corruption_level"] == 0.4
+    assert params["layer__1__penalties__0__weight"] == 0.3
+    assert model.layer[0].corruption_level == DenoisingAutoencoder().corruption_level
+    assert penalties[0].weight == 0.1
+    assert copied.fit(table).layers_[0].corruption_level == 0.4
+    # The list and parameters of its entries at once, as in a grid.
+    copied.set_params(layer=[None, DenoisingAutoencoder()], layer__1__max_epochs=7)
+    assert copied.layer[1].max_epochs == 7
+    copied.set_params(layer=DenoisingAutoencoder(), layer__max_epochs=8)
+    assert copied.layer.max_epochs == 8
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("layer__corruption_level", "has 2 entries .* layer__0__corruption_level"),
+        ("layer__2__lambd", "layer has 2 entries"),
+        ("layer__0", "layer has 2 entries"),
+        ("layer__1__lambd", r"layer\[1\]=None has no parameters"),
+        ("layer__0__lambd", "Invalid parameter 'lambd'"),
+    ],
+)
+def test_wrong_names_of_parameters_in_a_list(name, message):
+    with pytest.raises(ValueError, match=f"(?s){message}"):
+        stack([DenoisingAutoencoder(), None]).set_params(**{name: 1})
+
+
+def test_ranks_compare_prototypes_in_a_list():
+    """But for what may differ between them."""
+
+    def params(**of_layer):
+        return dict(_plain_params(stack([DenoisingAutoencoder(**of_layer), None])))
+
+    same = params(verbose=2, device="cpu", callbacks=[Start()])
+    assert same == params()
+    assert params(corruption_level=0.4) != same
+    assert dict(_plain_params(stack([None, None]))) != same
+
+
+def test_errors_name_the_prototype_in_a_list(table):
+    wrong = stack([None, ContractiveAutoencoder(lambd=-1.0), None])
+    with pytest.raises(ValueError, match="lambd") as caught:
+        wrong.fit(table)
+    assert caught.value.__notes__ == [
+        "The error occurred in layer[1]=ContractiveAutoencoder(lambd=-1.0)."
+    ]
 
 
 def test_settings_of_the_prototype_are_kept(table):
@@ -484,6 +553,14 @@ WRONG = [
     ({"pretrain_epochs": "many"}, ["pretrain_epochs", "many"]),
     ({"pretrain_epochs": None}, ["pretrain_epochs", "None"]),
     ({"layer": StackedAutoencoder()}, ["layer=Stacked", "cannot be stacked"]),
+    ({"layer": []}, ["layer=[]", "must have 3:"]),
+    ({"layer": [None] * 9}, ["layer=[None", "9 entries", "must have 3:"]),
+    (
+        {"layer": [None, None, VariationalAutoencoder()]},
+        ["layer[2]=Var", "cannot be stacked"],
+    ),
+    ({"layer": [None, SparseAutoencoder(), None]}, ["layer[1]=Sparse", "'silu'"]),
+    ({"layer": [None, None, ContractiveAutoencoder(lambd=-1.0)]}, ["lambd", "-1.0"]),
     ({"hidden_layer_sizes": (4, 0)}, ["hidden_layer_sizes", "0"]),
 ]
 

@@ -39,7 +39,7 @@ from sklearn_ae.estimators._gaps import (
 )
 from sklearn_ae.estimators._parameters import (
     MergedConstraints,
-    NestedPenalties,
+    NestedLists,
     ObjectiveParameters,
 )
 from sklearn_ae.estimators._parts import (
@@ -86,7 +86,7 @@ class BaseAutoencoder(
     TrainingParameters,
     ObjectiveParameters,
     MissingValues,
-    NestedPenalties,
+    NestedLists,
 ):
     """Base class of all autoencoders: parameters, training and persistence.
 

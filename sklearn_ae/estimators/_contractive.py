@@ -131,6 +131,12 @@ class ContractiveAutoencoder(BaseAutoencoder, NetworkParameters):
         candidates are compared (see `validation`), it is 0.1 and acts on biases, too.
         The others have no weight decay by default.
 
+        "adam" and "adamw" have ``betas=(0.9, 0.99)`` and ``eps=1e-5``, where torch has
+        ``(0.9, 0.999)`` and ``1e-8``: in networks that start as PCA some gradients are
+        rounding errors, which so small an ``eps`` turns into full steps, and the
+        shorter memory suits fits of a few thousand steps. For torch's values pass them
+        as `optimizer_params`, or a class such as `torch.optim.Adam`.
+
         "lbfgs" is L-BFGS with a line search, for tables of up to some ten thousand
         rows. An epoch is one iteration on all training rows; it stops when ten of them
         gain next to nothing. `learning_rate` and `learning_rate_schedule` are ignored.

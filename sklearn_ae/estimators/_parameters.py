@@ -254,8 +254,7 @@ class NestedParameters(DaskTokenMixin, BaseEstimator):
         for key, value in params.items():
             name, is_nested, _ = key.partition("__")
             holder = params.get(name, own.get(name))
-            can_set = hasattr(holder, "set_params") and not isinstance(holder, type)
-            if is_nested and name in own and not can_set:
+            if is_nested and name in own and not _has_params(holder):
                 raise ValueError(
                     f"{key}={value!r} cannot be set, since {name}={holder!r} has no "
                     f"parameters. Set {name} to an object that has them first, or set "
@@ -264,10 +263,10 @@ class NestedParameters(DaskTokenMixin, BaseEstimator):
         return super().set_params(**params)
 
 
-class NestedPenalties(NestedParameters):
-    """Estimators whose `penalties` have nested parameters, by their positions."""
+class NestedLists(NestedParameters):
+    """Estimators with parameters nested in lists, by their positions there."""
 
-    penalties: list[Penalty] | None
+    _lists_of_parts: ClassVar[tuple[str, ...]] = ("penalties",)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Get the parameters of this estimator.
@@ -284,11 +283,13 @@ class NestedPenalties(NestedParameters):
             Parameter values by name.
         """
         params = super().get_params(deep)
-        if deep and isinstance(self.penalties, list | tuple):
-            for i, penalty in enumerate(self.penalties):
-                if isinstance(penalty, Penalty):
-                    for name, value in penalty.get_params().items():
-                        params[f"penalties__{i}__{name}"] = value
+        if deep:
+            for name in self._lists_of_parts:
+                given = params[name]
+                for i, part in enumerate(given if _is_list(given) else ()):
+                    if _has_params(part):
+                        for key, value in part.get_params().items():
+                            params[f"{name}__{i}__{key}"] = value
         return params
 
     def set_params(self, **params: Any) -> Self:
@@ -305,19 +306,42 @@ class NestedPenalties(NestedParameters):
         self : object
             The estimator.
         """
-        prefix = "penalties__"
-        own = {k: v for k, v in params.items() if not k.startswith(prefix)}
+        held = self.get_params(deep=False) | params
+        in_lists, own = {}, {}
+        for key, value in params.items():
+            name, is_nested, _ = key.partition("__")
+            is_in_list = (
+                is_nested and name in self._lists_of_parts and _is_list(held[name])
+            )
+            (in_lists if is_in_list else own)[key] = value
         super().set_params(**own)
-        penalties = self.penalties if isinstance(self.penalties, list | tuple) else ()
-        for key in params.keys() - own.keys():
-            index, _, name = key.removeprefix(prefix).partition("__")
-            if not (index.isdigit() and int(index) < len(penalties)):
+        for key, value in in_lists.items():
+            name, _, rest = key.partition("__")
+            index, _, nested = rest.partition("__")
+            parts = held[name]
+            if not (index.isdecimal() and int(index) < len(parts) and nested):
                 raise ValueError(
-                    f"Invalid parameter {key!r}: there are {len(penalties)} penalties "
-                    f"in {self}."
+                    f"Invalid parameter {key!r}: {name} has {len(parts)} entries in "
+                    f"{self}. Parameters of the first one have names such as "
+                    f"{name}__0__{nested or index}."
                 )
-            penalties[int(index)].set_params(**{name: params[key]})
+            part = parts[int(index)]
+            if not _has_params(part):
+                raise ValueError(
+                    f"{key}={value!r} cannot be set, since {name}[{index}]={part!r} "
+                    "has no parameters."
+                )
+            part.set_params(**{nested: value})
         return self
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list | tuple)
+
+
+def _has_params(value: Any) -> bool:
+    """Whether it is an object with parameters, and not their class."""
+    return hasattr(value, "set_params") and not isinstance(value, type)
 
 
 class MergedConstraints:

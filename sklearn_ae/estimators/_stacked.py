@@ -129,6 +129,12 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
         candidates are compared (see `validation`), it is 0.1 and acts on biases, too.
         The others have no weight decay by default.
 
+        "adam" and "adamw" have ``betas=(0.9, 0.99)`` and ``eps=1e-5``, where torch has
+        ``(0.9, 0.999)`` and ``1e-8``: in networks that start as PCA some gradients are
+        rounding errors, which so small an ``eps`` turns into full steps, and the
+        shorter memory suits fits of a few thousand steps. For torch's values pass them
+        as `optimizer_params`, or a class such as `torch.optim.Adam`.
+
         "lbfgs" is L-BFGS with a line search, for tables of up to some ten thousand
         rows. An epoch is one iteration on all training rows; it stops when ten of them
         gain next to nothing. `learning_rate` and `learning_rate_schedule` are ignored.
@@ -220,18 +226,21 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
         Continue with the network of the previous fit. Mean, scale and the state of
         the random generators are kept as well.
 
-    layer : estimator or None, default=None
+    layer : estimator, list of estimators or None, default=None
         The prototype of all layers: a `SparseAutoencoder`, `DenoisingAutoencoder`,
-        `ContractiveAutoencoder` or `Autoencoder`. The stack sets `n_components`,
-        `hidden_layer_sizes`, `code_activation`, `output_activation`, `init`, `device`
-        and `random_state` of each layer. All other parameters are those of the
-        prototype, such as its loss, penalties and optimizer. None is a plain
-        `Autoencoder` with the `loss` of the stack for the first layer and the squared
-        error for the others.
+        `ContractiveAutoencoder` or `Autoencoder`. A list or tuple has a prototype, or
+        None, for each hidden layer and, as its last entry, one for the code. The stack
+        sets `n_components`, `hidden_layer_sizes`, `code_activation`,
+        `output_activation`, `init`, `device` and `random_state` of each layer. All
+        other parameters are those of the prototype, such as its loss, penalties and
+        optimizer. They are nested parameters: ``layer__lambd`` of a single prototype,
+        ``layer__0__lambd`` of the first one in a list. None is a plain `Autoencoder`
+        with the `loss` of the stack for the first layer and the squared error for the
+        others.
 
     pretrain_epochs : "auto" or int, default="auto"
-        Number of epochs for each layer. "auto" is `max_epochs` of `layer`. 0 does not
-        train the layers.
+        Number of epochs for each layer. "auto" is `max_epochs` of its prototype. 0 does
+        not train the layers.
 
     Attributes
     ----------
@@ -330,7 +339,8 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
     Rows that are held out in fine-tuning are not used in pretraining. Each layer holds
     out some of the other rows at random. If `validation` is a splitter or a list of
     pairs, or if `X_val` is given to `fit`, these validation rows, or their codes, are
-    the validation data of each layer, too, unless `layer` has its own `validation`.
+    the validation data of each layer, too, unless its prototype has a `validation` of
+    its own.
 
     An interrupt during pretraining leaves the estimator unchanged. `partial_fit`
     pretrains on the rows of its first call, and fine-tunes in all calls. A warm start
@@ -380,8 +390,10 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
     layer: Any = None
     pretrain_epochs: int | str = "auto"
 
+    _lists_of_parts: ClassVar[tuple[str, ...]] = ("penalties", "layer")
+
     _parameter_constraints: ClassVar[dict] = {
-        "layer": [BaseAutoencoder, None],
+        "layer": [BaseAutoencoder, list, tuple, None],
         "pretrain_epochs": [
             StrOptions({"auto"}),
             Interval(Integral, 0, None, closed="left"),
@@ -394,15 +406,6 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
                 "missing_indicator=True is not possible in a StackedAutoencoder, whose "
                 "layers have one input for each feature; set missing_indicator=False."
             )
-        prototype = self._prototype(0)
-        if not isinstance(prototype, _LAYERS):
-            names = ", ".join(cls.__name__ for cls in _LAYERS[:-1])
-            raise ValueError(
-                f"layer={self.layer!r} cannot be stacked: a layer must be a "
-                f"{names} or {_LAYERS[-1].__name__}."
-            )
-        # Nested estimators are not validated by themselves.
-        validate_params(prototype)
         parts = super()._parts(data, n_components)
         layers = self._resolve_layers(parts, data, n_components)
         # A penalty of the last layer may depend on the axes of the codes.
@@ -410,9 +413,41 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
 
     # -- the layers ----------------------------------------------------------------
 
+    @property
+    def _has_several_prototypes(self) -> bool:
+        return isinstance(self.layer, list | tuple)
+
+    def _check_prototypes(self, n_layers: int) -> None:
+        if self._has_several_prototypes and len(self.layer) != n_layers:
+            raise ValueError(
+                f"layer={self.layer!r} has {len(self.layer)} entries, but must have "
+                f"{n_layers}: one for each hidden layer, and one for the code."
+            )
+        for level in range(n_layers):
+            prototype = self._prototype(level)
+            if not isinstance(prototype, _LAYERS):
+                names = ", ".join(cls.__name__ for cls in _LAYERS[:-1])
+                raise ValueError(
+                    f"{self._shown(level)} cannot be stacked: a layer must be an "
+                    f"instance of {names} or {_LAYERS[-1].__name__}."
+                )
+            # Nested estimators are not validated by themselves.
+            try:
+                validate_params(prototype)
+            except ValueError as error:
+                error.add_note(f"The error occurred in {self._shown(level)}.")
+                raise
+
+    def _shown(self, level: int) -> str:
+        """The prototype of a layer, as messages name it."""
+        if self._has_several_prototypes:
+            return f"layer[{level}]={self.layer[level]!r}"
+        return f"layer={self.layer!r}"
+
     def _prototype(self, level: int) -> BaseAutoencoder:
-        if self.layer is not None:
-            return self.layer
+        given = self.layer[level] if self._has_several_prototypes else self.layer
+        if given is not None:
+            return given
         # The other layers reconstruct codes, which need not lie in [0, 1].
         loss = self.loss if level == 0 else "mse"
         return Autoencoder(loss=loss, verbose=self.verbose)
@@ -447,6 +482,7 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
         own = resolve_parts(parts, data, n_components, is_new=False)
         params = own.design["module_params"]
         widths = [data.n_features, *params["hidden_layer_sizes"], n_components]
+        self._check_prototypes(len(widths) - 1)
         layers = []
         for level, width in enumerate(widths[:-1]):
             if level > 0:
@@ -460,7 +496,7 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
                 resolved = resolve_parts(parts, data, n_components, is_new=True)
             except ValueError as error:
                 raise ValueError(
-                    f"layer={self.layer!r} is not compatible with activation="
+                    f"{self._shown(level)} is not compatible with activation="
                     f"{self.activation!r} and code_activation="
                     f"{self.code_activation!r} of the stack, which are the activations "
                     f"of the codes of its lower layers and of its last layer: {error}"
@@ -468,7 +504,7 @@ class StackedAutoencoder(BaseAutoencoder, CodeActivation, HiddenLayers):
             module = resolved.design["module"]
             if module is not DenseNetwork:
                 raise ValueError(
-                    f"layer={self.layer!r} cannot be stacked: its network is a "
+                    f"{self._shown(level)} cannot be stacked: its network is a "
                     f"{module.__name__}, but must be a DenseNetwork."
                 )
             layers.append(resolved)

@@ -246,10 +246,16 @@ def _plain_params(estimator: Any) -> Iterator[tuple[str, str]]:
     # An estimator comes before its own parameters.
     for name, value in sorted(estimator.get_params().items()):
         if _OF_EACH_RANK.isdisjoint(name.split("__")):
-            is_plain = not hasattr(value, "get_params")
-            text = repr(value) if is_plain else type(value).__name__
-            # The addresses of objects differ. RandomState instances have one, too.
-            yield name, text if " at 0x" not in text else f"a {type(value).__name__}"
+            yield name, _plain_text(value)
+
+
+def _plain_text(value: Any) -> str:
+    """A text without what may differ; the parameters of objects are not in it."""
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_plain_text, value))}]"
+    text = type(value).__name__ if hasattr(value, "get_params") else repr(value)
+    # The addresses of objects differ. RandomState instances have one, too.
+    return text if " at 0x" not in text else f"a {type(value).__name__}"
 
 
 def least_on_rank(n_rows: int) -> int:
