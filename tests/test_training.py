@@ -1233,3 +1233,13 @@ def test_global_generators_are_left_alone(table, untouched_generators):
             autoencoder(callbacks=[Interrupt(how=how)], network=Mine), table, how
         )
     assert torch.is_grad_enabled()
+
+
+def test_a_warm_start_that_does_not_lower_the_loss_says_so(table):
+    X = table
+    model = Autoencoder(2, max_epochs=5, warm_start=True, random_state=0).fit(X)
+    before = model.reconstruct(X)
+    model.set_params(max_epochs=1, learning_rate=1e3)
+    with pytest.warns(ConvergenceWarning, match="weights of the previous fit are kept"):
+        model.fit(X)
+    np.testing.assert_array_equal(model.reconstruct(X), before)

@@ -371,10 +371,11 @@ default=None
                 self._set_trained(net, result)
                 self._set_code_moments(moments)
                 events.end(net)
-            if not (result.has_changed or continues or is_pca or result.interrupt):
-                warn_of_no_progress(self)
-            elif result.interrupt is None and self._recipe.settings.max_epochs > 0:
-                warn_of_mean(self, self._dataset(data, data.rows), moments)
+            if result.interrupt is None and self._recipe.settings.max_epochs > 0:
+                if not (result.has_changed or is_pca):
+                    warn_of_no_progress(self, continues)
+                if result.has_changed or is_pca or continues:
+                    warn_of_mean(self, self._dataset(data, data.rows), moments)
             if result.interrupt is not None:
                 raise result.interrupt
             session.complete()

@@ -52,16 +52,16 @@ def warn_of_ignored_parameters(estimator: Any, network: Any) -> None:
         )
 
 
-def warn_of_no_progress(estimator: Any) -> None:
-    """Warn if training has kept the random weights that it started from."""
-    if estimator._recipe.settings.max_epochs > 0:
-        warnings.warn(
-            "Training did not lower the loss, so that the random weights at the "
-            f"start are kept. Change learning_rate={estimator.learning_rate!r} or "
-            f"max_epochs={estimator.max_epochs!r}.",
-            ConvergenceWarning,
-            stacklevel=4,
-        )
+def warn_of_no_progress(estimator: Any, continues: bool) -> None:
+    """Warn if training has kept the weights that it started from."""
+    start = "weights of the previous fit" if continues else "random weights at the start"
+    warnings.warn(
+        f"Training did not lower the loss, so that the {start} are kept. Change "
+        f"learning_rate={estimator.learning_rate!r} or "
+        f"max_epochs={estimator.max_epochs!r}.",
+        ConvergenceWarning,
+        stacklevel=4,
+    )
 
 
 def warn_of_mean(estimator: Any, dataset: ArrayDataset, moments: CodeMoments) -> None:
