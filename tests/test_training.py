@@ -11,6 +11,7 @@ import pytest
 import torch
 from scipy import sparse
 from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import GridSearchCV
 from skorch.callbacks import (
@@ -1239,7 +1240,7 @@ def test_a_warm_start_that_does_not_lower_the_loss_says_so(table):
     X = table
     model = Autoencoder(2, max_epochs=5, warm_start=True, random_state=0).fit(X)
     before = model.reconstruct(X)
-    model.set_params(max_epochs=1, learning_rate=1e3)
+    model.set_params(max_epochs=1, learning_rate=1.0)
     with pytest.warns(ConvergenceWarning, match="weights of the previous fit are kept"):
         model.fit(X)
     np.testing.assert_array_equal(model.reconstruct(X), before)

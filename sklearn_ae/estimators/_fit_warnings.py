@@ -54,7 +54,9 @@ def warn_of_ignored_parameters(estimator: Any, network: Any) -> None:
 
 def warn_of_no_progress(estimator: Any, continues: bool) -> None:
     """Warn if training has kept the weights that it started from."""
-    start = "weights of the previous fit" if continues else "random weights at the start"
+    start = (
+        "weights of the previous fit" if continues else "random weights at the start"
+    )
     warnings.warn(
         f"Training did not lower the loss, so that the {start} are kept. Change "
         f"learning_rate={estimator.learning_rate!r} or "
