@@ -228,8 +228,9 @@ def report(tables, makers, seeds):
         [
             markdown_table(header, rows),
             "",
-            "Area under the ROC curve in percent, of test rows; all settings are "
-            "defaults. The last two columns are of the first detector.",
+            "Area under the ROC curve in percent, of test rows, for "
+            f"{'one seed' if len(seeds) == 1 else f'{len(seeds)} seeds (means)'}; all "
+            "settings are defaults. The last two columns are of the first detector.",
             "",
             f"Measured by `python -m benchmarks.outlier_detection` on {machine()}.",
         ]

@@ -3,9 +3,9 @@ Which feature makes a row an outlier?
 =====================================
 
 It is of little use to know that a row is an outlier without knowing why.
-:class:`~sklearn_ae.AutoencoderOutlierDetector` gives the error of each feature. We
-insert faults into a table with 30 named features, one fault per row, and count how
-often the feature with the largest error is the faulty one.
+:class:`~sklearn_ae.AutoencoderOutlierDetector` says what each feature adds to the
+score. We insert faults into a table with 30 named features, one fault per row, and
+count how often the feature that adds most is the faulty one.
 """
 
 # %%
@@ -31,9 +31,9 @@ X_faulty[rows, wrong] += 2 * rng.choice([-1, 1], size=len(rows))
 
 # %%
 # Which method finds the faulty feature? The z-score looks at one feature at a time. The
-# detector predicts each feature from the code of the whole row, with the default
-# autoencoder or with PCA instead: it blames a feature that does not fit the rest of its
-# row.
+# detector reconstructs each feature from the code of the whole row, with the default
+# autoencoder or with PCA instead, and compares reconstructions and errors with those of
+# the nearest usual rows: it blames a feature that does not fit the rest of its row.
 from sklearn.decomposition import PCA
 from sklearn.metrics import roc_auc_score
 
@@ -51,7 +51,7 @@ for name, detector in detectors.items():
 named, areas = {}, {}
 is_faulty = np.repeat([0, 1], len(rows))
 for name, (usual, faulty) in errors.items():
-    # The rank of the faulty feature's error, 0 for the largest.
+    # The rank of what the faulty feature adds, 0 for the largest.
     place = (faulty > faulty[rows, wrong, np.newaxis]).sum(axis=1)
     named[name] = [np.mean(place < n) for n in (1, 3)]
     scores = np.concatenate([usual.mean(axis=1), faulty.mean(axis=1)])
@@ -73,8 +73,8 @@ assert areas["Autoencoder"] > areas["z-score"] + 0.05
 assert abs(named["Autoencoder"][0] - named["PCA"][0]) < 0.1
 
 # %%
-# The errors of the test rows with and without faults, with the threshold that the
-# detector chose during fitting.
+# The scores of the test rows with and without faults, without their sign, and the
+# threshold that the detector chose during fitting.
 import matplotlib.pyplot as plt
 
 from sklearn_ae.inspection import ReconstructionErrorDisplay
@@ -88,9 +88,9 @@ display.ax_.legend(loc="upper right")
 display.ax_.set_title("Benign tumours, with and without faults")
 
 # %%
-# Twelve rows with a fault, and the error of each feature in multiples of its usual
-# error. Rings mark the faulty features. A row may have several bright cells: features
-# that depend on each other, such as radius and area, share the error.
+# Twelve rows with a fault, and what each feature adds to the score; about 1 is usual.
+# Rings mark the faulty features. A row may have several bright cells: features that
+# depend on each other, such as radius and area, share the error.
 fig, ax = plt.subplots(figsize=(9, 5), layout="constrained")
 display = ReconstructionErrorDisplay.from_estimator(
     detectors["Autoencoder"],
@@ -107,5 +107,5 @@ ax.scatter(
     edgecolors="#D55E00",
     linewidths=2,
 )
-ax.set_title("Errors of the features in rows with a fault")
+ax.set_title("What each feature adds, in rows with a fault")
 plt.show()
