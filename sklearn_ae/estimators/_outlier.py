@@ -59,7 +59,8 @@ from sklearn_ae.training.seeding import drawn_seed
 # With one row held out, two are left to fit to.
 _MIN_ROWS = 3
 # The default autoencoder: share of the variance that its codes explain, threshold of
-# its loss in units of the scale of the data, and rows that it is trained on in all.
+# its loss in units of the scale of the data, and rows that it is trained on in all, as
+# far as the number of epochs allows.
 _SHARE = 0.9
 _DELTA = 4.0
 _TRAINED_ROWS = 10_000
@@ -122,10 +123,10 @@ class AutoencoderOutlierDetector(
         well, are not found.
 
     n_neighbors : int, default=5
-        How many of the nearest usual rows the score averages over, at least 1. With
-        few, outliers among the training rows that are alike hide each other; with many,
-        small groups of usual rows count as outliers. Ignored with
-        ``criterion="error"``.
+        How many of the nearest usual rows the score averages over, at least 1, or all
+        if there are fewer. With few, outliers among the training rows that are alike
+        hide each other; with many, small groups of usual rows count as outliers.
+        Ignored with ``criterion="error"``.
 
     contamination : "auto" or float, default="auto"
         Share of outliers among the training rows, in (0, 0.5], which determines the
@@ -171,7 +172,7 @@ class AutoencoderOutlierDetector(
 
     training_scores_ : ndarray of shape (n_samples,)
         ``score_samples`` of all training rows. With ``criterion="neighbors"``, each
-        usual row is its own nearest neighbour.
+        usual row that is kept as a neighbour is its own nearest one.
 
     held_out_scores_ : ndarray of shape (n_samples,)
         Scores of all training rows, each computed while the row was held out.
@@ -199,8 +200,9 @@ class AutoencoderOutlierDetector(
     than there are columns. It is ``Autoencoder(hidden_layer_sizes=64, init="random",
     code_activation="sigmoid", loss=Huber(delta), learning_rate=0.02)``,
     where ``delta`` is four times the root mean square of the
-    centred data, with at most 100 epochs and about 10,000 rows in all. A single column
-    needs no autoencoder: its rows are reconstructed by the median.
+    centred data. It takes 10 to 100 epochs, between these bounds as many as make up
+    10,000 rows in all. A single column needs no autoencoder: its rows are reconstructed
+    by the median.
 
     Let :math:`v_j` be the mean of :math:`(x_{ij} - \hat x_{ij})^2` over the rows of
     `support_`, each reconstructed by an autoencoder for which it was held out. Then
@@ -218,7 +220,8 @@ class AutoencoderOutlierDetector(
     :math:`c` be the mean over usual rows, each scored by an autoencoder and by
     neighbours of the other parts. Outliers are found by distances to nearest rows in
     [2]_; [3]_ finds these hard to beat. At most 4096 usual rows, drawn at random, are
-    kept as neighbours. A row of weight two is two neighbours.
+    kept as neighbours. A row of weight two is two neighbours. Where the mean of the
+    weights is below one, they are relative to it.
 
     Let :math:`m` be the median of the logarithms of ``-held_out_scores_``, and
     :math:`q` their upper quartile. If their larger half falls off exponentially, as for

@@ -109,8 +109,8 @@ def compare(
 
     error_score : "raise" or float, default=np.nan
         Value of what cannot be measured because an estimator raised an error, with a
-        warning; a mean over folds one of which is NaN is NaN. "raise" raises the error,
-        and so does any value if an estimator cannot be fitted in any fold.
+        warning; a mean over folds one of which is NaN is NaN. "raise" raises the error.
+        An estimator that cannot be fitted in any fold is an error with any value.
 
     clock : callable, default=time.perf_counter
         Function without arguments that returns seconds. `time.process_time` counts
