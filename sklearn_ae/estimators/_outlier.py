@@ -130,8 +130,8 @@ class AutoencoderOutlierDetector(
 
     contamination : "auto" or float, default="auto"
         Share of outliers among the training rows, in (0, 0.5], which determines the
-        threshold of `predict`. "auto" is a threshold that about one in two hundred
-        usual rows exceeds, see Notes.
+        threshold of `predict`. "auto" is a threshold below which about one in two
+        hundred usual rows score, see Notes.
 
     trimming : float, default=0.25
         Largest share of the training rows, in [0, 0.5), that is excluded from the fit
