@@ -168,7 +168,7 @@ def test_prototypes_in_a_list_have_nested_parameters(table):
     [
         ("layer__corruption_level", "has 2 entries .* layer__0__corruption_level"),
         ("layer__2__lambd", "layer has 2 entries"),
-        ("layer__0", "layer has 2 entries"),
+        ("layer__0", "has 2 entries .* To replace an entry, set layer to another list"),
         ("layer__1__lambd", r"layer\[1\]=None has no parameters"),
         ("layer__0__lambd", "Invalid parameter 'lambd'"),
     ],

@@ -320,10 +320,15 @@ class NestedLists(NestedParameters):
             index, _, nested = rest.partition("__")
             parts = held[name]
             if not (index.isdecimal() and int(index) < len(parts) and nested):
+                hint = (
+                    f"To replace an entry, set {name} to another list."
+                    if index.isdecimal() and not nested
+                    else "Parameters of the first one have names such as "
+                    f"{name}__0__{nested or index}."
+                )
                 raise ValueError(
                     f"Invalid parameter {key!r}: {name} has {len(parts)} entries in "
-                    f"{self}. Parameters of the first one have names such as "
-                    f"{name}__0__{nested or index}."
+                    f"{self}. {hint}"
                 )
             part = parts[int(index)]
             if not _has_params(part):
