@@ -225,10 +225,17 @@ def test_several_targets():
     check(regressor.fit(X, X[:, :2]), X, "predict")
 
 
-def test_detector_with_constant_columns():
+def test_detector_with_constant_columns_weights_and_far_out_rows():
     table = np.c_[X, np.full(len(X), 3.0)]
+    weight = np.random.default_rng(0).exponential(size=len(X)) ** 3
     detector = AutoencoderOutlierDetector(Autoencoder(2, **QUICK), cv=2)
-    check(detector.fit(table), table, ["predict", "feature_errors"])
+    detector.fit(table, sample_weight=weight)
+    names = ["predict", "feature_errors"]
+    session = check(detector, table, names)
+    far = 1e25 * table[:3]
+    labels, errors = session.run(names, {"X": far})
+    np.testing.assert_array_equal(labels, -1)
+    np.testing.assert_allclose(errors, detector.feature_errors(far), rtol=1e-4)
 
 
 def test_detector_of_one_column():

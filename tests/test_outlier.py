@@ -25,7 +25,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_ae import Autoencoder, AutoencoderOutlierDetector
 from sklearn_ae.batched import run_together
-from sklearn_ae.estimators import _outlier, _unseen_errors
+from sklearn_ae.estimators import _nearest_rows, _outlier, _unseen_errors
 
 # Folds of which the first one trains on a single row.
 HALVES = [
@@ -573,6 +573,40 @@ def test_weights_may_be_in_any_unit(seed):
     )
     np.testing.assert_allclose(scaled.score_samples(X), plain.score_samples(X))
     assert scaled.offset_ == pytest.approx(plain.offset_)
+
+
+def test_uneven_weights_are_those_of_single_rows(seed, monkeypatch):
+    """Most rows may be among the nearest; blocks of rows do not matter."""
+    X, weight = draw(seed), np.exp(-np.linspace(0, 12, 150))
+    frozen = FrozenEstimator(PCA(2).fit(X))
+    fitted = detector(frozen, cv=2, trimming=0).fit(X, sample_weight=weight)
+    measure = fitted._measure()
+    assert measure.n_searched > 75
+    output = frozen.inverse_transform(frozen.transform(X))
+    scale = fitted.feature_scale_
+    rows = np.hstack([(output - measure.center) / measure.level, (X - output) / scale])
+    distances = ((rows[:, np.newaxis] - measure.usual) ** 2).sum(axis=2)
+    expected = []
+    for row in distances:
+        order = np.argsort(row)
+        total = np.minimum(np.cumsum(weight[order]), 5 * weight.mean())
+        expected.append(row[order] @ np.diff(total, prepend=0) / total[-1])
+    expected = np.array(expected) / 8 / measure.unit
+    np.testing.assert_allclose(-fitted.score_samples(X), expected, rtol=1e-3)
+    scores = fitted.score_samples(X)
+    monkeypatch.setattr(_nearest_rows, "_BLOCK", 1000)
+    np.testing.assert_allclose(fitted.score_samples(X), scores)
+
+
+def test_usual_rows_of_one_part_only(seed):
+    """There are none to compare them with."""
+    X = draw(seed, n_outliers=20, size=1)
+    first, second = np.arange(150), np.arange(150, 170)
+    one = detector(
+        FrozenEstimator(PCA(2).fit(X[first])), cv=[(first, second), (second, first)]
+    )
+    with pytest.raises(ValueError, match="holds out all usual rows in part 1"):
+        one.fit(X)
 
 
 def test_names_of_features():

@@ -8,7 +8,7 @@ from sklearn.neighbors import NearestNeighbors
 # Entries of the differences between rows and their neighbours in one block.
 _BLOCK = 2**22
 # Coordinates are limited, so that distances are finite.
-_FARTHEST = 1e15
+FARTHEST = 1e15
 
 
 @dataclass(frozen=True)
@@ -90,21 +90,33 @@ class NearestRows:
         return self.by_feature(output, error).mean(axis=1)
 
     def by_feature(self, output: np.ndarray, error: np.ndarray) -> np.ndarray:
-        n_features = len(self.center)
         centered = output - self.center
         rows = _coordinates(centered, error, self.square_scale, self.level)
         search = _search(self.usual, self.n_searched)
+        # Where weights are uneven, most of the usual rows may be searched.
+        step = max(1, _BLOCK // search.n_neighbors)
+        blocks = [
+            self._shares(rows[start : start + step], search)
+            for start in range(0, len(rows), step)
+        ]
+        return np.concatenate(blocks) / self.unit
+
+    def _shares(self, rows: np.ndarray, search: NearestNeighbors) -> np.ndarray:
+        """The mean squared differences to the nearest rows, by feature."""
         nearest = search.kneighbors(rows, return_distance=False)
         parts = _parts(self.weight[nearest], self.wanted)
-        shares = np.empty(output.shape)
-        step = max(1, _BLOCK // (nearest.shape[1] * rows.shape[1]))
+        n_used = np.count_nonzero(parts, axis=1).max()
+        nearest, parts = nearest[:, :n_used], parts[:, :n_used]
+        n_features = len(self.center)
+        shares = np.empty((len(rows), n_features))
+        step = max(1, _BLOCK // (n_used * rows.shape[1]))
         for start in range(0, len(rows), step):
             block = slice(start, start + step)
             differences = rows[block, np.newaxis] - self.usual[nearest[block]]
             squares = np.square(differences, dtype=np.float64)
             squares = np.einsum("ij,ijk->ik", parts[block], squares)
             shares[block] = squares[:, :n_features] + squares[:, n_features:]
-        return shares / self.unit
+        return shares
 
     @property
     def wanted(self) -> float:
@@ -162,4 +174,4 @@ def _spacing(output: np.ndarray, weight: np.ndarray, n_neighbors: int) -> float:
 
 def _coordinates(output, error, square_scale, level) -> np.ndarray:
     rows = np.hstack([output / level, error / np.sqrt(square_scale)])
-    return np.clip(rows, -_FARTHEST, _FARTHEST).astype(np.float32)
+    return np.clip(rows, -FARTHEST, FARTHEST).astype(np.float32)

@@ -1,5 +1,6 @@
 """Outlier detection by what an autoencoder makes of each row."""
 
+import reprlib
 import warnings
 from dataclasses import dataclass, field
 from functools import partial
@@ -477,6 +478,7 @@ class AutoencoderOutlierDetector(
 
     def _score_unseen(self, unseen, keep, weight, features, rng) -> "_Unseen":
         """Score all rows while they are held out."""
+        self._check_others(unseen.parts, keep)
         means, others = unseen.mean_square_errors(weight * keep)
         scales = [features.square_scale(one) for one in others]
         if self.criterion == "error":
@@ -495,6 +497,19 @@ class AutoencoderOutlierDetector(
         scale = features.square_scale(means)
         unit = max(unit, float(np.mean(features.rounding**2 / scale)))
         return _Unseen(means, scores / unit, unit)
+
+    def _check_others(self, parts, keep) -> None:
+        """Raise a ValueError if a part has no usual rows outside of it.
+
+        Autoencoders were fitted to rows there, which may turn out to stand out.
+        """
+        for i, (_, held_out) in enumerate(parts):
+            if len(parts) > 1 and keep[held_out].sum() == keep.sum():
+                raise ValueError(
+                    f"cv={reprlib.repr(self.cv)} holds out all usual rows in part {i}, "
+                    "so that there are none to compare them with: all others stand "
+                    "out. Split the rows otherwise, or lower trimming."
+                )
 
     def _nearest_rows(
         self, reconstructors, part, is_usual, weight, scale, rng
@@ -699,9 +714,6 @@ class AutoencoderOutlierDetector(
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         with loading(self, state) as (state, has_versions):
-            if "criterion" not in state:
-                # Earlier versions had reconstruction errors only.
-                state = state | {"criterion": "error", "_usual": None}
             super().__setstate__(state)
             if not has_versions:
                 return

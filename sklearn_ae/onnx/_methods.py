@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from sklearn_ae.estimators._base import BaseAutoencoder
 from sklearn_ae.estimators._gaps import takes_gaps
-from sklearn_ae.estimators._nearest_rows import Measure, SquareErrors
+from sklearn_ae.estimators._nearest_rows import FARTHEST, Measure, SquareErrors
 from sklearn_ae.estimators._outlier import AutoencoderOutlierDetector
 from sklearn_ae.estimators._supervised import (
     AutoencoderClassifier,
@@ -233,6 +233,7 @@ def _measure_by_feature(measure: Measure) -> Callable[[Tensor, Tensor], Tensor]:
 
     def by_feature(output: Tensor, error: Tensor) -> Tensor:
         rows = torch.cat([(output - center) / level, error / scale.sqrt()], dim=1)
+        rows = rows.clamp(-FARTHEST, FARTHEST)
         distances = rows.square().sum(1, keepdim=True) - 2 * rows @ usual.T
         distances = distances + usual.square().sum(1)
         nearest = distances.topk(n_searched, dim=1, largest=False).indices
