@@ -298,6 +298,8 @@ RIGHT_OF = {
             make_pipeline(MaxAbsScaler(), Autoencoder(1, max_epochs=0)),
         ],
         "contamination": ["auto", 0.1, np.float32(0.25), 0.5],
+        "criterion": ["neighbors", "error"],
+        "n_neighbors": [1, np.int64(3), 500],
         "cv": [2, np.int64(3), KFold(2)],
         "trimming": [0, 0.25, np.float32(0.1), 0.49],
     },
@@ -310,6 +312,8 @@ WRONG_OF = WRONG_OF_VARIANTS | {
     AutoencoderOutlierDetector: {
         "autoencoder": ["pca", 3, LinearRegression()],
         "contamination": [None, 0.0, 0.6, "none"],
+        "criterion": [None, "density", 1],
+        "n_neighbors": [None, 0, 2.5, "five"],
         "cv": [None, 1, 0.5, "two"],
         "trimming": [None, 0.5, -0.1, "a quarter"],
     },
