@@ -12,6 +12,7 @@ def run(setting: Setting) -> dict[str, float]:
         1000,
         sparsity="topk",
         k=25,
+        tied_weights=True,
         max_epochs=setting.epochs(15),
         validation=None,
         checkpoint=setting.checkpoint("codes"),
@@ -48,18 +49,21 @@ PAPER = Paper(
     ),
     run=run,
     ours=(
-        "1,000 rectified units, of which the 25 with the largest activations are kept "
-        "in training and in the codes, and a logistic regression on the codes."
+        "1,000 rectified units with tied weights, of which the 25 with the largest "
+        "activations are kept in training and in the codes, and a logistic regression "
+        "on the codes."
     ),
     notes=(
         "The figure of the k-sparse autoencoder is quoted from memory. The re-run of "
         "the winner-take-all autoencoder is "
         "[tensorflow-fcwta](https://github.com/guoguo12/tensorflow-fcwta), which "
         "classifies 98.62 % of the test images correctly.\n\n"
-        "*Why not reached.* There was one run, with settings that were not searched: "
-        "number of epochs, number of active units and weight of the classifier's "
-        "penalty. In the paper units are linear, encoder and decoder share their "
-        "weights, and training begins with more active units, whose number is lowered "
-        "step by step; none of these was tried."
+        "*How it was set up.* Tied weights and the classifier's penalty were chosen on "
+        "the last 10,000 training images after a fit to the first 15,000: an error of "
+        "2.72 % with tied and 3.51 % with free weights.\n\n"
+        "*Why not reached.* In the paper units are linear, training begins with more "
+        "active units, whose number is lowered step by step, and more units are kept "
+        "for the classifier than in training; `SparseAutoencoder` has one `k`. Neither "
+        "more units nor more epochs were tried."
     ),
 )
