@@ -372,6 +372,7 @@ def test_names(table):
         ({"a": "pca"}, {}, "'a' is 'pca', but must be an estimator"),
         (PCA(2), {"cv": 1}, "cv=1 must be at least 2"),
         (PCA(2), {"cv": "five"}, "Expected `?cv`? as an integer"),
+        (PCA(2), {"standardize": "yes"}, "standardize='yes' must be one of"),
         (PCA(2), {"n_neighbors": 0}, "n_neighbors=0 must be an integer of at least 1"),
         (PCA(2), {"n_neighbors": 6}, "n_neighbors=6 must be less than half .* has 12"),
         (PCA(2), {"scoring": "r2"}, "scoring='r2' is the score of `downstream`"),

@@ -684,6 +684,17 @@ def test_few_rows(n_rows):
     assert fitted.predict(X).shape == (n_rows,)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("_usual_weight", np.zeros(150)), ("_level", 0.0), ("_n_neighbors", "five")],
+)
+def test_files_with_wrong_values_are_errors(name, value):
+    fitted = detector(trimming=0).fit(draw(0))
+    state = fitted.__getstate__() | {name: value}
+    with pytest.raises(pickle.UnpicklingError, match=f"{name} .*not .*positive"):
+        detector().__setstate__(state)
+
+
 def test_pickle():
     X = draw(0)
     fitted = detector(cheap()).fit(X)

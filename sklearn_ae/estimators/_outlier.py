@@ -740,6 +740,8 @@ class AutoencoderOutlierDetector(
         n_features = self.n_features_in_
         n_usual = np.shape(self._usual_weight)[:1]
         check_shape("_usual_weight", self._usual_weight, n_usual)
+        if not np.all(self._usual_weight > 0):
+            raise ValueError("_usual_weight has values that are not positive")
         check_shape("_usual", self._usual, (*n_usual, 2 * n_features))
         check_shape("_center", self._center, (n_features,))
         for name in ("_level", "_unit", "_n_neighbors"):

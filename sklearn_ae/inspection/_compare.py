@@ -24,7 +24,7 @@ from sklearn.model_selection import (
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.multiclass import type_of_target
 
-from sklearn_ae.inspection._checks import check_count, last_step
+from sklearn_ae.inspection._checks import check_count, check_option, last_step
 from sklearn_ae.inspection._tiles import as_rows
 
 if TYPE_CHECKING:
@@ -193,6 +193,7 @@ def compare(
     """
     pd = _import_pandas()
     named = _named(estimators)
+    check_option("standardize", standardize, (False, True))
     scorer = _check_downstream(downstream, scoring, y)
     if not hasattr(X, "toarray"):  # sparse matrices have numbers
         as_rows(X, may_have_gaps=True)
