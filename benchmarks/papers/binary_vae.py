@@ -77,4 +77,11 @@ PAPER = Paper(
         f"to the importance-weighted bound with {N_IMPORTANCE:,} samples is the mean "
         f"of the first {N_ROWS} of them."
     ),
+    notes=(
+        "*Why not reached.* The paper trains for 3,280 epochs. The bound of the "
+        "training images, 98.6 nats in the last epoch, is close to that of the test "
+        "images: the network does not overfit, and further epochs would lower both. "
+        "The distance between the bounds is that of single draws from a Gaussian "
+        "posterior. There was one run, and no setting was searched."
+    ),
 )
