@@ -80,7 +80,7 @@ PAPER = Paper(
     notes=(
         "*Why not reached.* The paper trains for 3,280 epochs. The bound of the "
         "training images, 98.6 nats in the last epoch, is close to that of the test "
-        "images: the network does not overfit, and further epochs may lower both. There "
-        "was one run, and no setting was searched."
+        "images: the network does not overfit, and further epochs may lower both. "
+        "There was one run, and no setting was searched."
     ),
 )
