@@ -466,3 +466,32 @@ def test_quantities_that_nobody_asked_for_are_refused_at_once():
     with pytest.raises(ValueError, match=r"quantity='score' is not .*'downstream'"):
         ComparisonDisplay.from_estimator(None, None, quantity="score")
     assert plt.get_fignums() == []
+
+
+@pytest.mark.parametrize(
+    ("y", "scoring", "message"),
+    [
+        # One class only, so that the fit fails.
+        (np.zeros(60, int), None, r"LogisticRegression\(\) on the codes of 'PCA'"),
+        # The score fails: three classes.
+        (np.tile([0, 1, 2], 20), "roc_auc", "multi_class must be"),
+    ],
+)
+def test_a_downstream_failure_leaves_the_errors(y, scoring, message):
+    X = np.random.RandomState(0).standard_normal((60, 4))
+    options = {"downstream": LogisticRegression(), "scoring": scoring, "cv": KFold(2)}
+    with pytest.warns(UserWarning, match=message):
+        comparison = compare(PCA(2), X, y, **options)
+    assert comparison["score"].isna().all()
+    expected = compare(PCA(2), X, cv=KFold(2))
+    for key in ("error", "explained"):
+        np.testing.assert_array_equal(comparison[key], expected[key])
+
+
+def test_sorted_comparisons_keep_their_baseline():
+    X = np.random.RandomState(0).standard_normal((60, 4))
+    comparison = compare({"first": PCA(1), "second": PCA(2)}, X, cv=2)
+    in_order = comparison.sort_values("error")
+    assert in_order.index[0] == "second"
+    display = ComparisonDisplay(comparison=in_order).plot(quantity="ratio")
+    assert "error of first" in display.ax_.get_ylabel()

@@ -139,7 +139,8 @@ def compare(
 
         ``comparison.attrs["folds"]`` has the values of all folds, a dict of lists by
         quantity and estimator: ``pandas.DataFrame(comparison.attrs["folds"]["error"])``
-        is the table of the errors with a row per fold.
+        is the table of the errors with a row per fold. ``comparison.attrs["baseline"]``
+        is the name of the first estimator.
 
     Raises
     ------
@@ -239,6 +240,7 @@ def _summary(pd, folds, quantities):
         if key not in TIMES:
             columns[f"{key}_std"] = {name: np.std(v) for name, v in by_name.items()}
     frame = pd.DataFrame(columns, index=pd.Index(list(folds), name="estimator"))
+    frame.attrs["baseline"] = next(iter(folds))
     frame.attrs["folds"] = {
         key: {name: values[key].tolist() for name, values in folds.items()}
         for key in quantities
@@ -264,7 +266,12 @@ class _Candidate(BaseEstimator):
         self.fit_time_ = self.clock() - start
         if self.downstream is not None and hasattr(self.estimator_, "transform"):
             codes = as_rows(self.estimator_.transform(X))
-            self.downstream_ = clone(self.downstream).fit(codes, y)
+            self.failure_ = None
+            try:
+                self.downstream_ = clone(self.downstream).fit(codes, y)
+            except Exception as error:
+                # What does not need it is measured all the same.
+                self.failure_ = error
         return self
 
 
@@ -289,23 +296,32 @@ class _Measure:
         values = dict.fromkeys(self.quantities, np.nan)
         values["fit_time"] = candidate.fit_time_
         try:
-            for measured in self._steps(candidate, X, y):
+            for measured in self._steps(candidate, X):
                 values |= measured
         except (NotFittedError, NotImplementedError):
             pass  # has the method for other values of its parameters only
         except Exception as error:
-            if self.error_score == "raise":
-                raise
-            warnings.warn(
-                f"{self.name!r} could not be measured on a fold; "
-                f"{type(error).__name__}: {error}",
-                stacklevel=2,
-            )
             failed = [key for key, value in values.items() if np.isnan(value)]
-            values |= dict.fromkeys(failed, self.error_score)
+            values |= dict.fromkeys(failed, self._failed(repr(self.name), error))
+        if self.scorer is not None and hasattr(candidate.estimator_, "transform"):
+            try:
+                values["score"] = self._score(candidate, X, y)
+            except Exception as error:
+                what = f"{candidate.downstream!r} on the codes of {self.name!r}"
+                values["score"] = self._failed(what, error)
         return values
 
-    def _steps(self, candidate, X, y):
+    def _failed(self, what, error):
+        """The value of what cannot be measured, with a warning; or raises the error."""
+        if self.error_score == "raise":
+            raise error
+        warnings.warn(
+            f"{what} could not be measured on a fold; {type(error).__name__}: {error}",
+            stacklevel=3,
+        )
+        return self.error_score
+
+    def _steps(self, candidate, X):
         """Yields what has been measured, the errors last: they may not exist."""
         estimator = candidate.estimator_
         if not hasattr(estimator, "transform"):
@@ -316,12 +332,15 @@ class _Measure:
         rows = self._in_units(X)
         if self.n_neighbors is not None:
             yield {"trustworthiness": _trust(rows, as_rows(codes), self.n_neighbors)}
-        if self.scorer is not None:
-            score = self.scorer(candidate.downstream_, as_rows(codes), y)
-            yield {"score": float(score)}
         if hasattr(estimator, "inverse_transform"):
             reconstruction = self._in_units(estimator.inverse_transform(codes))
             yield _errors(rows, reconstruction)
+
+    def _score(self, candidate, X, y):
+        if candidate.failure_ is not None:
+            raise candidate.failure_
+        codes = as_rows(candidate.estimator_.transform(X))
+        return float(self.scorer(candidate.downstream_, codes, y))
 
     def _in_units(self, X):
         rows = as_rows(X, may_have_gaps=True)

@@ -173,7 +173,9 @@ default="error"
         """
         check_option("quantity", quantity, self._quantities())
         values = self.comparison[quantity]
-        first = self.comparison.index[0]
+        first = self.comparison.attrs.get("baseline")
+        if first not in self.comparison.index:
+            first = self.comparison.index[0]
         self.ax_ = make_axes(ax, "ComparisonDisplay", (7.0, 4.0))
         self.figure_ = self.ax_.figure
         self.points_, self.baseline_ = {}, None
