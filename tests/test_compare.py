@@ -488,6 +488,36 @@ def test_a_downstream_failure_leaves_the_errors(y, scoring, message):
         np.testing.assert_array_equal(comparison[key], expected[key])
 
 
+class Counted(PCA):
+    """Counts the calls of transform; has none for held-out rows if told so."""
+
+    calls: ClassVar[list] = []
+
+    def __init__(self, n_components=2, *, fails=None):
+        super().__init__(n_components)
+        self.fails = fails
+
+    def transform(self, X):
+        self.calls.append(len(X))
+        if self.fails is not None and len(X) == 20:
+            raise self.fails
+        return super().transform(X)
+
+
+@pytest.mark.parametrize(
+    ("fails", "n_warnings"), [(None, 0), (NotImplementedError(), 0), (OSError(), 1)]
+)
+def test_held_out_rows_are_transformed_once(table, labels, fails, n_warnings):
+    Counted.calls.clear()
+    options = {"downstream": LogisticRegression(), "cv": [(range(40), range(40, 60))]}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        comparison = compare(Counted(fails=fails), table, labels, **options)
+    assert Counted.calls == [40, 20]
+    assert [w.category for w in caught] == n_warnings * [UserWarning]
+    assert comparison["score"].isna().all() == (fails is not None)
+
+
 def test_sorted_comparisons_keep_their_baseline():
     X = np.random.RandomState(0).standard_normal((60, 4))
     comparison = compare({"first": PCA(1), "second": PCA(2)}, X, cv=2)

@@ -296,19 +296,13 @@ class _Measure:
         values = dict.fromkeys(self.quantities, np.nan)
         values["fit_time"] = candidate.fit_time_
         try:
-            for measured in self._steps(candidate, X):
+            for measured in self._steps(candidate, X, y):
                 values |= measured
         except (NotFittedError, NotImplementedError):
             pass  # has the method for other values of its parameters only
         except Exception as error:
             failed = [key for key, value in values.items() if np.isnan(value)]
             values |= dict.fromkeys(failed, self._failed(repr(self.name), error))
-        if self.scorer is not None and hasattr(candidate.estimator_, "transform"):
-            try:
-                values["score"] = self._score(candidate, X, y)
-            except Exception as error:
-                what = f"{candidate.downstream!r} on the codes of {self.name!r}"
-                values["score"] = self._failed(what, error)
         return values
 
     def _failed(self, what, error):
@@ -321,7 +315,7 @@ class _Measure:
         )
         return self.error_score
 
-    def _steps(self, candidate, X):
+    def _steps(self, candidate, X, y):
         """Yields what has been measured, the errors last: they may not exist."""
         estimator = candidate.estimator_
         if not hasattr(estimator, "transform"):
@@ -332,15 +326,21 @@ class _Measure:
         rows = self._in_units(X)
         if self.n_neighbors is not None:
             yield {"trustworthiness": _trust(rows, as_rows(codes), self.n_neighbors)}
+        if self.scorer is not None:
+            yield {"score": self._score(candidate, codes, y)}
         if hasattr(estimator, "inverse_transform"):
             reconstruction = self._in_units(estimator.inverse_transform(codes))
             yield _errors(rows, reconstruction)
 
-    def _score(self, candidate, X, y):
-        if candidate.failure_ is not None:
-            raise candidate.failure_
-        codes = as_rows(candidate.estimator_.transform(X))
-        return float(self.scorer(candidate.downstream_, codes, y))
+    def _score(self, candidate, codes, y):
+        """The score of the predictor, whose failure is not one of the estimator."""
+        try:
+            if candidate.failure_ is not None:
+                raise candidate.failure_
+            return float(self.scorer(candidate.downstream_, as_rows(codes), y))
+        except Exception as error:
+            what = f"{candidate.downstream!r} on the codes of {self.name!r}"
+            return self._failed(what, error)
 
     def _in_units(self, X):
         rows = as_rows(X, may_have_gaps=True)
