@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
-# Entries of the differences between rows and their neighbours in one block.
+# Pairs of rows and neighbours in one block.
 _BLOCK = 2**22
 # Coordinates are limited, so that distances are finite.
 FARTHEST = 1e15
@@ -96,27 +96,23 @@ class NearestRows:
         # Where weights are uneven, most of the usual rows may be searched.
         step = max(1, _BLOCK // search.n_neighbors)
         blocks = [
-            self._shares(rows[start : start + step], search)
+            self._mean_squares(rows[start : start + step], search)
             for start in range(0, len(rows), step)
         ]
-        return np.concatenate(blocks) / self.unit
+        by_output, by_error = np.hsplit(np.concatenate(blocks), 2)
+        return (by_output + by_error) / self.unit
 
-    def _shares(self, rows: np.ndarray, search: NearestNeighbors) -> np.ndarray:
-        """The mean squared differences to the nearest rows, by feature."""
+    def _mean_squares(self, rows: np.ndarray, search: NearestNeighbors) -> np.ndarray:
+        """The mean squared differences to the nearest rows, by coordinate."""
         nearest = search.kneighbors(rows, return_distance=False)
+        means = np.zeros(rows.shape)
         parts = _parts(self.weight[nearest], self.wanted)
-        n_used = np.count_nonzero(parts, axis=1).max()
-        nearest, parts = nearest[:, :n_used], parts[:, :n_used]
-        n_features = len(self.center)
-        shares = np.empty((len(rows), n_features))
-        step = max(1, _BLOCK // (n_used * rows.shape[1]))
-        for start in range(0, len(rows), step):
-            block = slice(start, start + step)
-            differences = rows[block, np.newaxis] - self.usual[nearest[block]]
-            squares = np.square(differences, dtype=np.float64)
-            squares = np.einsum("ij,ijk->ik", parts[block], squares)
-            shares[block] = squares[:, :n_features] + squares[:, n_features:]
-        return shares
+        for part, neighbor in zip(parts.T, nearest.T, strict=True):
+            if not part.any():
+                break  # nearer ones have all of the weight
+            squares = np.square(rows - self.usual[neighbor], dtype=np.float64)
+            means += part[:, np.newaxis] * squares
+        return means
 
     @property
     def wanted(self) -> float:
