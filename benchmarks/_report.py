@@ -55,9 +55,13 @@ def machine(threads="one thread used"):
     )
 
 
-def markdown_table(header, rows):
-    """A Markdown table; first column left-aligned, the others right-aligned."""
-    lines = [header, ["---"] + ["---:"] * (len(header) - 1), *rows]
+def markdown_table(header, rows, rules=None):
+    """A Markdown table; first column left-aligned, the others right-aligned.
+
+    `rules` are the cells below the header, "---:" for columns aligned to the right.
+    """
+    rules = rules or ["---"] + ["---:"] * (len(header) - 1)
+    lines = [header, rules, *rows]
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
 
 

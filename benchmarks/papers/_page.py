@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from benchmarks._report import markdown_table
 from benchmarks.papers._paper import Figure, Paper
 
 PAGE = Path(__file__).parents[2] / "docs" / "published_results.md"
@@ -33,8 +34,8 @@ def table(papers: Iterable[Paper], results: dict[str, Any]) -> str:
         for paper in papers
         for figure in paper.figures
     ]
-    lines = [HEADER, ("---:", *["---"] * 3, "---:", "---", "---:"), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    rules = ("---:", *["---"] * 3, "---:", "---", "---:")
+    return markdown_table(HEADER, rows, rules)
 
 
 def summary(papers: Iterable[Paper], results: dict[str, Any]) -> str:
