@@ -185,10 +185,10 @@ def test_regressors_are_scored(table):
 
 def test_what_is_missing_is_nan(table, labels):
     estimators = {
+        "all": PCA(2),
         "fit only": DBSCAN(),
         "transform": LocallyLinearEmbedding(n_components=2, eigen_solver="dense"),
         "not asked for": KernelPCA(2),
-        "all": PCA(2),
     }
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -206,7 +206,15 @@ def test_what_is_missing_is_nan(table, labels):
     assert known.loc["not asked for"].tolist() == [False, True, True, True]
     assert known.loc["all"].all()
     assert comparison["fit_time"].notna().all()
-    assert comparison["ratio"].isna().all()  # of an error that does not exist
+    np.testing.assert_array_equal(comparison["ratio"], [1, *3 * [np.nan]])
+
+
+def test_nothing_to_divide_by_is_a_warning(table):
+    estimators = {"fit only": DBSCAN(), "none": DBSCAN(), "all": PCA(2)}
+    with pytest.warns(UserWarning, match="'fit only' has no errors .* such as 'all'"):
+        comparison = compare(estimators, table, cv=2)
+    assert comparison["ratio"].isna().all()
+    assert comparison["error"].notna().tolist() == [False, False, True]
 
 
 class Fragile(PCA):
@@ -367,6 +375,9 @@ def test_names(table):
     ("estimators", "options", "message"),
     [
         ([], {}, "estimators is empty"),
+        (3, {}, r"estimators=3 must be an estimator such as PCA\(2\), a dict"),
+        ("PCA", {}, "estimators='PCA' must be an estimator"),
+        ([1.0, 2.0], {}, "'float' is 1.0, but must be an estimator"),
         ([PCA(2), SCALED], {}, "'PCA' names several of them; pass a dict"),
         ({"a": PCA}, {}, "'a' is .*PCA'>, but must be an estimator, .*PCA"),
         ({"a": "pca"}, {}, "'a' is 'pca', but must be an estimator"),

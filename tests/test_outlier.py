@@ -351,8 +351,10 @@ def test_threshold_moves_without_a_fit(seed):
         ({"contamination": 0.0}, r"contamination=0.0 must be 'auto' or in"),
         ({"contamination": 0.6}, r"contamination=0.6 must be"),
         ({"contamination": "some"}, r"contamination='some' must be"),
+        ({"contamination": np.array([0.1, 0.2])}, r"contamination=array.* must be"),
         ({"offset": np.nan}, "offset=nan must be a finite number"),
         ({"offset": "low"}, "offset='low' must be a finite number"),
+        ({"offset": np.array([1.0, 2.0])}, r"offset=array.* must be a finite number"),
     ],
 )
 def test_bad_thresholds(arguments, message):

@@ -661,7 +661,8 @@ class AutoencoderOutlierDetector(
             self.offset_ = float(offset)
             return self
         is_share = isinstance(contamination, Real) and 0 < contamination <= 0.5
-        if not is_share and contamination != "auto":
+        is_auto = isinstance(contamination, str) and contamination == "auto"
+        if not (is_share or is_auto):
             raise ValueError(
                 f"contamination={contamination!r} must be 'auto' or in (0, 0.5]."
             )

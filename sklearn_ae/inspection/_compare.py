@@ -3,7 +3,7 @@
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
@@ -206,11 +206,25 @@ def compare(
         candidate = _Candidate(estimator, downstream, clock)
         measure = _Measure(name, unit, n_neighbors, scorer, error_score, clock)
         folds[name] = _measured(candidate, measure, X, y, cv=splits, n_jobs=n_jobs)
-    baseline = next(iter(folds.values()))["error"]
+    _add_ratios(folds)
+    return _summary(pd, folds, measure.quantities)
+
+
+def _add_ratios(folds):
+    """Errors divided by those of the first estimator, which should have some."""
+    (first, baseline), *others = folds.items()
     for values in folds.values():
         with np.errstate(divide="ignore", invalid="ignore"):
-            values["ratio"] = values["error"] / baseline
-    return _summary(pd, folds, measure.quantities)
+            values["ratio"] = values["error"] / baseline["error"]
+    has_error = {name: np.isfinite(values["error"]).any() for name, values in others}
+    if any(has_error.values()) and np.isnan(baseline["error"]).all():
+        warnings.warn(
+            f"The column 'ratio' is NaN, because {first!r} has no errors to divide by; "
+            f"put an estimator first that has some, such as "
+            f"{max(has_error, key=has_error.get)!r}.",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 def _measured(candidate, measure, X, y, **options):
@@ -390,21 +404,26 @@ def _named(estimators):
         estimators = [estimators]
     if isinstance(estimators, dict):
         estimators = estimators.items()
+    if isinstance(estimators, str) or not isinstance(estimators, Iterable):
+        raise ValueError(
+            f"estimators={estimators!r} must be an estimator such as PCA(2), a dict of "
+            "names and estimators, or a list of estimators."
+        )
     pairs = [_pair(item) for item in estimators]
     if not pairs:
         raise ValueError("estimators is empty; pass at least one estimator.")
-    twice = [name for name, n in Counter(name for name, _ in pairs).items() if n > 1]
-    if twice:
-        raise ValueError(
-            f"estimators: {twice[0]!r} names several of them; pass a dict with a name "
-            "for each."
-        )
     for name, estimator in pairs:
         if not hasattr(estimator, "fit") or isinstance(estimator, type):
             raise ValueError(
                 f"estimators: {name!r} is {estimator!r}, but must be an estimator, an "
                 "object with `fit` such as PCA(2)."
             )
+    twice = [name for name, n in Counter(name for name, _ in pairs).items() if n > 1]
+    if twice:
+        raise ValueError(
+            f"estimators: {twice[0]!r} names several of them; pass a dict with a name "
+            "for each."
+        )
     return dict(pairs)
 
 
