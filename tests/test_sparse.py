@@ -318,6 +318,40 @@ def test_top_k_of_relu_has_at_most_k(digits):
     assert np.count_nonzero(codes) > 0
 
 
+@pytest.mark.parametrize("code_activation", ["relu", "sigmoid"])  # of one sign
+def test_k_may_change_in_a_warm_start(seeded_table, code_activation, seed):
+    """More units are kept, of the same network, whose training can go on."""
+    X = seeded_table
+    model = SparseAutoencoder(
+        9, sparsity="topk", k=2, code_activation=code_activation, random_state=seed
+    ).set_params(max_epochs=3, validation=None)
+    few = model.fit(X).transform(X)
+    output = model.inverse_transform(few)
+    model.set_params(k=4, warm_start=True, max_epochs=0).fit(X)
+    more = model.transform(X)
+    assert np.count_nonzero(more, axis=1).max() == 4
+    two = np.argsort(more, axis=1)[:, -2:]
+    largest = np.zeros_like(more)
+    np.put_along_axis(largest, two, np.take_along_axis(more, two, axis=1), axis=1)
+    np.testing.assert_array_equal(largest, few)
+    np.testing.assert_array_equal(model.inverse_transform(few), output)
+    np.testing.assert_allclose(model.mean_activation_, more.mean(axis=0), atol=1e-6)
+    copy = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(copy.transform(X), more)
+    model.set_params(k=3, max_epochs=2).fit(X)
+    assert np.count_nonzero(model.transform(X), axis=1).max() == 3
+    assert model.n_iter_ == 5
+
+
+@pytest.mark.parametrize("params", [{"k": 10}, {"code_activation": "sigmoid"}], ids=str)
+def test_what_needs_a_new_network_leaves_the_old_one(seeded_table, params):
+    model = SparseAutoencoder(9, sparsity="topk", k=2, max_epochs=1, warm_start=True)
+    codes = model.fit(seeded_table).transform(seeded_table)
+    with pytest.raises(ValueError, match=r"k=10 must be at most|module_params changed"):
+        model.set_params(**params).fit(seeded_table)
+    np.testing.assert_array_equal(model.transform(seeded_table), codes)
+
+
 # -- the fitted estimator --------------------------------------------------------------
 
 

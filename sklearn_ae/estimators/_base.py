@@ -725,8 +725,14 @@ default=None
             # There is nothing to choose.
             settings = replace(settings, n_folds=0)
         recipe = replace(before, **parts.design, settings=settings)
+        adjusted = {
+            name: recipe.module_params[name]
+            for name in offers(self.net_.module_).adjustable
+            if name in before.module_params and name in recipe.module_params
+        }
+        same = replace(before, module_params=before.module_params | adjusted)
         for name in ("module", "module_params"):
-            old, new = getattr(before, name), getattr(recipe, name)
+            old, new = getattr(same, name), getattr(recipe, name)
             if old != new:
                 raise ValueError(
                     "warm_start=True continues with the network of the previous fit, "

@@ -248,7 +248,8 @@ class SparseAutoencoder(BaseAutoencoder, NetworkParameters):
 
     k : int or None, default=None
         Number of codes of each row that are kept with ``sparsity="topk"``. None keeps a
-        share `rho` of them, and at least one.
+        share `rho` of them, and at least one. With `warm_start` each fit can have
+        another one, see the notes.
 
     Attributes
     ----------
@@ -348,6 +349,11 @@ class SparseAutoencoder(BaseAutoencoder, NetworkParameters):
 
     With "l1" and "l2" the network can avoid the penalty by small codes and large
     weights of the decoder. ``tied_weights=True`` or an `l2_penalty` prevents this.
+
+    In [2]_ more codes are kept at first, so that no unit is idle, and more for a
+    classifier than in training. Both are warm starts: fit with a large `k`, then call
+    ``set_params(k=25, warm_start=True)`` and `fit` again. With ``max_epochs=0`` only
+    the number of codes that are kept changes.
 
     The default optimizer is "adam", since the weight decay of "adamw" would act as a
     further penalty.

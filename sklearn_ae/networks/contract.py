@@ -21,6 +21,7 @@ class Offers:
     has_linear_code: bool = False
     uses_own_generator: bool = False
     is_stackable: ClassVar[bool] = False
+    adjustable: ClassVar[tuple[str, ...]] = ()
     reset_parameters_from: Any = None
     set_code_bias: Any = None
     start_linear: Any = None
@@ -65,6 +66,10 @@ class Network(nn.Module, Offers, ABC):
         Whether the network can compute as several networks at once, if its parameters
         are stacked along a first axis and its inputs have the shape (m, n, p). A
         subclass does not inherit it.
+
+    adjustable : tuple of str
+        Arguments of the constructor on which no weights depend. With `warm_start` a fit
+        may change them; with other arguments it needs a new network.
 
     reset_parameters_from : callable or None
         ``reset_parameters_from(generator)`` initialises all weights with random numbers

@@ -33,6 +33,7 @@ class TopKNetwork(Wrapper):
     """
 
     is_stackable: ClassVar[bool] = True
+    adjustable: ClassVar[tuple[str, ...]] = ("k",)
 
     def __init__(self, *args: Any, k: int, **params: Any) -> None:
         super().__init__(*args, **params)
