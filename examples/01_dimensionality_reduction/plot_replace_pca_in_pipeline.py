@@ -44,11 +44,11 @@ assert list(codes.columns) == [f"autoencoder{i}" for i in range(4)]
 
 # %%
 # A grid search chooses the reducer and the number of components. A whole step is a
-# parameter like any other. 60 epochs are fewer than the default for so few rows and
+# parameter like any other. 30 epochs are fewer than the default for so few rows and
 # keep the search short.
 from sklearn.model_selection import GridSearchCV
 
-reducers = [PCA(), Autoencoder(max_epochs=60, random_state=0)]
+reducers = [PCA(), Autoencoder(max_epochs=30, random_state=0)]
 grid = {"pca": reducers, "pca__n_components": [2, 4, 16]}
 search = GridSearchCV(pipeline, grid, cv=3).fit(X_train, y_train)
 results = search.cv_results_

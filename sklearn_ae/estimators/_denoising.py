@@ -363,7 +363,9 @@ class DenoisingAutoencoder(BaseAutoencoder, ChosenStart):
     >>> X = load_digits().data / 16
     >>> X_train, X_test = train_test_split(X, test_size=0.5, random_state=0)
     >>> noisy = X_test + 0.3 * np.random.default_rng(0).normal(size=X_test.shape)
-    >>> denoiser = DenoisingAutoencoder(32, corruption_level=0.3, random_state=0)
+    >>> denoiser = DenoisingAutoencoder(
+    ...     32, corruption_level=0.3, max_epochs=20, random_state=0
+    ... )
     >>> cleaned = denoiser.fit(X_train).reconstruct(noisy)
     >>> before, after = ((noisy - X_test) ** 2).mean(), ((cleaned - X_test) ** 2).mean()
     >>> print(f"{before:.3f} {after:.3f}")
@@ -375,7 +377,9 @@ class DenoisingAutoencoder(BaseAutoencoder, ChosenStart):
     ...     covered = images.clone()
     ...     covered[:, 32:] = 0
     ...     return covered
-    >>> painter = DenoisingAutoencoder(32, corruption=cover, random_state=0)
+    >>> painter = DenoisingAutoencoder(
+    ...     32, corruption=cover, max_epochs=20, random_state=0
+    ... )
     >>> painter.fit(X_train).reconstruct(X_test * (np.arange(64) < 32)).shape
     (899, 64)
     """

@@ -373,8 +373,8 @@ class SparseAutoencoder(BaseAutoencoder, NetworkParameters):
     >>> from sklearn_ae import SparseAutoencoder
     >>> X, y = load_digits(return_X_y=True)
     >>> X = X / 16
-    >>> sparse = SparseAutoencoder(100, rho=0.1, random_state=0).fit(X)
-    >>> sparse.transform(X).shape
+    >>> sparse = SparseAutoencoder(100, rho=0.1, max_epochs=10, random_state=0)
+    >>> sparse.fit(X).transform(X).shape
     (1797, 100)
     >>> print(f"{sparse.mean_activation_.mean():.1f}")
     0.1
@@ -383,12 +383,12 @@ class SparseAutoencoder(BaseAutoencoder, NetworkParameters):
 
     >>> pipeline = Pipeline(
     ...     [
-    ...         ("codes", SparseAutoencoder(100, max_epochs=30, random_state=0)),
+    ...         ("codes", SparseAutoencoder(100, max_epochs=10, random_state=0)),
     ...         ("classifier", LogisticRegression(max_iter=1000)),
     ...     ]
     ... )
     >>> grid = {"codes__rho": [0.05, 0.2], "codes__lambd": [0.1, 1.0]}
-    >>> search = GridSearchCV(pipeline, grid, cv=3, n_jobs=2).fit(X, y)
+    >>> search = GridSearchCV(pipeline, grid, cv=2).fit(X, y)
     >>> sorted(search.best_params_)
     ['codes__lambd', 'codes__rho']
     >>> print(f"{search.best_score_:.2f}")

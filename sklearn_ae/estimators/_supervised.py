@@ -254,13 +254,20 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
     >>> from sklearn.datasets import load_digits
     >>> from sklearn.linear_model import LogisticRegression
     >>> from sklearn.model_selection import train_test_split
-    >>> from sklearn_ae import AutoencoderClassifier
+    >>> from sklearn_ae import AutoencoderClassifier, DenoisingAutoencoder
     >>> X, y = load_digits(return_X_y=True)
     >>> X_train, X_test, y_train, y_test = train_test_split(X / 16, y, random_state=0)
     >>> y_few = y_train.copy()
     >>> y_few[50:] = -1
+    >>> denoiser = DenoisingAutoencoder(
+    ...     128,
+    ...     corruption="masking",
+    ...     code_activation="silu",
+    ...     init="random",
+    ...     max_epochs=10,
+    ... )
     >>> classifier = AutoencoderClassifier(
-    ...     validation=None, max_epochs=50, random_state=0
+    ...     denoiser, validation=None, max_epochs=20, random_state=0
     ... )
     >>> classifier = classifier.fit(X_train, y_few)
     >>> print(f"{classifier.score(X_test, y_test):.1f}")
@@ -272,7 +279,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
     A fitted autoencoder is used as is:
 
     >>> from sklearn_ae import Autoencoder
-    >>> autoencoder = Autoencoder(8, max_epochs=10, random_state=0).fit(X_train)
+    >>> autoencoder = Autoencoder(8, max_epochs=5, random_state=0).fit(X_train)
     >>> frozen = AutoencoderClassifier(autoencoder, freeze=True).fit(X_train, y_train)
     >>> np.array_equal(frozen.transform(X_test), autoencoder.transform(X_test))
     True
@@ -738,10 +745,13 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
     >>> from sklearn.datasets import make_friedman1
     >>> from sklearn.linear_model import Ridge
     >>> from sklearn.model_selection import train_test_split
-    >>> from sklearn_ae import AutoencoderRegressor
+    >>> from sklearn_ae import Autoencoder, AutoencoderRegressor
     >>> X, y = make_friedman1(400, noise=1.0, random_state=0)
     >>> X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
-    >>> regressor = AutoencoderRegressor(random_state=0).fit(X_train, y_train)
+    >>> wide = Autoencoder(64, code_activation="silu", init="random", max_epochs=10)
+    >>> regressor = AutoencoderRegressor(
+    ...     wide, validation=None, max_epochs=60, random_state=0
+    ... ).fit(X_train, y_train)
     >>> linear = Ridge().fit(X_train, y_train)
     >>> print(f"{linear.score(X_test, y_test):.2f}")
     0.67

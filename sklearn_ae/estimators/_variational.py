@@ -345,7 +345,7 @@ class VariationalAutoencoder(BaseAutoencoder, Start, AnyNetwork, HiddenLayers):
     >>> from sklearn_ae import VariationalAutoencoder
     >>> X = load_digits().data / 16
     >>> X_train, X_test = train_test_split(X, test_size=0.5, random_state=0)
-    >>> vae = VariationalAutoencoder(8, random_state=0).fit(X_train)
+    >>> vae = VariationalAutoencoder(8, max_epochs=30, random_state=0).fit(X_train)
     >>> vae.sample(3, random_state=0).shape
     (3, 64)
     >>> int(vae.active_units_.sum())

@@ -62,7 +62,7 @@ class ActivationDisplay:
     >>> from sklearn_ae import SparseAutoencoder
     >>> from sklearn_ae.inspection import ActivationDisplay
     >>> X, _ = load_digits(return_X_y=True)
-    >>> sparse = SparseAutoencoder(rho=0.1, random_state=0).fit(X / 16)
+    >>> sparse = SparseAutoencoder(rho=0.1, max_epochs=10, random_state=0).fit(X / 16)
     >>> display = ActivationDisplay.from_estimator(sparse)
     >>> display.rho
     0.1

@@ -58,7 +58,7 @@ class ComponentsDisplay:
     >>> from sklearn_ae.inspection import ComponentsDisplay
     >>> X, _ = load_digits(return_X_y=True)
     >>> display = ComponentsDisplay.from_estimator(
-    ...     Autoencoder(max_epochs=20, random_state=0),
+    ...     Autoencoder(max_epochs=10, random_state=0),
     ...     X / 16,
     ...     n_components=[2, 8],
     ...     cv=2,

@@ -75,9 +75,9 @@ class FeatureImportanceDisplay:
     >>> from sklearn_ae.inspection import FeatureImportanceDisplay
     >>> wine = load_wine()
     >>> X = scale(wine.data)
-    >>> autoencoder = Autoencoder(2, max_epochs=20, random_state=0).fit(X)
+    >>> autoencoder = Autoencoder(2, validation=None, max_epochs=20, random_state=0)
     >>> display = FeatureImportanceDisplay.from_estimator(
-    ...     autoencoder, X, feature_names=wine.feature_names, random_state=0
+    ...     autoencoder.fit(X), X, feature_names=wine.feature_names, random_state=0
     ... )
     >>> display.importances.shape
     (13, 2)

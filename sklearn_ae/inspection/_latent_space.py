@@ -78,7 +78,7 @@ class LatentSpaceDisplay:
     >>> from sklearn_ae import Autoencoder
     >>> from sklearn_ae.inspection import LatentSpaceDisplay
     >>> X, y = load_digits(return_X_y=True)
-    >>> autoencoder = Autoencoder(2, random_state=0).fit(X / 16)
+    >>> autoencoder = Autoencoder(2, max_epochs=5, random_state=0).fit(X / 16)
     >>> display = LatentSpaceDisplay.from_estimator(autoencoder, X / 16, y)
     >>> len(display.points_)
     10

@@ -72,7 +72,7 @@ class ReconstructionDisplay:
     >>> X_train, X_test = X[::2] / 16, X[1::2] / 16
     >>> estimators = {
     ...     "PCA": PCA(8).fit(X_train),
-    ...     "Autoencoder": Autoencoder(8, random_state=0).fit(X_train),
+    ...     "Autoencoder": Autoencoder(8, max_epochs=10, random_state=0).fit(X_train),
     ... }
     >>> display = ReconstructionDisplay.from_estimator(estimators, X_test)
     >>> display.errors_["Autoencoder"] < display.errors_["PCA"]

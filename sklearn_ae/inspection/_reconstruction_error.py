@@ -83,7 +83,7 @@ class ReconstructionErrorDisplay:
     >>> from sklearn_ae import Autoencoder, AutoencoderOutlierDetector
     >>> from sklearn_ae.inspection import ReconstructionErrorDisplay
     >>> X = scale(load_wine().data)
-    >>> autoencoder = Autoencoder(3, max_epochs=20)
+    >>> autoencoder = Autoencoder(3, validation=None, max_epochs=20)
     >>> detector = AutoencoderOutlierDetector(autoencoder, random_state=0).fit(X)
     >>> display = ReconstructionErrorDisplay.from_estimator(detector, X)
     >>> beyond = display.errors_ > display.threshold

@@ -267,9 +267,9 @@ class BatchedHalvingGridSearchCV(_BatchedHalvingMixin, HalvingGridSearchCV):
     >>> from sklearn_ae.model_selection import BatchedHalvingGridSearchCV
     >>> X = load_digits().data / 16
     >>> autoencoder = SparseAutoencoder(100, random_state=0)
-    >>> grid = {"rho": [0.05, 0.1, 0.2], "lambd": [0.01, 0.1, 1.0]}
+    >>> grid = {"rho": [0.02, 0.05, 0.2], "lambd": [0.01, 0.1, 1.0]}
     >>> search = BatchedHalvingGridSearchCV(
-    ...     autoencoder, grid, resource="max_epochs", max_resources=18, cv=3
+    ...     autoencoder, grid, resource="max_epochs", max_resources=18, cv=2
     ... ).fit(X)
     >>> search.n_candidates_, search.n_resources_
     ([9, 3, 1], [2, 6, 18])
@@ -448,7 +448,7 @@ class BatchedHalvingRandomSearchCV(_BatchedHalvingMixin, HalvingRandomSearchCV):
     ...     resource="max_epochs",
     ...     max_resources=18,
     ...     min_resources="exhaust",
-    ...     cv=3,
+    ...     cv=2,
     ...     random_state=0,
     ... ).fit(X)
     >>> search.n_candidates_, search.n_resources_

@@ -340,9 +340,9 @@ class BatchedGridSearchCV(BatchedSearchMixin, GridSearchCV):
     >>> from sklearn_ae import SparseAutoencoder
     >>> from sklearn_ae.model_selection import BatchedGridSearchCV
     >>> X = load_digits().data / 16
-    >>> autoencoder = SparseAutoencoder(100, max_epochs=20, random_state=0)
-    >>> grid = {"rho": [0.05, 0.1, 0.2], "lambd": [0.1, 1.0]}
-    >>> search = BatchedGridSearchCV(autoencoder, grid, cv=3).fit(X)
+    >>> autoencoder = SparseAutoencoder(100, max_epochs=10, random_state=0)
+    >>> grid = {"rho": [0.05, 0.1, 0.2], "lambd": [0.1, 10.0]}
+    >>> search = BatchedGridSearchCV(autoencoder, grid, cv=2).fit(X)
     >>> search.best_params_
     {'lambd': 0.1, 'rho': 0.2}
     >>> search.best_estimator_.transform(X).shape
@@ -460,10 +460,10 @@ class BatchedRandomizedSearchCV(BatchedSearchMixin, RandomizedSearchCV):
     >>> from sklearn_ae import SparseAutoencoder
     >>> from sklearn_ae.model_selection import BatchedRandomizedSearchCV
     >>> X = load_digits().data / 16
-    >>> autoencoder = SparseAutoencoder(100, max_epochs=20, random_state=0)
+    >>> autoencoder = SparseAutoencoder(100, max_epochs=10, random_state=0)
     >>> settings = {"rho": loguniform(0.01, 0.3), "lambd": loguniform(0.01, 10)}
     >>> search = BatchedRandomizedSearchCV(
-    ...     autoencoder, settings, n_iter=8, cv=3, random_state=0
+    ...     autoencoder, settings, n_iter=8, cv=2, random_state=0
     ... ).fit(X)
     >>> print(f"{search.best_score_:.2f}")
     0.9...

@@ -512,8 +512,10 @@ class MixedLoss(Loss):
     >>> size = np.digitize(number, [-1, 1]) == [0, 1, 2]  # small, medium or large
     >>> X = np.hstack([number, size])
     >>> loss = MixedLoss(categories=[slice(1, 4)])
-    >>> autoencoder = Autoencoder(1, loss=loss, max_epochs=30, random_state=0).fit(X)
-    >>> probabilities = autoencoder.reconstruct(X)[:, 1:]
+    >>> autoencoder = Autoencoder(
+    ...     1, loss=loss, validation=None, max_epochs=30, random_state=0
+    ... )
+    >>> probabilities = autoencoder.fit(X).reconstruct(X)[:, 1:]
     >>> probabilities.sum(axis=1).round(3)[:3]
     array([1., 1., 1.])
     >>> bool((probabilities.argmax(axis=1) == size.argmax(axis=1)).mean() > 0.9)
