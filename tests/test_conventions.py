@@ -22,10 +22,12 @@ from registry import OwnNetwork, instances
 from scipy import sparse
 from sklearn import config_context
 from sklearn.base import clone
+from sklearn.datasets import load_wine
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
 import sklearn_ae
@@ -157,7 +159,7 @@ def test_every_kind_of_input_is_transformed_alike(
 @pytest.mark.parametrize("kind", ["csr_array", "memory_map", "pandas", "fortran"])
 def test_input_is_never_written_to(whole_numbers, kind, tmp_path):
     X = INPUTS[kind](whole_numbers, tmp_path)
-    model = Autoencoder(2, max_epochs=1).fit(X)
+    model = Autoencoder(2, max_epochs=1, validation=2).fit(X)
     model.transform(X)
     model.partial_fit(X)
     values = X.toarray() if sparse.issparse(X) else np.asarray(X)
@@ -177,7 +179,7 @@ def test_read_only_input_gives_no_warning(whole_numbers, tmp_path):
 
 def test_paired_targets_of_every_kind(whole_numbers):
     target = whole_numbers[:, :4] + 1
-    params = {"max_epochs": 2, "random_state": 0}
+    params = {"max_epochs": 2, "validation": None, "random_state": 0}
     expected = Autoencoder(2, **params).fit(whole_numbers, X_target=target)
     assert expected.reconstruct(whole_numbers).shape == (50, 4)
     for container in (sparse.csr_array, sparse.csc_matrix, pd.DataFrame, list):
@@ -261,7 +263,7 @@ def test_values_that_are_not_finite_get_scikit_learns_message(table, bad, make):
     broken = table.copy()
     broken[3, 2] = bad
     message = "Input X contains NaN" if np.isnan(bad) else "contains infinity"
-    model = Autoencoder(2, max_epochs=1).fit(table)
+    model = Autoencoder(2, max_epochs=1, validation=None).fit(table)
     for method in (
         Autoencoder(2).fit,
         Autoencoder(2).partial_fit,
@@ -321,7 +323,7 @@ FRAMES = {
 @pytest.mark.parametrize("make", FRAMES.values(), ids=FRAMES)
 def test_frames_keep_their_precision(make, dtype, table):
     frame = make(_named_columns(table.astype(dtype)))
-    model = Autoencoder(2, max_epochs=1).fit(frame)
+    model = Autoencoder(2, max_epochs=1, validation=None).fit(frame)
     codes = model.transform(frame)
     assert codes.dtype == model.reconstruct(frame).dtype == dtype
     codes = make(_named_columns(codes))
@@ -392,7 +394,9 @@ def test_fit_can_request_targets_and_weights():
 
 
 @pytest.mark.pinned
-@pytest.mark.parametrize("params", [RANDOM, OWN, {"max_epochs": 3}], ids=str)
+@pytest.mark.parametrize(
+    "params", [RANDOM, OWN, {"max_epochs": 3, "validation": 2}], ids=str
+)
 def test_same_seed_same_bits(table, seed, params):
     fits = [Autoencoder(2, **params, random_state=seed).fit(table) for _ in range(2)]
     assert_same_bits(*fits, table)
@@ -425,7 +429,9 @@ def test_random_state_none_differs_from_fit_to_fit(table, params):
 
 
 @pytest.mark.parametrize("random_state", [0, None], ids=["seeded", "unseeded"])
-@pytest.mark.parametrize("params", [RANDOM, OWN, {"max_epochs": 2}], ids=str)
+@pytest.mark.parametrize(
+    "params", [RANDOM, OWN, {"max_epochs": 2, "validation": 2}], ids=str
+)
 def test_global_generators_are_untouched(
     table, untouched_generators, params, random_state
 ):
@@ -504,7 +510,8 @@ def test_fitted_attributes(table):
 
 
 def test_clone(table):
-    model = Autoencoder(3, dropout=0.1, hidden_layer_sizes=(4, 4)).fit(table)
+    params = {"dropout": 0.1, "hidden_layer_sizes": (4, 4), "max_epochs": 1}
+    model = Autoencoder(3, **params).fit(table)
     copied = clone(model)
     assert copied.get_params() == model.get_params()
     assert vars(copied) == copied.get_params()
@@ -651,7 +658,7 @@ def test_state_of_a_fit_does_not_hold_the_data(seed):
 def test_fitted_estimator_does_not_keep_the_data_alive(table):
     X = table.copy()
     alive = weakref.ref(X)
-    model = Autoencoder(2, max_epochs=2).fit(X)
+    model = Autoencoder(2, max_epochs=2, validation=2).fit(X)
     model.partial_fit(X)
     del X
     gc.collect()
@@ -772,7 +779,8 @@ def test_without_warm_start_fit_starts_anew(table):
     ids=str,
 )
 def test_warm_start_refuses_another_architecture(table, change):
-    model = Autoencoder(2, max_epochs=2, warm_start=True, random_state=0).fit(table)
+    params = {"max_epochs": 2, "validation": None, "random_state": 0}
+    model = Autoencoder(2, warm_start=True, **params).fit(table)
     codes = model.transform(table)
     model.set_params(**change)
     before = dict(vars(model))
@@ -823,6 +831,9 @@ def test_partial_fit_is_one_pass(table, seed):
 
 # -- processes and threads -------------------------------------------------------------
 
+# These tests stand next to each other because joblib keeps its processes for a while:
+# only the first one waits until they have imported torch.
+
 
 def _fit_and_count_threads(params, X, seed):
     model = Autoencoder(2, **params, random_state=seed).fit(X)
@@ -848,6 +859,27 @@ def test_cross_validation_in_two_processes(table):
     np.testing.assert_array_equal(*scores)
 
 
+def test_grid_search_over_a_pipeline_in_two_processes():
+    X, y = load_wine(return_X_y=True)
+    pipeline = make_pipeline(
+        StandardScaler(),
+        Autoencoder(max_epochs=1, validation=None, random_state=0),
+        LogisticRegression(),
+    )
+    grid = {
+        "autoencoder__n_components": [1, 4],
+        "autoencoder__learning_rate": [1e-4, 1e-3],
+    }
+    searches = [
+        GridSearchCV(pipeline, grid, cv=2, n_jobs=n_jobs).fit(X, y) for n_jobs in (1, 2)
+    ]
+    scores = [search.cv_results_["mean_test_score"] for search in searches]
+    np.testing.assert_array_equal(scores[0], scores[1])
+    assert searches[0].best_params_["autoencoder__n_components"] == 4
+    # `y` reaches the classifier and is ignored by the transformer.
+    assert searches[0].score(X, y) > 0.9
+
+
 def test_fit_leaves_the_number_of_threads(table):
     before = torch.get_num_threads()
     Autoencoder(2, max_epochs=1).fit(table).transform(table)
@@ -864,7 +896,7 @@ def test_two_threads_give_the_same_as_one(
     table, mix, random_state, untouched_generators
 ):
     def fit(params):
-        params = params | {"max_epochs": 20}
+        params = params | {"max_epochs": 10}
         model = Autoencoder(2, **params, random_state=random_state).fit(table)
         model.partial_fit(table)
         return model.transform(table)
@@ -932,9 +964,9 @@ def test_keyboard_interrupt_ends_a_grid_search(table, monkeypatch):
 
 
 def test_nothing_is_printed_unless_asked(table, capfd):
-    Autoencoder(2, max_epochs=2).fit(table)
+    Autoencoder(2, max_epochs=2, validation=2).fit(table)
     assert capfd.readouterr() == ("", "")
-    Autoencoder(2, max_epochs=2, verbose=1).fit(table)
+    Autoencoder(2, max_epochs=2, validation=2, verbose=1).fit(table)
     shown = "".join(capfd.readouterr())
     assert "train_loss" in shown
     assert "2/2" in shown

@@ -28,7 +28,6 @@ from sklearn_ae.model_selection import (
 # Trainings are as short as their claims allow, some too short to gain anything.
 pytestmark = pytest.mark.filterwarnings("ignore:Training did not lower the loss")
 
-SEEDS = [0, 42]
 DIGITS, LABELS = load_digits(return_X_y=True)
 X, Y = DIGITS[:120] / 16, LABELS[:120] % 2
 
@@ -90,11 +89,9 @@ def sizes_of_groups(capsys):
 # -- the same search -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_epochs_as_the_resource(seed, capsys):
-    estimator = clone(SPARSE).set_params(random_state=seed)
+def test_epochs_as_the_resource(capsys):
     params = {"n_jobs": (1, 2), **EPOCHS}
-    theirs, *both = searches(estimator, SPARSE_GRID, X, **params)
+    theirs, *both = searches(SPARSE, SPARSE_GRID, X, **params)
     for ours in both:
         assert_same_search(theirs, ours)
         assert ours.n_resources_ == [2, 4, 8]
@@ -102,10 +99,9 @@ def test_epochs_as_the_resource(seed, capsys):
     assert sizes_of_groups(capsys) == 2 * [2 * n for n in theirs.n_candidates_]
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_rows_as_the_resource(seed, capsys):
+def test_rows_as_the_resource(capsys):
     """Which rows are drawn depends on the seed."""
-    params = {"random_state": seed, "n_jobs": (1, 2), **ROWS}
+    params = {"random_state": 42, "n_jobs": (1, 2), **ROWS}
     theirs, *both = searches(SPARSE, SPARSE_GRID, X, **params)
     for ours in both:
         assert_same_search(theirs, ours)
@@ -127,24 +123,25 @@ PIPELINE = Pipeline(
 PIPELINE_GRID = {
     "scale__with_mean": [False, True],
     "codes__learning_rate": [1e-3, 5e-3],
-    "classify__var_smoothing": [1e-9, 1e-9, 1e-3],
+    "classify__var_smoothing": [1e-9, 1e-9],
 }
 
 
 @pytest.mark.parametrize(
     "params",
-    [EPOCHS | {"resource": "codes__max_epochs"}, ROWS],
+    [
+        {"n_jobs": (1,), **EPOCHS, "resource": "codes__max_epochs"},
+        {"n_jobs": (2,), **ROWS},
+    ],
     ids=["epochs", "rows"],
 )
 def test_pipelines(params):
     pipeline = clone(PIPELINE).set_params(codes__max_epochs=2)
-    params = {"cv": 2, "n_jobs": (1, 2), **params}
-    theirs, *both = searches(pipeline, PIPELINE_GRID, X, Y, **params)
-    for ours in both:
-        assert_same_search(theirs, ours)
-        np.testing.assert_array_equal(
-            ours.cv_results_["rank_test_score"], theirs.cv_results_["rank_test_score"]
-        )
+    theirs, ours = searches(pipeline, PIPELINE_GRID, X, Y, cv=2, **params)
+    assert_same_search(theirs, ours)
+    np.testing.assert_array_equal(
+        ours.cv_results_["rank_test_score"], theirs.cv_results_["rank_test_score"]
+    )
     first = theirs.cv_results_["mean_test_score"][: theirs.n_candidates_[0]]
     assert len(set(first)) < len(first)
 
@@ -179,11 +176,10 @@ def test_best_estimator_is_fitted_on_all_rows():
     assert ours.n_features_in_ == X.shape[1]
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_random_settings(seed):
+def test_random_settings():
     settings = {"rho": loguniform(0.01, 0.3), "lambd": loguniform(0.01, 10)}
     for resource in (EPOCHS | {"n_candidates": 5}, ROWS | {"min_resources": 30}):
-        params = {"cv": 2, "random_state": seed, **resource}
+        params = {"cv": 2, "random_state": 42, **resource}
         theirs = HalvingRandomSearchCV(SPARSE, settings, **params).fit(X)
         ours = BatchedHalvingRandomSearchCV(SPARSE, settings, n_jobs=2, **params)
         assert_same_search(theirs, ours.fit(X))
@@ -233,9 +229,8 @@ def test_ties_up_to_rounding_are_ties(scale, seed):
     assert ours.best_score_ == ours.cv_results_["mean_test_score"][ours.best_index_]
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_scores_further_apart_are_no_ties(seed):
-    rng = np.random.default_rng(seed)
+def test_scores_further_apart_are_no_ties():
+    rng = np.random.default_rng(0)
     scores = 0.5 + 1e-6 * rng.permutation(9)
     theirs, ours = (
         scored(search, scores)
@@ -245,16 +240,14 @@ def test_scores_further_apart_are_no_ties(seed):
     assert ours.best_params_["tol"] == np.argmax(scores)
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_candidates_that_compute_the_same(seed):
+def test_candidates_that_compute_the_same():
     """To the last bit, whatever trains beside them."""
     grid = [
         {"tol": [0, 1e-9, 0], "learning_rate": [1e-3]},
         {"learning_rate": np.geomspace(1e-4, 1e-2, 6)},
         {"n_iter_no_change": [100, None], "learning_rate": [1e-3]},
     ]
-    estimator = clone(SPARSE).set_params(random_state=seed)
-    theirs, ours = searches(estimator, grid, X, **EPOCHS)
+    theirs, ours = searches(SPARSE, grid, X, **EPOCHS)
     assert_same_search(theirs, ours)
     np.testing.assert_array_equal(
         ours.cv_results_["rank_test_score"], theirs.cv_results_["rank_test_score"]

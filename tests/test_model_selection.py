@@ -302,7 +302,7 @@ def test_scores_are_those_of_grid_search(name, groups):
         (SparseAutoencoder(50), {"rho": [0.05, 0.2]}),
         (SparseAutoencoder(50, sparsity="l1"), {"lambd": [0.01, 0.1]}),
         (SparseAutoencoder(50, sparsity="topk"), {"learning_rate": [2e-3, 5e-3]}),
-        (DenoisingAutoencoder(8, validation=2), {"corruption_level": [0.1, 0.4]}),
+        (DenoisingAutoencoder(8, validation=None), {"corruption_level": [0.1, 0.4]}),
         (ContractiveAutoencoder(16), {"lambd": [0.01, 0.1]}),
     ],
     ids=["plain", "kl", "l1", "topk", "denoising", "contractive"],
@@ -544,10 +544,9 @@ def test_ties_up_to_rounding_are_ties(scale, refit):
 
 
 @pytest.mark.pinned
-@pytest.mark.parametrize("seed", SEEDS)
-def test_accuracies_that_change_places(seed):
+def test_accuracies_that_change_places():
     """Their means differ in the last bit, and no rounding of networks explains it."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     accuracies = rng.permuted(np.tile([0.1, 0.2, 0.3], (12, 1)), axis=1)
     starts = [X[start].tolist() for start in (0, 40, 80)]
 
@@ -593,7 +592,7 @@ def test_candidates_that_compute_the_same_are_equal(estimator, data, groups, req
     """To the last bit on any machine, whatever trains beside them."""
     grid = [
         {"tol": [0, 1e-9], "learning_rate": [1e-3]},
-        {"learning_rate": np.geomspace(1e-4, 1e-2, 6)},
+        {"learning_rate": np.geomspace(1e-4, 1e-2, 4)},
         {"n_iter_no_change": [100, None], "learning_rate": [1e-3]},
     ]
     params = {"cv": KFold(2), "refit": False}
@@ -603,9 +602,9 @@ def test_candidates_that_compute_the_same_are_equal(estimator, data, groups, req
     assert_same_scores(theirs, ours, tolerance=1e-4)
     sizes = groups.sizes
     assert len(sizes) == 2
-    assert sum(sizes) == 20
+    assert sum(sizes) == 16
     for name in ("rank_test_score", "split0_test_score", "split1_test_score"):
-        assert len(set(ours.cv_results_[name][[0, 1, 8, 9]])) == 1
+        assert len(set(ours.cv_results_[name][[0, 1, 6, 7]])) == 1
 
 
 def test_candidates_of_later_steps_share_a_training():
@@ -1080,7 +1079,7 @@ def test_verbose_says_what_trains_together(capsys):
         ),
         (
             AutoencoderOutlierDetector(
-                Autoencoder(2, max_epochs=2, init="random"), random_state=0
+                Autoencoder(2, max_epochs=2, init="random"), cv=2, random_state=0
             ),
             {"autoencoder__learning_rate": [1e-3, 5e-3]},
         ),
@@ -1287,6 +1286,8 @@ def test_interrupts_at_any_line_of_what_waits():
         refit=False,
     )
 
+    few = X[:12, :6]
+
     def fit_interrupted_at(n):
         seen = 0
 
@@ -1303,7 +1304,7 @@ def test_interrupts_at_any_line_of_what_waits():
         before = sys.gettrace()
         sys.settrace(trace)
         try:
-            search.fit(X)
+            search.fit(few)
         except KeyboardInterrupt:
             return True
         finally:

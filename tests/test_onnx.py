@@ -164,8 +164,15 @@ def test_methods_in_torch(name):
 
 @pytest.mark.parametrize("name", KINDS)
 def test_methods_in_onnx_runtime(name):
-    table = np.where(X < -0.5, np.nan, X) if name == "gaps" else X
-    check(fitted(name), table, outputs_of(fitted(name)))
+    if name == "gaps":
+        # Its graph grows with the columns, and an export takes seconds.
+        few = X[:, :3]
+        estimator = clone(fitted(name)).fit(few)
+        table = np.where(few < -0.5, np.nan, few)
+        assert np.isnan(table).any()
+    else:
+        estimator, table = fitted(name), X
+    check(estimator, table, outputs_of(estimator))
 
 
 def test_single_precision():
@@ -274,7 +281,7 @@ def test_pipeline_that_ends_in_a_detector():
     pipeline = make_pipeline(
         StandardScaler(), AutoencoderOutlierDetector(Autoencoder(2, **QUICK), cv=2)
     ).fit(X)
-    check(pipeline, X, ["predict", "decision_function", "score_samples"])
+    check(pipeline, X, ["predict", "score_samples"])
 
 
 def test_methods_of_the_last_step_only():
@@ -453,9 +460,10 @@ def test_categories(dtype):
     table = np.hstack([X, Y[:, None] == np.arange(3), X[:, :1] > 0]).astype(dtype)
     estimator = Autoencoder(2, loss="mixed", **QUICK).fit(table)
     check(estimator, table, ["transform", "reconstruct", "score_samples"])
-    with pytest.raises(ValueError, match="cannot be exported to operator set 17"):
-        to_onnx(estimator, table, "reconstruct", target_opset=17)
-    to_onnx(estimator, table, "transform", target_opset=17)
+    if dtype == np.float64:  # the precision does not change the operators
+        with pytest.raises(ValueError, match="cannot be exported to operator set 17"):
+            to_onnx(estimator, table, "reconstruct", target_opset=17)
+        to_onnx(estimator, table, "transform", target_opset=17)
 
 
 def test_package_is_imported_without_the_extra():

@@ -210,7 +210,7 @@ def test_gaps_between_groups_are_unusual(seed):
 
 def test_decision_and_prediction_follow_from_scores(seed):
     X = draw(seed, n_outliers=10)
-    fitted = detector(cheap(), random_state=seed).fit(X)
+    fitted = detector(cheap(), cv=2, random_state=seed).fit(X)
     scores = fitted.score_samples(X)
     assert scores.dtype == np.float64
     assert (scores <= 0).all()
@@ -433,7 +433,7 @@ def test_outliers_do_not_set_the_scale(seed):
 # -- what is inside --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("scale", [1e-7, 1.0, 1e7])
+@pytest.mark.parametrize("scale", [1e-7, 1e7])
 def test_default_autoencoder(scale, few_epochs):
     X = draw(1, n_usual=40)
     fitted = AutoencoderOutlierDetector(random_state=0).fit(scale * X)
@@ -626,7 +626,7 @@ def test_names_of_features():
 
 def test_a_pipeline_inside(seed):
     X = draw(seed) * 10.0 ** np.arange(8)
-    fitted = detector(make_pipeline(StandardScaler(), cheap())).fit(X)
+    fitted = detector(make_pipeline(StandardScaler(), cheap()), cv=2).fit(X)
     autoencoder = fitted.autoencoder_[-1]
     assert isinstance(autoencoder.random_state, int)
     # In the units of the data.
@@ -639,7 +639,7 @@ def test_nested_parameters_and_clones():
     X = draw(0)
     prototype = cheap()
     search = GridSearchCV(
-        detector(prototype),
+        detector(prototype, cv=2),
         {"autoencoder__n_components": [1, 3], "trimming": [0]},
         scoring=lambda estimator, X, y=None: estimator.score_samples(X).mean(),
         cv=2,
@@ -657,20 +657,24 @@ def test_nested_parameters_and_clones():
 
 def test_random_state(untouched_generators):
     X = draw(0)
-    same = [detector(cheap(), random_state=5).fit(X).score_samples(X) for _ in range(2)]
+
+    def fitted(autoencoder, random_state):
+        return detector(autoencoder, cv=2, random_state=random_state).fit(X)
+
+    same = [fitted(cheap(), 5).score_samples(X) for _ in range(2)]
     np.testing.assert_array_equal(*same)
-    other = detector(cheap(), random_state=6).fit(X).score_samples(X)
+    other = fitted(cheap(), 6).score_samples(X)
     assert not np.array_equal(same[0], other)
-    detector(cheap(), random_state=None).fit(X)
-    given = detector(cheap(random_state=7), random_state=5).fit(X)
+    fitted(cheap(), None)
+    given = fitted(cheap(random_state=7), 5)
     assert given.autoencoder_.random_state == 7
 
 
 def test_sparse_input(seed):
     X = draw(seed)
     X[X < 0] = 0
-    dense = detector(cheap(), random_state=seed).fit(X)
-    fitted = detector(cheap(), random_state=seed).fit(sparse.csr_array(X))
+    dense = detector(cheap(), cv=2, random_state=seed).fit(X)
+    fitted = detector(cheap(), cv=2, random_state=seed).fit(sparse.csr_array(X))
     np.testing.assert_allclose(
         fitted.score_samples(sparse.csr_matrix(X)), dense.score_samples(X), rtol=1e-3
     )
@@ -806,11 +810,12 @@ def test_columns_in_other_units(seed):
     X = draw(seed)
     X[:, 3] *= 1e7
     with pytest.warns(UserWarning, match=r"column 3 spans .* scale the columns first"):
-        detector(cheap(max_epochs=0)).fit(X)
+        detector(cheap(max_epochs=0), cv=2).fit(X)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        detector(make_pipeline(StandardScaler(), cheap(max_epochs=0))).fit(X)
-        detector(cheap(max_epochs=0)).fit(1e7 * draw(seed))
+        scaled = make_pipeline(StandardScaler(), cheap(max_epochs=0))
+        detector(scaled, cv=2).fit(X)
+        detector(cheap(max_epochs=0), cv=2).fit(1e7 * draw(seed))
 
 
 class Fickle(PCA):

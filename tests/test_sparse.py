@@ -355,7 +355,7 @@ def test_what_needs_a_new_network_leaves_the_old_one(seeded_table, params):
 # -- the fitted estimator --------------------------------------------------------------
 
 
-@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(("weighted", "seed"), [(False, 0), (True, 42)])
 @pytest.mark.parametrize("sparsity", ["kl", "l1", "topk"])
 def test_mean_activation_and_dead_units(digits, sparsity, weighted, seed):
     X = digits[0][:300]
@@ -442,7 +442,7 @@ def test_without_a_penalty_all_are_the_same(seeded_table, params, seed):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("rho", "batch_size", "max_epochs"),
-    [(0.02, 32, 20), (0.2, 32, 20), (0.05, 500, 100)],
+    [(0.02, 32, 20), (0.2, 500, 100)],
 )
 def test_mean_activations_tend_to_rho(digits, rho, batch_size, max_epochs):
     """As the penalty grows, whatever the size of the batches."""

@@ -327,9 +327,11 @@ def test_kinds_of_tables(table):
 
 
 @pytest.mark.parametrize(
-    "layer", [None, DenoisingAutoencoder(corruption="masking")], ids=["plain", "noise"]
+    ("layer", "seed"),
+    [(None, 0), (DenoisingAutoencoder(corruption="masking"), 42)],
+    ids=["plain", "noise"],
 )
-def test_fine_tuning_lowers_the_error(digits, seed, layer):
+def test_fine_tuning_lowers_the_error(digits, layer, seed):
     train, test = digits[0][::2], digits[1]
     params = {"hidden_layer_sizes": (32, 16), "pretrain_epochs": 20}
     model = stack(layer, 8, random_state=seed, **params | {"max_epochs": 0}).fit(train)

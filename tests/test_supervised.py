@@ -781,7 +781,7 @@ def test_cross_validation_score(table, numbers):
         ).mean()
         for params in (
             {"freeze": True},
-            {"validation": None, "max_epochs": 300},
+            {"validation": None, "max_epochs": 60, "learning_rate": 0.02},
         )
     ]
     assert scores[1] > scores[0] + 0.2

@@ -1084,10 +1084,11 @@ def test_equal_weights_are_no_weights(table):
 @pytest.mark.pinned
 def test_heavy_rows_are_fitted_better(table):
     heavy = np.where(np.arange(60) < 15, 50.0, 1.0)
+    params = {"max_epochs": 100, "learning_rate": 0.02, "batch_size": 30}
+    params |= {"validation": None}
     errors = [
         half_squared_error(
-            autoencoder(validation=None, max_epochs=300).fit(table, sample_weight=w),
-            table[:15],
+            autoencoder(**params).fit(table, sample_weight=w), table[:15]
         ).mean()
         for w in (None, heavy)
     ]

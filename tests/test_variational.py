@@ -32,10 +32,11 @@ def gaussian_rows(seed):
 @pytest.mark.slow
 def test_digits(digits):
     train, test = digits
-    model = VariationalAutoencoder(8, random_state=0).fit(train)
+    # Half as many epochs as by default.
+    model = VariationalAutoencoder(8, max_epochs=50, random_state=0).fit(train)
     pca = PCA(8).fit(train)
     assert np.square(test - pca.inverse_transform(pca.transform(test))).mean() > 0.024
-    assert model.reconstruction_error(test).mean() <= 0.020  # measured: 0.0150
+    assert model.reconstruction_error(test).mean() <= 0.020  # measured: 0.0152
     assert model.active_units_.all()
     bound = model.score_samples(test).mean()
     assert bound > pca.score(test) + 8  # measured: 11
@@ -251,7 +252,8 @@ def test_score_of_a_row_does_not_depend_on_the_others(model, n_draws):
     np.testing.assert_allclose(many, np.tile(scores, 100), rtol=1e-10)
 
 
-def test_bernoulli_outputs(seed):
+def test_bernoulli_outputs():
+    seed = 0
     X = (gaussian_rows(seed) > 0).astype(float)
     params = {"loss": "bernoulli", "max_epochs": 60, "random_state": seed}
     model = VariationalAutoencoder(2, **params).fit(X)
@@ -373,7 +375,7 @@ def test_training_leaves_the_global_generators():
 
 def test_grid_search_over_beta():
     X = gaussian_rows(0)
-    model = VariationalAutoencoder(2, max_epochs=30, init="random", random_state=0)
+    model = VariationalAutoencoder(2, max_epochs=12, init="random", random_state=0)
     search = GridSearchCV(model, {"beta": [100.0, 0.1]}, cv=2)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
