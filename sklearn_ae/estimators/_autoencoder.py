@@ -343,8 +343,8 @@ class Autoencoder(BaseAutoencoder, ChosenStart):
     >>> from sklearn_ae import Autoencoder
     >>> X = load_digits().data / 16
     >>> X_train, X_test = train_test_split(X, test_size=0.5, random_state=0)
-    >>> autoencoder = Autoencoder(n_components=8, max_epochs=20, random_state=0)
-    >>> autoencoder.fit(X_train).transform(X_test).shape
+    >>> autoencoder = Autoencoder(n_components=8, random_state=0).fit(X_train)
+    >>> autoencoder.transform(X_test).shape
     (899, 8)
     >>> pca = PCA(n_components=8).fit(X_train)
     >>> error = ((X_test - pca.inverse_transform(pca.transform(X_test))) ** 2).mean()
