@@ -106,6 +106,33 @@ def test_no_alarm_for_constant_data(X):
         VariationalAutoencoder(2, **SHORT).fit(X)
 
 
+def negative(images, generator):
+    return 1 - images
+
+
+def another_row(images, generator):
+    """Says nothing about what is to be reconstructed."""
+    order = torch.randperm(len(images), generator=generator, device=generator.device)
+    return images[order]
+
+
+def test_no_alarm_for_a_network_of_use_for_corrupted_rows_only(rows, seed):
+    params = {"max_epochs": 30, "validation": None, "random_state": seed}
+    model = DenoisingAutoencoder(16, corruption=negative, **params)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        model.fit(rows)
+    assert model.score(rows) < 0
+    mean = np.square(rows - rows.mean(axis=0)).mean()
+    assert np.square(model.reconstruct(1 - rows) - rows).mean() < 0.5 * mean
+
+
+def test_alarm_if_corrupted_rows_are_not_reconstructed_either(rows):
+    model = DenoisingAutoencoder(4, corruption=another_row, max_epochs=30)
+    with pytest.warns(ConvergenceWarning, match="mean of the data"):
+        model.set_params(validation=None, random_state=0).fit(rows)
+
+
 def test_no_alarm_if_nothing_is_trained(rows):
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -6,11 +6,14 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import torch
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_ae._ambient import default_modes
 from sklearn_ae.data.batches import ArrayDataset
 from sklearn_ae.data.codes import CodeMoments
+from sklearn_ae.objectives.corruptions import corrupt_standardized
+from sklearn_ae.training.seeding import isolated_global_generator
 from sklearn_ae.training.usefulness import Usefulness, usefulness
 
 # A unit is dead if its standard deviation is at most this share of a typical one.
@@ -68,8 +71,7 @@ def warn_of_no_progress(estimator: Any, continues: bool) -> None:
 
 def warn_of_mean(estimator: Any, dataset: ArrayDataset, moments: CodeMoments) -> None:
     """Warn if the reconstructions are little more than the mean of the data."""
-    with default_modes():
-        found = usefulness(estimator.net_.module_, dataset, estimator.n_components_)
+    found = _usefulness(estimator, dataset)
     if found is not None and found.is_mean:
         more = f"raise max_epochs={estimator.max_epochs!r}"
         _warn_of_mean(estimator, found, moments, [more, "use another learning_rate"])
@@ -88,11 +90,36 @@ def warn_of_mean_in_parts(
     is_doubled = n_calls & (n_calls - 1) == 0
     if not is_doubled or n_calls * n_steps < ENOUGH_STEPS:
         return
-    with default_modes():
-        found = usefulness(estimator.net_.module_, dataset, estimator.n_components_)
+    found = _usefulness(estimator, dataset)
     if found is not None and found.is_constant:
         other = f"use another learning_rate than {estimator.net_.lr:.3g}"
         _warn_of_mean(estimator, found, moments, [other])
+
+
+def _usefulness(estimator: Any, dataset: ArrayDataset) -> Usefulness | None:
+    """That for the rows as they are or, where it is larger, for corrupted rows.
+
+    A network that is trained on rows with a gap may be of use for such rows only.
+    """
+    net = estimator.net_
+    measured = partial(usefulness, net.module_, dataset, estimator.n_components_)
+    with default_modes():
+        found = measured()
+        if found is None or not found.is_mean or net.corruption is None:
+            return found
+        # A copy: further training does not depend on this.
+        noise = torch.Generator(net.noise_.device).set_state(net.noise_.get_state())
+        corrupt = partial(
+            corrupt_standardized,
+            net.corruption,
+            generator=noise,
+            units=net.standardize,
+        )
+        # Corruptions of the user's own may draw from torch's global generators.
+        seeds, device = torch.Generator().manual_seed(0), torch.device(net.device)
+        with isolated_global_generator(seeds, device):
+            corrupted = measured(corrupt=corrupt)
+        return max(found, corrupted, key=lambda one: one.explained)
 
 
 def _warn_of_mean(

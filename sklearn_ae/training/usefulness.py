@@ -1,9 +1,11 @@
 """Whether a trained network tells rows apart, or returns the mean for all of them."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from sklearn_ae.data.batches import ArrayDataset, TensorBatches, unpack_batch
 from sklearn_ae.data.shards import total
@@ -52,13 +54,22 @@ class Usefulness(NamedTuple):
 
 
 def usefulness(
-    network: Any, dataset: ArrayDataset, n_components: int
+    network: Any,
+    dataset: ArrayDataset,
+    n_components: int,
+    *,
+    corrupt: Callable[[Tensor], Tensor] | None = None,
 ) -> Usefulness | None:
-    """Measure a network on training rows; None if the targets are constant."""
+    """Measure a network on training rows; None if the targets are constant.
+
+    `corrupt` is applied to the inputs.
+    """
     outputs, targets, weights = [], [], []
     with torch.no_grad():
         for batch in TensorBatches(dataset.thinned(_MEASURED_ROWS), batch_size=1024):
             x, target, weight = unpack_batch(batch)
+            if corrupt is not None:
+                x = corrupt(x)
             output = network.decode(network.encode(x)).double()
             outputs.append(output)
             # Where nothing has been observed, there is no error.
