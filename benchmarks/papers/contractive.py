@@ -23,7 +23,7 @@ SIGMOID = {
 }
 # In the published order: from the lowest error to the largest.
 METHODS = {
-    "contractive": ContractiveAutoencoder(1000, lambd=0.1, **SIGMOID),
+    "contractive": ContractiveAutoencoder(1000, lambd=0.5, **SIGMOID),
     "denoising": DenoisingAutoencoder(
         1000, corruption="masking", corruption_level=0.3, **SIGMOID
     ),
@@ -68,7 +68,8 @@ def measure(name: str, setting: Setting) -> dict[str, float]:
     autoencoder.fit(X_train[kept])
     classifier = AutoencoderClassifier(
         autoencoder,
-        max_epochs=setting.epochs(10),
+        learning_rate=3e-3,
+        max_epochs=setting.epochs(30),
         checkpoint=setting.checkpoint(f"{name}, fine-tuned"),
         random_state=setting.seed,
         verbose=2,
@@ -120,21 +121,23 @@ PAPER = Paper(
     run=run,
     ours=(
         "The same layer and tied weights, with the cross-entropy of the pixels. "
-        "Autoencoders are trained for 6 epochs, classifiers for 10, of which the "
-        "validation images choose one. Norms are those of the pretrained encoders, "
-        "averaged over the validation images. The published norms are on another scale "
-        "than Frobenius norms in these units; only their ratios can be compared."
+        "Autoencoders are trained for 6 epochs, classifiers for 30 at a rate of 0.003, "
+        "of which the validation images choose one. Norms are those of the pretrained "
+        "encoders, averaged over the validation images. The published norms are on "
+        "another scale than Frobenius norms in these units; only their ratios can be "
+        "compared."
     ),
     notes=(
         "The published figures are quoted from memory.\n\n"
-        "*Why not reached.* There was one run with one seed, and the weights of the "
-        "penalties, the share of masked pixels and the number of epochs were not "
-        "searched. All four errors are above the published ones. As published, the "
-        "contractive autoencoder has the lowest error and the smallest Jacobian. The "
-        "denoising one has the largest error instead of the second lowest. The other "
-        'three are instances of `ContractiveAutoencoder`, whose `learning_rate="auto"` '
-        "is four times that of `DenoisingAutoencoder`; whether this is the reason was "
-        "not tested. A test error of 2.5 % has a standard error of 0.16 points, so "
-        "that the order of the last three may be chance."
+        "*How it was set up.* By the validation images, after 10 and 30 epochs on the "
+        "first 15,000 training images. Plain: an error of 3.59 % at a rate of 0.001 "
+        "for the classifier, 3.28 at 0.003. Contractive, at 0.001: 2.88 % with a "
+        "weight of 0.1, 2.12 with 0.5, 2.47 with 2. Denoising, at 0.001: 3.99 %, and "
+        "4.17 if the autoencoder is trained at 0.002.\n\n"
+        "*Why not reached.* There is one run with one seed. The share of masked pixels "
+        "and the weight decay were not searched, nor more epochs of pretraining. As "
+        "published, the contractive autoencoder has the lowest error and the smallest "
+        "Jacobian. A test error of 2 % has a standard error of 0.14 points, so that "
+        "the order of the other three may be chance."
     ),
 )
