@@ -19,6 +19,9 @@ def run(setting: Setting) -> dict[str, float]:
         random_state=setting.seed,
         verbose=2,
     ).fit(X_train)
+    # The codes keep more units than the training did.
+    autoencoder.set_params(k=60, warm_start=True, max_epochs=0, checkpoint=None)
+    autoencoder.fit(X_train)
     classifier = AutoencoderClassifier(
         autoencoder, freeze=True, head_penalty=100.0, random_state=setting.seed
     ).fit(X_train, y_train)
@@ -49,21 +52,21 @@ PAPER = Paper(
     ),
     run=run,
     ours=(
-        "1,000 rectified units with tied weights, of which the 25 with the largest "
-        "activations are kept in training and in the codes, and a logistic regression "
-        "on the codes."
+        "1,000 rectified units with tied weights. The 25 with the largest activations "
+        "are kept in training and, as in the paper, more of them in the codes: 60. "
+        "The classifier is a logistic regression."
     ),
     notes=(
         "The figure of the k-sparse autoencoder is quoted from memory. The re-run of "
         "the winner-take-all autoencoder is "
         "[tensorflow-fcwta](https://github.com/guoguo12/tensorflow-fcwta), which "
         "classifies 98.62 % of the test images correctly.\n\n"
-        "*How it was set up.* Tied weights and the classifier's penalty were chosen on "
-        "the last 10,000 training images after a fit to the first 15,000: an error of "
-        "2.72 % with tied and 3.51 % with free weights.\n\n"
-        "*Why not reached.* In the paper units are linear, training begins with more "
-        "active units, whose number is lowered step by step, and more units are kept "
-        "for the classifier than in training; `SparseAutoencoder` has one `k`. Neither "
-        "more units nor more epochs were tried."
+        "*How it was set up.* By the last 10,000 training images after a fit to the "
+        "first 15,000, with a penalty of 100 of the classifier: an error of 3.51 % "
+        "with free weights and 2.72 with tied ones. In a second comparison, 2.69 % "
+        "with 25 units in the codes, too, 2.43 with 40, 2.29 with 60, 2.36 with 100 "
+        "and with 200; 2.25 if training begins with 60 units; 2.29 with 15 units in "
+        "training and 45 in the codes; 2.37 with 2,000 units, 25 and 100.\n\n"
+        "*Why not reached.* In the paper units are linear. More epochs were not tried."
     ),
 )
