@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Sets up the environment and runs all tests, doctests and slow ones included: about
-# six minutes on two cores. Arguments go to pytest:
+# Sets up the environment and runs all tests, doctests and slow ones included: 6 to 13
+# minutes on two cores. Arguments go to pytest:
 #   scripts/test.sh -m 'not slow' tests/test_architecture.py
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
