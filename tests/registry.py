@@ -374,10 +374,13 @@ _REGISTRY = {
 
 
 # Cheap instances that take every path between a method's arguments and what is
-# computed: each class, gaps, both kinds of network.
+# computed: each class, gaps, penalties, mini-batches, all three kinds of network.
 _ALL_CHECKS = (
     "share_of_variance",
+    "penalties",
+    "own_network",
     "gaps",
+    "sparse_kl_mini_batches",
     "sparse_topk_convolutional",
     "denoising_masking",
     "contractive",
