@@ -5,7 +5,7 @@ import pytest
 from sklearn.decomposition import PCA
 
 from sklearn_ae import Autoencoder
-from sklearn_ae.training.loop import is_certain_gain
+from sklearn_ae.training.loop import is_certain_gain, is_likely_gain
 
 
 def test_two_standard_errors(seed):
@@ -14,6 +14,9 @@ def test_two_standard_errors(seed):
     error = gains.std(ddof=1) / np.sqrt(50)
     assert is_certain_gain(2.1 * error, gains + 2.1 * error)
     assert not is_certain_gain(1.0 * error, gains + 1.0 * error)
+    # One is enough where no epoch was chosen.
+    assert is_likely_gain(gains + 1.1 * error)
+    assert not is_likely_gain(gains + 0.5 * error)
 
 
 def test_a_few_large_losses_do_not_hide_many_small_gains():
@@ -21,16 +24,26 @@ def test_a_few_large_losses_do_not_hide_many_small_gains():
     gains = np.r_[np.linspace(0.5, 1.5, 48), [-10.0, -12.0]]
     assert gains.mean() < 2 * gains.std(ddof=1) / np.sqrt(50)
     assert is_certain_gain(gains.mean(), gains)
+    # Of 20 rows the ranks prove less, and the mean is within half an error.
+    gains = np.r_[np.linspace(0.5, 1.5, 16), [-3.0, -3.2, -3.4, -3.6]]
+    assert not is_certain_gain(gains.mean(), gains)
+    assert not is_likely_gain(gains)
+    gains = np.r_[np.linspace(0.5, 1.5, 18), [-5.0, -6.0]]
+    assert 0 < gains.mean() < gains.std(ddof=1) / np.sqrt(20)
+    assert not is_certain_gain(gains.mean(), gains)
+    assert is_likely_gain(gains)
 
 
 def test_many_small_gains_do_not_hide_a_loss():
     gains = np.r_[np.linspace(0.5, 1.5, 48), [-100.0, -120.0]]
     assert not is_certain_gain(gains.mean(), gains)
+    assert not is_likely_gain(gains)
 
 
 @pytest.mark.parametrize("gains", [[5.0], [0.0, 0.0], [-1.0, -2.0]])
 def test_no_proof(gains):
     assert not is_certain_gain(np.mean(gains), np.array(gains))
+    assert not is_likely_gain(np.array(gains))
 
 
 def test_skewed_data_are_no_reason_to_stay_pca():

@@ -116,7 +116,7 @@ def test_every_row_is_unseen_once(n_rows, n_folds, seed):
     model = Autoencoder(validation=n_folds, random_state=seed)
     rows = np.random.RandomState(seed).permutation(1000)[:n_rows]
     rows.sort()
-    splits = model._resolve_training(n_rows, n_folds=5).splits(rows)
+    splits = model._resolve_training(n_rows, n_columns=10).splits(rows)
     assert len(splits) == min(n_folds, n_rows)
     unseen = np.concatenate([unseen for _, unseen in splits])
     np.testing.assert_array_equal(np.sort(unseen), rows)
@@ -231,6 +231,15 @@ def test_swiss_roll():
 def test_uniform_cube():
     X = np.random.RandomState(42).uniform(size=(700, 3))
     assert mean_error(Autoencoder(2, random_state=42).fit(X), X) <= 0.010
+
+
+def test_many_correlated_columns():
+    """Bumps of two parameters, which PCA follows badly with any two components."""
+    rng = np.random.RandomState(0)
+    place, width = rng.uniform([0.2, 0.1], [0.8, 0.2], size=(2000, 2)).T[:, :, None]
+    X = np.exp(-np.square((np.linspace(0, 1, 120) - place) / width))
+    X += 0.02 * rng.normal(size=X.shape)
+    assert relative_error(2, X[:1000], 0, X[1000:]) <= 0.08
 
 
 @pytest.mark.parametrize(("n_rows", "seed"), [(60, 42), (400, 0)])

@@ -65,7 +65,6 @@ from sklearn_ae.objectives.terms import L1Penalty, L2Penalty, Penalty
 from sklearn_ae.persistence.checkpoint import resumable
 from sklearn_ae.persistence.recipe import Recipe
 from sklearn_ae.persistence.state import dump_state, load_state
-from sklearn_ae.training import sizes
 from sklearn_ae.training.conditioning import (
     LEARNING_RATE,
     WEIGHT_DECAY,
@@ -665,7 +664,7 @@ default=None
             standardize_target=target_units,
             settings=self._resolve_training(
                 len(data.rows),
-                n_folds=_n_folds(parts, data),
+                n_columns=data.n_features if parts.is_conditioned else None,
                 is_penalised=parts.is_penalised,
                 n_splits=n_splits(data),
                 most_held_out=most_in_memory(data.X, data.target),
@@ -716,7 +715,7 @@ default=None
         before = self._recipe
         settings = self._resolve_training(
             len(data.rows),
-            n_folds=_n_folds(parts, data),
+            n_columns=data.n_features if parts.is_conditioned else None,
             is_penalised=parts.is_penalised,
             n_splits=n_splits(data),
             most_held_out=most_in_memory(data.X, data.target),
@@ -818,10 +817,3 @@ def _units(
         # A single scale, which does not change the minimiser.
         1.0 if rms is None else scale / rms,
     )
-
-
-def _n_folds(parts: ResolvedParts, data: TrainingData) -> int | None:
-    """Number of folds that suits the data; None if candidates cannot be compared."""
-    if not parts.is_conditioned:
-        return None
-    return sizes.n_folds(len(data.rows), data.n_features)

@@ -19,6 +19,7 @@ from sklearn_ae.training.loop import (
     Training,
     TrainingResult,
     is_certain_gain,
+    is_likely_gain,
     train,
 )
 from sklearn_ae.training.net import AutoencoderNet
@@ -152,11 +153,16 @@ class ConditionedFit:
                 if best is None or mean < best.losses.mean():
                     best = trial
             if best is not None:
-                gains = pca_losses - best.losses
-                is_better = is_certain_gain(float(gains.mean()), gains)
+                is_better = self._is_gain(pca_losses - best.losses)
         if best is None:
             raise errors[0]
         return self._last(best, folds, means, is_better)
+
+    def _is_gain(self, row_gains: np.ndarray) -> bool:
+        if self.settings.n_folds > 0:
+            return is_likely_gain(row_gains)
+        # The rows have chosen the epoch as well.
+        return is_certain_gain(float(row_gains.mean()), row_gains)
 
     def _fold(self, train_rows: np.ndarray, unseen: ArrayDataset | None) -> "_Fold":
         train_set = self._dataset(train_rows)

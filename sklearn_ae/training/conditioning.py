@@ -103,26 +103,35 @@ def start_candidate(
             network.encoder_path.weight.zero_()
             network.decoder_path.weight.zero_()
     net.input_noise = candidate.input_noise * scale
-    own = {id(p) for layer in corrections for p in layer.parameters()}
+    of_corrections = {p for layer in corrections for p in layer.parameters()}
+    of_path = set()
+    linear_rate = sizes.linear_rate(network.encoder_path.in_features)
+    if linear_rate != 1:
+        of_path = {network.encoder_path.weight}
     # Biases decay, too: the fewer groups, the faster a step.
     settings = net.optimizer_.param_groups[0]
     is_decoupled = isinstance(net.optimizer_, torch.optim.AdamW) or settings.get(
         "decoupled_weight_decay", False
     )
+    others = set(network.parameters()) - of_corrections - of_path
     groups = []
-    for is_correction in (False, True):
-        factor = scale if is_correction else 1.0
+    for params, factor, rate in (
+        (others, 1.0, 1.0),
+        (of_path, 1.0, linear_rate),
+        (of_corrections, scale, scale),
+    ):
         rates = {
-            "lr": learning_rate * factor,
-            "initial_lr": learning_rate * factor,
+            "lr": learning_rate * rate,
+            "initial_lr": learning_rate * rate,
             # A product with the rate, or a part of the gradient, which is that of a
             # loss in units of the network.
             "weight_decay": weight_decay
             * (1 / factor if is_decoupled else (scale / factor) ** 2),
             "eps": settings["eps"] * scale**2 / factor,
         }
-        params = [p for p in network.parameters() if (id(p) in own) == is_correction]
-        groups.append({**settings, **rates, "params": params})
+        if params:
+            in_order = [p for p in network.parameters() if p in params]
+            groups.append({**settings, **rates, "params": in_order})
     net.optimizer_ = type(net.optimizer_)(groups)
 
 

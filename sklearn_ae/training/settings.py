@@ -170,13 +170,14 @@ class TrainingParameters:
         Largest number of rows in a step. "auto" is 64 for less than 5,000 rows, 128 for
         less than 50,000, and 256 for more. Where candidates are compared (see
         `validation`), it is 32 for less than 250 rows, 64 for less than 500, 128 for
-        less than 1,000, and 256 for more.
+        less than 1,000 or, with more than 100 columns, 50,000, and 256 for more.
 
     max_epochs : "auto" or int, default="auto"
         Number of passes over the training rows. "auto" is 100,000 divided by the number
         of rows, but at least 10 and at most 300. Where candidates are compared (see
-        `validation`), it is 150 for less than 100 rows, else 200,000 divided by the
-        number of rows, but at least 10 and at most 100. Sparse and contractive
+        `validation`), it is 150 for less than 100 rows, else 200,000 (with more than
+        100 columns 120,000) divided by the number of rows, but at least 10 and at most
+        100. Sparse and contractive
         autoencoders train for 3,000 divided by the root of the number of rows if that
         is more, and with "lbfgs" it is 400. 0 keeps the initial network.
 
@@ -303,17 +304,16 @@ class TrainingParameters:
         self,
         n_rows: int,
         *,
-        n_folds: int | None = None,
+        n_columns: int | None = None,
         is_penalised: bool = False,
         n_splits: int | None = None,
         most_held_out: float = np.inf,
     ) -> TrainingSettings:
         """The settings of a fit to so many rows; sets `device_`, too.
 
-        `n_folds` is the number of folds, or 0, that "auto" stands for, and None where
-        cross-validation is not possible. `is_penalised` is as in `Parts`. `n_splits` is
-        the number of splits by the user, 0 for validation data, and None without both.
-        "auto" holds out at most `most_held_out` rows.
+        `n_columns` is the width of the table, or None where no candidates are compared
+        with PCA. `is_penalised` is as in `Parts`. `n_splits` is the number of splits by
+        the user, 0 for validation data, and None without both. "auto" holds out at most `most_held_out` rows.
 
         Raises a ValueError if parameters contradict each other.
         """
@@ -332,20 +332,21 @@ class TrainingParameters:
             batch_size = n_rows
             if max_epochs == "auto":
                 max_epochs = sizes.LBFGS_ITERATIONS
-        is_conditioned = n_folds is not None
+        is_conditioned = n_columns is not None
         if batch_size == "auto":
-            batch_size = sizes.batch_size(n_rows, is_conditioned)
+            batch_size = sizes.batch_size(n_rows, n_columns)
         is_scaled = is_penalised and self.optimizer in _SCALE_FREE
         if is_scaled and self.learning_rate == "auto":
             learning_rate *= sizes.rate_of_penalised(int(batch_size))
         if max_epochs == "auto":
-            max_epochs = sizes.max_epochs(n_rows, is_conditioned, is_penalised)
+            max_epochs = sizes.max_epochs(n_rows, n_columns, is_penalised)
         validation = self.validation
         _check_pairs(validation)
         if n_splits is not None or not isinstance(validation, str | Real | None):
             # Chosen rows are unseen, or none at all in `partial_fit`.
             validation = None
         if validation == "auto":
+            n_folds = 0 if n_columns is None else sizes.n_folds(n_rows, n_columns)
             validation = n_folds or 0.1
         n_held_out = 0
         if isinstance(validation, Integral):

@@ -17,24 +17,30 @@ def hidden_layer_sizes(n_rows: float, n_features: int) -> tuple[int, ...]:
     return (128, 128) if is_large else (64, 64)
 
 
-def batch_size(n_rows: int, is_conditioned: bool) -> int:
-    """Rows in a step."""
-    steps = [(5_000, 64), (50_000, 128)]
-    if is_conditioned:
+def batch_size(n_rows: int, n_columns: int | None) -> int:
+    """Rows in a step; the number of columns is given where candidates are compared."""
+    steps, largest = [(5_000, 64), (50_000, 128)], 256
+    if n_columns is not None:
         steps = [(250, 32), (500, 64), (1_000, 128)]
-    return next((size for limit, size in steps if n_rows < limit), 256)
+        if n_columns > MANY_COLUMNS:
+            # Steps of a wide network cost arithmetic rather than overhead.
+            steps = [(250, 32), (500, 64), (50_000, 128)]
+    return next((size for limit, size in steps if n_rows < limit), largest)
 
 
-def max_epochs(n_rows: int, is_conditioned: bool, is_penalised: bool = False) -> int:
+def max_epochs(n_rows: int, n_columns: int | None, is_penalised: bool = False) -> int:
     """Passes over the rows."""
-    if not is_conditioned:
+    if n_columns is None:
         # About 100,000 rows in all.
         n_epochs = 100_000 // max(1, n_rows)
         if is_penalised:
             # Penalised codes take long to leave the mean of the data.
             n_epochs = max(n_epochs, int(3_000 / max(1, n_rows) ** 0.5))
         return min(300, max(10, n_epochs))
-    return 150 if n_rows < 100 else min(100, max(10, 200_000 // n_rows))
+    if n_rows < 100:
+        return 150
+    in_all = 120_000 if n_columns > MANY_COLUMNS else 200_000
+    return min(100, max(10, in_all // n_rows))
 
 
 def rate_of_penalised(batch_size: int) -> float:
@@ -45,6 +51,15 @@ def rate_of_penalised(batch_size: int) -> float:
     more steps; with the same rate, strong penalties then end in the mean of the data.
     """
     return min(4.0, max(1.0, batch_size / 16))
+
+
+def linear_rate(n_columns: int) -> float:
+    """Factor of the learning rate of the encoder's linear path.
+
+    A step changes a code by the sum over its weights, of which wide tables with
+    correlated columns, such as images, have many that move together.
+    """
+    return 0.2 if n_columns > MANY_COLUMNS else 1.0
 
 
 def n_folds(n_rows: int, n_features: int) -> int:
@@ -61,7 +76,7 @@ def input_noises(n_rows: int, n_features: int) -> list[float]:
     a choice, and the more it costs.
     """
     if n_features > MANY_COLUMNS:
-        return [0.0]
+        return [1.0] if n_rows < MANY_ROWS else [0.0]
     if n_rows >= 1_500:
         return [0.4]
     return [0.3, 1.0] if n_features <= 32 or n_rows < 500 else [0.6]
