@@ -313,7 +313,8 @@ class TrainingParameters:
 
         `n_columns` is the width of the table, or None where no candidates are compared
         with PCA. `is_penalised` is as in `Parts`. `n_splits` is the number of splits by
-        the user, 0 for validation data, and None without both. "auto" holds out at most `most_held_out` rows.
+        the user, 0 for validation data, and None without both. "auto" holds out at most
+        `most_held_out` rows.
 
         Raises a ValueError if parameters contradict each other.
         """
