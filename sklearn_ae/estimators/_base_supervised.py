@@ -124,11 +124,13 @@ class SupervisedParameters:
         its parameters cannot be set. None is a `DenoisingAutoencoder` with
         ``corruption="masking"``. The classifier's has a code of 256 units, ``"silu"``
         as `code_activation` and ``init="random"``. The regressor's has all principal
-        components, but at most 256: it starts from a linear model of them.
+        components, but at most 256, and ``max_epochs=0``: it is PCA, and fine-tuning
+        starts from a linear model.
 
     pretrain : bool, default=True
         Whether to train the autoencoder. False starts from its initial weights. Has no
-        effect if the autoencoder is already fitted.
+        effect if the autoencoder is already fitted, nor on the default of the
+        regressor.
 
     freeze : bool, default=False
         Keep the pretrained encoder and skip fine-tuning.

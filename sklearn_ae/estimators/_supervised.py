@@ -63,11 +63,13 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
         its parameters cannot be set. None is a `DenoisingAutoencoder` with
         ``corruption="masking"``. The classifier's has a code of 256 units, ``"silu"``
         as `code_activation` and ``init="random"``. The regressor's has all principal
-        components, but at most 256: it starts from a linear model of them.
+        components, but at most 256, and ``max_epochs=0``: it is PCA, and fine-tuning
+        starts from a linear model.
 
     pretrain : bool, default=True
         Whether to train the autoencoder. False starts from its initial weights. Has no
-        effect if the autoencoder is already fitted.
+        effect if the autoencoder is already fitted, nor on the default of the
+        regressor.
 
     freeze : bool, default=False
         Keep the pretrained encoder and skip fine-tuning.
@@ -552,7 +554,9 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
     `fit` has three steps [1]_ [2]_:
 
     1. The autoencoder is fitted to all rows. Its encoder :math:`h` is used in the next
-       steps. To pretrain on further rows, pass an autoencoder that is fitted to them.
+       steps. By default it is PCA, without pretraining: every row has a target, and
+       codes that are trained for reconstruction may keep less of what predicts it. To
+       pretrain on further rows, pass an autoencoder that is fitted to them.
     2. `Ridge` finds the head, :math:`W` and :math:`b`, for the standardised codes
        :math:`u(x) = (h(x) - m) / s`, where :math:`m` is the mean of the codes and
        :math:`s^2` the mean of their variances.
@@ -574,11 +578,13 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
         its parameters cannot be set. None is a `DenoisingAutoencoder` with
         ``corruption="masking"``. The classifier's has a code of 256 units, ``"silu"``
         as `code_activation` and ``init="random"``. The regressor's has all principal
-        components, but at most 256: it starts from a linear model of them.
+        components, but at most 256, and ``max_epochs=0``: it is PCA, and fine-tuning
+        starts from a linear model.
 
     pretrain : bool, default=True
         Whether to train the autoencoder. False starts from its initial weights. Has no
-        effect if the autoencoder is already fitted.
+        effect if the autoencoder is already fitted, nor on the default of the
+        regressor.
 
     freeze : bool, default=False
         Keep the pretrained encoder and skip fine-tuning.
@@ -847,10 +853,12 @@ class AutoencoderRegressor(RegressorMixin, BaseSupervised):
         return Labelled(X, target, weight, rows, None)
 
     def _default_autoencoder(self, labelled: Labelled) -> BaseAutoencoder:
-        # The linear path of the encoder keeps all that a linear model can use.
+        # Not trained: the start keeps all that a linear model can use. On some tables
+        # a code that was pretrained on the same rows gives worse predictions than PCA.
         return DenoisingAutoencoder(
             min(_CODES, len(labelled.rows), self.n_features_in_),
             corruption="masking",
+            max_epochs=0,
             device=self.device,
             verbose=self.verbose,
         )
