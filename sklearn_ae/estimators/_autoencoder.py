@@ -25,17 +25,18 @@ class Autoencoder(BaseAutoencoder, ChosenStart):
     `fit` compares a few candidates with PCA on rows that they were not trained on, by
     cross-validation or on held-out rows; see `validation`. Candidates differ in their
     start, as PCA or at random, and in the noise on their inputs, which regularises. The
-    fitted model is the best candidate if its loss is significantly lower than PCA's.
-    Otherwise, which happens mostly for data near a linear subspace, it is PCA of all
-    rows. A difference is significant if it exceeds two standard errors, or if a
-    one-sided signed-rank test over the rows has a p-value below 0.005. `candidates_`
-    has the losses.
+    fitted model is the best candidate if the rows speak for it; otherwise, which
+    happens mostly for data near a linear subspace, it is PCA of all rows. In a
+    cross-validation its loss must be lower than PCA's by one standard error, or a
+    one-sided signed-rank test over the rows must have a p-value below 0.05. Rows that
+    are held out also choose the epoch: then it is two standard errors, or 0.005.
+    `candidates_` has the losses.
 
     This needs the dense network with hidden layers, ``init="pca"``, the optimizer
     "adam" or "adamw", and neither tied weights, penalties, an activation of the output
     nor ``loss="bce"``. Otherwise ``init="pca"`` starts a single network as
     PCA, whose training keeps the weights that are best on held-out rows, or PCA if
-    they are not significantly better.
+    they are not better by two standard errors, or in the signed-rank test.
 
     Codes have the properties of PCA's: they are uncorrelated over the training rows,
     sorted by variance, and have a fixed sign. The rotation that achieves this is folded
