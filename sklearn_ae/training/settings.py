@@ -333,7 +333,6 @@ class TrainingParameters:
             batch_size = n_rows
             if max_epochs == "auto":
                 max_epochs = sizes.LBFGS_ITERATIONS
-        is_conditioned = n_columns is not None
         if batch_size == "auto":
             batch_size = sizes.batch_size(n_rows, n_columns)
         is_scaled = is_penalised and self.optimizer in _SCALE_FREE
@@ -341,35 +340,9 @@ class TrainingParameters:
             learning_rate *= sizes.rate_of_penalised(int(batch_size))
         if max_epochs == "auto":
             max_epochs = sizes.max_epochs(n_rows, n_columns, is_penalised)
-        validation = self.validation
-        _check_pairs(validation)
-        if n_splits is not None or not isinstance(validation, str | Real | None):
-            # Chosen rows are unseen, or none at all in `partial_fit`.
-            validation = None
-        if validation == "auto":
-            n_folds = 0 if n_columns is None else sizes.n_folds(n_rows, n_columns)
-            validation = n_folds or 0.1
-        n_held_out = 0
-        if isinstance(validation, Integral):
-            if not is_conditioned:
-                raise ValueError(
-                    f"validation={validation!r} folds need a dense network that starts "
-                    "as PCA, without penalties, tied weights or an optimizer other "
-                    "than 'adam' and 'adamw'. Set validation to a share in (0, 1), or "
-                    "None."
-                )
-            n_folds = min(int(validation), n_rows)
-        elif is_conditioned and n_splits is not None and n_splits > 1:
-            n_folds = n_splits
-        else:
-            n_folds = 0
-        if n_folds == 0 and validation is not None:
-            share, is_auto = round(validation * n_rows), self.validation == "auto"
-            if is_auto:
-                share = int(min(share, most_held_out))
-            # At least 30 or, for a choice, 100 rows, but not more than a third.
-            least = 100 if is_conditioned and is_auto else 30
-            n_held_out = min(max(1, share, min(least, n_rows // 3)), n_rows - 1)
+        n_folds, n_held_out = self._unseen_rows(
+            n_rows, n_columns, n_splits, most_held_out
+        )
         return TrainingSettings(
             optimizer=self.optimizer,
             optimizer_params=optimizer_params,
@@ -383,6 +356,43 @@ class TrainingParameters:
             tol=float(self.tol),
             seed=drawn_seed(self.random_state),
         )
+
+    def _unseen_rows(
+        self,
+        n_rows: int,
+        n_columns: int | None,
+        n_splits: int | None,
+        most_held_out: float,
+    ) -> tuple[int, int]:
+        """Number of folds, or 0, and of rows held out; as in `_resolve_training`."""
+        validation = self.validation
+        _check_pairs(validation)
+        if n_splits is not None or not isinstance(validation, str | Real | None):
+            # Chosen rows are unseen, or none at all in `partial_fit`.
+            if n_columns is not None and n_splits is not None and n_splits > 1:
+                return n_splits, 0
+            return 0, 0
+        is_auto = validation == "auto"
+        if is_auto:
+            n_folds = 0 if n_columns is None else sizes.n_folds(n_rows, n_columns)
+            validation = n_folds or 0.1
+        if validation is None:
+            return 0, 0
+        if isinstance(validation, Integral):
+            if n_columns is None:
+                raise ValueError(
+                    f"validation={validation!r} folds need a dense network that starts "
+                    "as PCA, without penalties, tied weights or an optimizer other "
+                    "than 'adam' and 'adamw'. Set validation to a share in (0, 1), or "
+                    "None."
+                )
+            return min(int(validation), n_rows), 0
+        share = round(validation * n_rows)
+        if is_auto:
+            share = int(min(share, most_held_out))
+        # At least 30 or, for a choice, 100 rows, but not more than a third.
+        least = 100 if n_columns is not None and is_auto else 30
+        return 0, min(max(1, share, min(least, n_rows // 3)), n_rows - 1)
 
 
 def check_not_random(optimizer: Any, random_parts: dict[str, Any]) -> None:
