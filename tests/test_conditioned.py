@@ -1,12 +1,16 @@
 """Dense networks that start as PCA: candidates, unseen rows, and what is kept."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 import torch
 from scipy import sparse
-from sklearn.datasets import make_swiss_roll
+from sklearn.datasets import load_breast_cancer, make_swiss_roll
 from sklearn.decomposition import PCA
-from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.model_selection import GridSearchCV, KFold, train_test_split
+from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import Callback
 
 from sklearn_ae import (
@@ -274,6 +278,56 @@ def test_heavy_tails_lose_nothing_to_pca(draw, n_rows, seed):
     X = draw(np.random.RandomState(seed), n_rows + 2000)
     train, test = X[:n_rows], X[n_rows:]
     assert relative_error(3, train, seed, test) <= 1.01
+
+
+@pytest.fixture(scope="module")
+def columns_that_depend():
+    """Half of the table on breast cancer, where only L-BFGS gains, and its model."""
+    X = StandardScaler().fit_transform(load_breast_cancer().data)
+    train, test = train_test_split(X, test_size=0.5, random_state=1)
+    return train, test, Autoencoder(7, random_state=1).fit(train)
+
+
+def test_columns_that_nearly_depend_on_each_other(columns_that_depend):
+    train, test, model = columns_that_depend
+    pca = PCA(7).fit(train)
+    assert mean_error(model, test) <= 0.93 * mean_error(pca, test)
+    assert model.candidates_["is_lbfgs"].tolist() == 5 * [False] + [True]
+    assert model.best_candidate_ == 5
+    np.testing.assert_allclose(model.transform(train).mean(axis=0), 0, atol=1e-4)
+    assert (np.diff(model.explained_variance_) < 0).all()
+
+
+def test_training_goes_on_after_lbfgs_was_chosen(columns_that_depend):
+    """With the optimizer of the parameters, also after a pickle."""
+    train, _, model = columns_that_depend
+    model = pickle.loads(pickle.dumps(model))
+    assert isinstance(model.net_.optimizer_, torch.optim.AdamW)
+    before = mean_error(model, train)
+    streamed = copy.deepcopy(model).set_params(learning_rate=1e-4)
+    assert mean_error(streamed.partial_fit(train), train) <= 1.1 * before
+    model.set_params(warm_start=True, max_epochs=3, validation=None).fit(train)
+    assert mean_error(model, train) <= before
+    assert model.n_iter_ == len(model.loss_curve_)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"optimizer": "adam"},
+        {"learning_rate": 0.01},
+        {"batch_size": 100},
+        {"dropout": 0.1},
+        {"n_iter_no_change": 3},
+    ],
+    ids=str,
+)
+def test_lbfgs_is_no_candidate_where_training_is_set(params):
+    X = gaussian(0, 20)
+    defaults = Autoencoder(1, validation=None).fit(X)
+    assert defaults.candidates_["is_lbfgs"].any()
+    model = Autoencoder(1, validation=None, **params).fit(X)
+    assert not model.candidates_["is_lbfgs"].any()
 
 
 # -- searches, interrupts, settings ----------------------------------------------------

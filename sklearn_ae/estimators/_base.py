@@ -74,7 +74,7 @@ from sklearn_ae.training.hardware import resolve_device
 from sklearn_ae.training.loop import Training, TrainingResult, train
 from sklearn_ae.training.net import AutoencoderNet
 from sklearn_ae.training.pca_start import start_as_pca
-from sklearn_ae.training.settings import TrainingParameters
+from sklearn_ae.training.settings import TrainingParameters, TrainingSettings
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -472,9 +472,12 @@ default=None
             decay = WEIGHT_DECAY
         if self.learning_rate != "auto":
             rate = settings.learning_rate
-        has_noise = self._recipe.corruption is not None
         rounds = rounds_of_candidates(
-            len(data.rows), data.n_features, has_noise=has_noise
+            len(data.rows),
+            data.n_features,
+            has_noise=self._recipe.corruption is not None,
+            tries_lbfgs=self._leaves_training_open()
+            and not (parts.is_random or net.hidden_share),
         )
         fit = ConditionedFit(
             net,
@@ -485,7 +488,7 @@ default=None
             n_components=self.n_components_,
             learning_rate=rate,
             weight_decay=decay,
-            make_net=lambda listens: self._new_net(data, listens),
+            make_net=lambda listens, settings: self._new_net(data, listens, settings),
             dataset=lambda rows: self._dataset(data, rows),
             start_as_pca=lambda net, dataset: self._start_as_pca(
                 net, parts, data, dataset
@@ -500,10 +503,22 @@ default=None
         self.candidates_ = {
             "start": np.array(["pca", *(one.start for one in options)]),
             "input_noise": np.array([0.0, *(one.input_noise for one in options)]),
+            "is_lbfgs": np.array([False, *(one.is_lbfgs for one in options)]),
             "loss": done.losses,
         }
         self.best_candidate_ = done.best
         return done.net, done.result
+
+    def _leaves_training_open(self) -> bool:
+        """Whether the optimizer and how long it trains are left to the defaults."""
+        auto = self.learning_rate, self.batch_size, self.max_epochs
+        return (
+            self.optimizer == "adamw"
+            and not self.optimizer_params
+            and self.learning_rate_schedule == "one_cycle"
+            and self.n_iter_no_change is None
+            and auto == ("auto", "auto", "auto")
+        )
 
     def _forget_candidates(self) -> None:
         """Of an earlier fit, whose choice is not the fitted model any more."""
@@ -700,9 +715,14 @@ default=None
         warn_of_ignored_parameters(self, parts.network)
         return net
 
-    def _new_net(self, data: TrainingData, listens: bool = True) -> AutoencoderNet:
+    def _new_net(
+        self,
+        data: TrainingData,
+        listens: bool = True,
+        settings: TrainingSettings | None = None,
+    ) -> AutoencoderNet:
         """A net with its initial weights, and with what it knows of gaps."""
-        net = self._make_net(listens)
+        net = self._make_net(listens, settings)
         if data.gaussian is not None:
             mean = (data.gaussian.mean - net.standardize.mean) / net.standardize.scale
             net.module_.set_gaussian(

@@ -61,7 +61,7 @@ class ConditionedFit:
     net : AutoencoderNet
         A new net, which becomes PCA.
     rounds : list of lists of Candidate
-        Those of the second round are tried if the first ones are no better than PCA.
+        Those of a later round are tried unless the gain over PCA is certain already.
     settings : TrainingSettings
     rows : ndarray of int
         All rows.
@@ -71,7 +71,8 @@ class ConditionedFit:
         Width of the code.
     learning_rate, weight_decay : float
     make_net : callable
-        ``make_net(listens)`` returns a new net, with callbacks if it listens.
+        ``make_net(listens, settings)`` returns a new net, with callbacks if it listens;
+        `settings` are None for the usual ones.
     dataset : callable
         ``dataset(rows)`` returns some rows as a dataset.
     start_as_pca : callable
@@ -94,7 +95,7 @@ class ConditionedFit:
         n_components: int,
         learning_rate: float,
         weight_decay: float,
-        make_net: Callable[[bool], AutoencoderNet],
+        make_net: Callable[[bool, TrainingSettings | None], AutoencoderNet],
         dataset: Callable[[np.ndarray], ArrayDataset],
         start_as_pca: Callable[[AutoencoderNet, ArrayDataset], np.ndarray],
         has_listeners: bool,
@@ -141,19 +142,24 @@ class ConditionedFit:
         errors: list[Exception] = []
         is_better = False
         for candidates in self.rounds:
-            if is_better:
-                break
             try:
                 trials = self._trials(candidates, folds, errors)
             except KeyboardInterrupt as error:
                 return self._pca(means, error)
             for trial in trials:
-                mean = float(trial.losses.mean())
-                means[1 + self.candidates.index(trial.candidate)] = mean
-                if best is None or mean < best.losses.mean():
-                    best = trial
-            if best is not None:
-                is_better = self._is_gain(pca_losses - best.losses)
+                means[1 + self.candidates.index(trial.candidate)] = _mean_loss(trial)
+            if not trials:
+                continue
+            lowest = min(trials, key=_mean_loss)
+            is_gain = self._is_gain(pca_losses - lowest.losses)
+            if best is None or (is_gain, -_mean_loss(lowest)) > (
+                is_better,
+                -_mean_loss(best),
+            ):
+                best, is_better = lowest, is_gain
+            gains = pca_losses - best.losses
+            if is_certain_gain(float(gains.mean()), gains):
+                break
         if best is None:
             raise errors[0]
         return self._last(best, folds, means, is_better)
@@ -168,7 +174,7 @@ class ConditionedFit:
         train_set = self._dataset(train_rows)
         reference, deviations = self._net, self._deviations
         if self.settings.n_folds > 0:
-            reference = self._make_net(False)
+            reference = self._make_net(False, None)
             deviations = self._start_as_pca(reference, train_set)
         return _Fold(train_set, unseen, reference, deviations)
 
@@ -180,7 +186,7 @@ class ConditionedFit:
     ) -> "list[_Trial]":
         """Train candidates on all folds; those that fail add to the errors."""
         trainings = [
-            self._training(self._started(candidate, False, fold), fold)
+            self._training(candidate, self._started(candidate, False, fold), fold)
             for candidate in candidates
             for fold in folds
         ]
@@ -224,7 +230,7 @@ class ConditionedFit:
                 self._deviations = self._start_as_pca(self._net, every_row)
                 fold = _Fold(every_row, None, self._net, self._deviations)
             net = self._started(best.candidate, True, fold)
-            training = self._training(net, fold, self._observer(net))
+            training = self._training(best.candidate, net, fold, self._observer(net))
             result = train(training)
         if not is_better:
             self._net.history = training.net.history
@@ -253,7 +259,7 @@ class ConditionedFit:
         before = self._net.evaluate(train_set)["loss"]
         fold = _Fold(train_set, None, self._net, self._deviations)
         net = self._started(self.candidates[0], True, fold)
-        training = self._training(net, fold, self._observer(net))
+        training = self._training(self.candidates[0], net, fold, self._observer(net))
         result = train(training)
         losses = np.full(1 + len(self.candidates), np.nan)
         if net.evaluate(train_set)["loss"] >= before:
@@ -265,9 +271,11 @@ class ConditionedFit:
         self, candidate: Candidate, listens: bool, fold: "_Fold"
     ) -> AutoencoderNet:
         """A net at the start of a candidate."""
-        net = self._make_net(listens)
+        net = self._make_net(listens, self._settings_of(candidate))
         if candidate.start == "pca":
             net.module_.load_state_dict(fold.reference.module_.state_dict())
+        if candidate.is_lbfgs:
+            return net
         start_candidate(
             net,
             candidate,
@@ -278,8 +286,14 @@ class ConditionedFit:
         )
         return net
 
+    def _settings_of(self, candidate: Candidate) -> TrainingSettings:
+        if candidate.is_lbfgs:
+            return self.settings.of_few_iterations(len(self.rows))
+        return self.settings
+
     def _training(
         self,
+        candidate: Candidate,
         net: AutoencoderNet,
         fold: "_Fold",
         observer: EpochObserver | None = None,
@@ -289,7 +303,7 @@ class ConditionedFit:
             net,
             fold.train,
             valid,
-            self.settings,
+            self._settings_of(candidate),
             keeps_best=valid is not None,
             observer=observer,
         )
@@ -304,8 +318,15 @@ class ConditionedFit:
     ) -> Conditioned:
         net = training.net
         net.input_noise = 0.0
-        moments = code_moments(net.module_, training.train)
-        restore_code_scale(net.module_, chosen, self._deviations, moments.covariance)
+        if chosen.is_lbfgs:
+            # A net with the optimizer of the estimator, for trainings that go on.
+            self._net.module_.load_state_dict(net.module_.state_dict())
+            self._net.history = net.history
+            net = self._net
+        else:
+            moments = code_moments(net.module_, training.train)
+            deviations = self._deviations
+            restore_code_scale(net.module_, chosen, deviations, moments.covariance)
         loss = losses[best] if np.isfinite(losses[best]) else result.best_loss
         result = result._replace(has_changed=True, best_loss=float(loss))
         return Conditioned(net, result, losses, best)
@@ -356,3 +377,7 @@ class _Trial(NamedTuple):
     trainings: list[Training]
     results: list[TrainingResult]
     losses: np.ndarray
+
+
+def _mean_loss(trial: _Trial) -> float:
+    return float(trial.losses.mean())

@@ -111,6 +111,8 @@ class ResolvedParts:
         Initial biases of the code, if the network has `set_code_bias`.
     is_penalised : bool
         As in `Parts`.
+    is_random : bool
+        Whether steps draw random numbers, noise on the inputs aside.
     input_rms, target_rms : float or None
         Root mean squares of the centred inputs and targets in units of the network. It
         does not depend on penalties, which are converted to units of the network. None
@@ -130,6 +132,7 @@ class ResolvedParts:
     is_conditioned: bool
     code_bias: float | None
     is_penalised: bool
+    is_random: bool
     input_rms: float | None
     target_rms: float | None
     centres_input: bool
@@ -180,7 +183,8 @@ def resolve_parts(
     if output_activation == "auto":
         output_activation = _default_output_activation(loss, data.n_outputs)
     _check_parts(parts, data, is_class, output_activation)
-    check_not_random(parts.optimizer, _random_parts(parts))
+    random_parts = _random_parts(parts)
+    check_not_random(parts.optimizer, random_parts)
     starts_as_pca = parts.init == "pca" and not is_class
     if starts_as_pca and is_new:
         check_pca_start(parts, data, n_components)
@@ -226,6 +230,7 @@ def resolve_parts(
         is_conditioned=is_conditioned,
         code_bias=parts.code_bias,
         is_penalised=parts.is_penalised,
+        is_random=bool(random_parts),
         # Weights that are tied to those of an output in the units of the data are in
         # these units, too. A class sees its inputs as it has to return them.
         input_rms=parts.data_rms

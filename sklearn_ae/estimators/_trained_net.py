@@ -28,7 +28,7 @@ from sklearn_ae.persistence.state import check_state, dump_state, load_state
 from sklearn_ae.training.hardware import is_available
 from sklearn_ae.training.loop import TrainingResult
 from sklearn_ae.training.net import AutoencoderNet
-from sklearn_ae.training.settings import OPTIMIZERS
+from sklearn_ae.training.settings import OPTIMIZERS, TrainingSettings
 
 
 def _encode(module, x):
@@ -96,9 +96,15 @@ class TrainedNetMixin(
                 net.set_listeners(*listeners)
             raise
 
-    def _make_net(self, listens: bool = True) -> AutoencoderNet:
-        """An initialised, untrained net, with the user's callbacks if it listens."""
-        recipe, settings = self._recipe, self._recipe.settings
+    def _make_net(
+        self, listens: bool = True, settings: TrainingSettings | None = None
+    ) -> AutoencoderNet:
+        """An initialised, untrained net, with the user's callbacks if it listens.
+
+        Settings other than those of the recipe are for trainings on the way only.
+        """
+        recipe = self._recipe
+        settings = recipe.settings if settings is None else settings
         optimizer = settings.optimizer
         if isinstance(optimizer, str):
             optimizer, _, _ = OPTIMIZERS[optimizer]

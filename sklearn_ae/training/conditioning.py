@@ -34,19 +34,27 @@ class Candidate(NamedTuple):
     input_noise : float
         Standard deviation of the noise on the inputs, in units of the root mean square
         of PCA's residuals.
+    is_lbfgs : bool
+        Whether it is trained by a few iterations of L-BFGS from PCA, without noise and
+        in plain coordinates, instead of the estimator's optimizer.
     """
 
     start: str
     input_noise: float
+    is_lbfgs: bool = False
 
 
 def rounds_of_candidates(
-    n_rows: int, n_features: int, *, has_noise: bool
+    n_rows: int, n_features: int, *, has_noise: bool, tries_lbfgs: bool
 ) -> list[list[Candidate]]:
     """The candidates for a table of some size, the first one for want of a choice.
 
     A random start finds what lies rolled up in the space of the first components. For
     large tables it is a round of its own, tried only if the start as PCA gains nothing.
+
+    L-BFGS, the last round, gains on a few small tables where the others gain nothing,
+    among them those whose columns are nearly dependent. `tries_lbfgs` says whether it
+    is possible.
 
     With `has_noise`, inputs are corrupted already and get no noise.
     """
@@ -56,7 +64,10 @@ def rounds_of_candidates(
     )
     if n_features > sizes.MANY_COLUMNS:
         return [as_pca]
-    return [as_pca, at_random] if n_rows >= sizes.MANY_ROWS else [as_pca + at_random]
+    if n_rows >= sizes.MANY_ROWS:
+        return [as_pca, at_random]
+    last = [[Candidate("pca", 0.0, is_lbfgs=True)]] if tries_lbfgs else []
+    return [as_pca + at_random, *last]
 
 
 def residual_scale(residual_variance: float) -> float:

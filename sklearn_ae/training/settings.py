@@ -124,6 +124,19 @@ class TrainingSettings:
         """Whether every step uses all rows."""
         return self.optimizer == "lbfgs"
 
+    def of_few_iterations(self, n_rows: int) -> "TrainingSettings":
+        """The settings of L-BFGS, ended early, on so many rows."""
+        _, params, rate = OPTIMIZERS["lbfgs"]
+        return replace(
+            self,
+            optimizer="lbfgs",
+            optimizer_params=params,
+            learning_rate=rate,
+            learning_rate_schedule="constant",
+            batch_size=n_rows,
+            max_epochs=sizes.FEW_LBFGS_ITERATIONS,
+        )
+
     def of_one_epoch(self) -> "TrainingSettings":
         """The settings of `partial_fit`: one epoch at a constant rate."""
         return replace(self, max_epochs=1, learning_rate_schedule="constant")

@@ -7,6 +7,8 @@ MANY_ROWS = 5_000
 
 # Iterations of "lbfgs", which stops earlier if it converges.
 LBFGS_ITERATIONS = 400
+# The same where it is a candidate: it then has to stop before it fits the noise.
+FEW_LBFGS_ITERATIONS = 20
 
 
 def hidden_layer_sizes(n_rows: float, n_features: int) -> tuple[int, ...]:
