@@ -147,15 +147,14 @@ class ConditionedFit:
             except KeyboardInterrupt as error:
                 return self._pca(means, error)
             for trial in trials:
-                means[1 + self.candidates.index(trial.candidate)] = _mean_loss(trial)
+                means[1 + self.candidates.index(trial.candidate)] = trial.mean_loss
             if not trials:
                 continue
-            lowest = min(trials, key=_mean_loss)
+            lowest = min(trials, key=lambda trial: trial.mean_loss)
             is_gain = self._is_gain(pca_losses - lowest.losses)
-            if best is None or (is_gain, -_mean_loss(lowest)) > (
-                is_better,
-                -_mean_loss(best),
-            ):
+            is_lower = best is None or lowest.mean_loss < best.mean_loss
+            # A likely gain counts more than a lower loss that a few rows explain.
+            if is_gain > is_better or (is_gain == is_better and is_lower):
                 best, is_better = lowest, is_gain
             gains = pca_losses - best.losses
             if is_certain_gain(float(gains.mean()), gains):
@@ -378,6 +377,6 @@ class _Trial(NamedTuple):
     results: list[TrainingResult]
     losses: np.ndarray
 
-
-def _mean_loss(trial: _Trial) -> float:
-    return float(trial.losses.mean())
+    @property
+    def mean_loss(self) -> float:
+        return float(self.losses.mean())
