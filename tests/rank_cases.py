@@ -44,6 +44,7 @@ WIDE = np.random.RandomState(0).standard_normal((40, 2100)) @ np.diag(
     np.linspace(3, 1, 2100)
 )
 MANY_COLUMNS = np.hstack([X, X[:, ::-1] ** 2])
+MANY_ROWS = np.tile(MANY_COLUMNS, (17, 1))
 # Steps that are proportional to gradients: those of Adam turn a rounding error of a
 # tiny gradient into a full step.
 SGD = {"optimizer": "sgd", "max_epochs": 5, "random_state": 0, "batch_size": 32}
@@ -195,8 +196,13 @@ EQUAL = {
         X,
         {"sample_weight": WEIGHTS},
     ),
-    # Without noise, which tables of many columns do not get.
-    "candidates": (Autoencoder(5, max_epochs=8, random_state=0), MANY_COLUMNS, {}),
+    # Without noise, which large tables of many columns do not get.
+    "candidates": (Autoencoder(5, max_epochs=1, random_state=0), MANY_ROWS, {}),
+    "lbfgs": (
+        Autoencoder(5, optimizer="lbfgs", max_epochs=5, random_state=0),
+        X,
+        {},
+    ),
     "candidates on folds": (
         Autoencoder(5, max_epochs=3, validation=3, random_state=0),
         MANY_COLUMNS,

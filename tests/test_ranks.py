@@ -69,8 +69,8 @@ def test_ranks_end_with_the_same_bits(found, name):
 def test_joint_fit_is_that_of_one_process(found, name):
     joint, alone = found[0]["joint"][name], found[0]["alone"][name]
     # A classifier's head is found up to the tolerance of its solver. Adam, which trains
-    # candidates, magnifies rounding.
-    tolerance = {"classifier": 1e-4, "candidates": 1e-4}.get(name, 1e-6)
+    # candidates, and line searches magnify rounding.
+    tolerance = 1e-4 if name in ("classifier", "candidates", "lbfgs") else 1e-6
     assert_close(joint["weights"], alone["weights"], tolerance)
     for key in joint.keys() & {"best_loss_", "mean_", "scale_", "explained_variance_"}:
         assert_close(joint[key], alone[key], 1e-5)
