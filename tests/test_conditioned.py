@@ -301,6 +301,46 @@ def test_columns_that_nearly_depend_on_each_other(columns_that_depend):
     assert (np.diff(model.explained_variance_) < 0).all()
 
 
+def test_callbacks_are_told_how_long_lbfgs_trains(columns_that_depend):
+    class Length(Callback):
+        def on_train_begin(self, net, **kwargs):
+            self.epochs_ = net.max_epochs
+
+        def on_train_end(self, net, **kwargs):
+            self.n_epochs_ = len(net.history)
+
+    class Tasks:
+        subtasks = ()
+
+        def setup(self, estimator, context):
+            pass
+
+        def teardown(self, estimator, context):
+            pass
+
+        def on_fit_task_begin(self, estimator, context):
+            self.subtasks += ((context.task_name, context.max_subtasks),)
+
+        def on_fit_task_end(self, estimator, context, **kwargs):
+            pass
+
+    train, _, fitted = columns_that_depend
+    length, tasks = Length(), Tasks()
+    model = Autoencoder(7, callbacks=[length], random_state=1)
+    if hasattr(model, "set_callbacks"):  # scikit-learn 1.9
+        model.set_callbacks(tasks)
+        expected = {("training", 20)}
+    else:
+        expected = set()
+    model.fit(train)
+    assert {task for task in tasks.subtasks if task[0] == "training"} == expected
+    assert model.best_candidate_ == 5
+    assert length.epochs_ == length.n_epochs_ == model.n_iter_ == 20
+    np.testing.assert_allclose(
+        model.reconstruct(train), fitted.reconstruct(train), atol=1e-4
+    )
+
+
 def test_training_goes_on_after_lbfgs_was_chosen(columns_that_depend):
     """With the optimizer of the parameters, also after a pickle."""
     train, _, model = columns_that_depend

@@ -25,7 +25,7 @@ class Autoencoder(BaseAutoencoder, ChosenStart):
     `fit` compares a few candidates with PCA on rows that they were not trained on, by
     cross-validation or on held-out rows; see `validation`. Candidates differ in their
     start, as PCA or at random, and in the noise on their inputs, which regularises. The
-    fitted model is the best candidate if the rows speak for it; otherwise, which
+    fitted model is the best candidate if its gain is convincing; otherwise, which
     happens mostly for data near a linear subspace, it is PCA of all rows. In a
     cross-validation its loss must be lower than PCA's by one standard error, or a
     one-sided signed-rank test over the rows must have a p-value below 0.05. Rows that
@@ -167,16 +167,16 @@ class Autoencoder(BaseAutoencoder, ChosenStart):
         Largest number of rows in a step. "auto" is 64 for less than 5,000 rows, 128 for
         less than 50,000, and 256 for more. Where candidates are compared (see
         `validation`), it is 32 for less than 250 rows, 64 for less than 500, 128 for
-        less than 1,000 or, with more than 100 columns, 50,000, and 256 for more.
+        less than 1,000 (50,000 with more than 100 columns), and 256 for more.
 
     max_epochs : "auto" or int, default="auto"
         Number of passes over the training rows. "auto" is 100,000 divided by the number
         of rows, but at least 10 and at most 300. Where candidates are compared (see
-        `validation`), it is 150 for less than 100 rows, else 200,000 (with more than
-        100 columns 120,000) divided by the number of rows, but at least 10 and at most
-        100. Sparse and contractive
-        autoencoders train for 3,000 divided by the root of the number of rows if that
-        is more, and with "lbfgs" it is 400. 0 keeps the initial network.
+        `validation`), it is 150 for less than 100 rows, else 200,000 (120,000 with more
+        than 100 columns) divided by the number of rows, but at least 10 and at most
+        100. Sparse and contractive autoencoders train for 3,000 divided by the root of
+        the number of rows if that is more, and with "lbfgs" it is 400. 0 keeps the
+        initial network.
 
     validation : "auto", int, float, splitter, list of pairs or None, default="auto"
         How the loss on unseen rows is estimated. A float in (0, 1) is the share of the
@@ -311,11 +311,12 @@ class Autoencoder(BaseAutoencoder, ChosenStart):
     candidates_ : dict of str to ndarray of shape (n_candidates + 1,)
         What was compared; entry 0 is PCA. "start" is "pca" or "random". "input_noise"
         is the standard deviation of the noise added to the inputs during training, in
-        units of PCA's root mean square error. "is_lbfgs" says whether L-BFGS trained
-        the candidate, which is tried if the gain of the others is not certain and all
-        parameters of training have their defaults. "loss" is the mean loss of unseen
-        rows in the units of the data, and NaN if the candidate was not tried. Only if
-        `fit` compares candidates.
+        units of PCA's root mean square error. "is_lbfgs" says whether it was L-BFGS
+        that trained. `Autoencoder` tries it on small tables if the gain of the others
+        is not certain, unless the optimizer, its parameters, `batch_size`, `max_epochs`
+        or `n_iter_no_change` is set. "loss" is the mean loss of unseen rows in the
+        units of the data, and NaN if the candidate was not tried. Only if `fit`
+        compares candidates.
 
     best_candidate_ : int
         Position in `candidates_` of the fitted model; 0 means that it is PCA. Only if

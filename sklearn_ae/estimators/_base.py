@@ -494,7 +494,7 @@ default=None
                 net, parts, data, dataset
             ),
             has_listeners=bool(self.callbacks or self.verbose or events.has_listeners),
-            observer=lambda net: events.epochs(net, settings.max_epochs),
+            observer=lambda net: events.epochs(net, net.max_epochs),
         )
         events.begin_stage("comparison")
         done = fit.run()

@@ -152,11 +152,12 @@ class ChosenStart(NetworkParameters):
     candidates_ : dict of str to ndarray of shape (n_candidates + 1,)
         What was compared; entry 0 is PCA. "start" is "pca" or "random". "input_noise"
         is the standard deviation of the noise added to the inputs during training, in
-        units of PCA's root mean square error. "is_lbfgs" says whether L-BFGS trained
-        the candidate, which is tried if the gain of the others is not certain and all
-        parameters of training have their defaults. "loss" is the mean loss of unseen
-        rows in the units of the data, and NaN if the candidate was not tried. Only if
-        `fit` compares candidates.
+        units of PCA's root mean square error. "is_lbfgs" says whether it was L-BFGS
+        that trained. `Autoencoder` tries it on small tables if the gain of the others
+        is not certain, unless the optimizer, its parameters, `batch_size`, `max_epochs`
+        or `n_iter_no_change` is set. "loss" is the mean loss of unseen rows in the
+        units of the data, and NaN if the candidate was not tried. Only if `fit`
+        compares candidates.
 
     best_candidate_ : int
         Position in `candidates_` of the fitted model; 0 means that it is PCA. Only if

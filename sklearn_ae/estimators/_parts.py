@@ -112,7 +112,8 @@ class ResolvedParts:
     is_penalised : bool
         As in `Parts`.
     is_random : bool
-        Whether steps draw random numbers, noise on the inputs aside.
+        Whether steps draw random numbers, apart from the noise of a candidate and
+        hidden entries.
     input_rms, target_rms : float or None
         Root mean squares of the centred inputs and targets in units of the network. It
         does not depend on penalties, which are converted to units of the network. None

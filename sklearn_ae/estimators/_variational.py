@@ -164,16 +164,16 @@ class VariationalAutoencoder(BaseAutoencoder, Start, AnyNetwork, HiddenLayers):
         Largest number of rows in a step. "auto" is 64 for less than 5,000 rows, 128 for
         less than 50,000, and 256 for more. Where candidates are compared (see
         `validation`), it is 32 for less than 250 rows, 64 for less than 500, 128 for
-        less than 1,000 or, with more than 100 columns, 50,000, and 256 for more.
+        less than 1,000 (50,000 with more than 100 columns), and 256 for more.
 
     max_epochs : "auto" or int, default="auto"
         Number of passes over the training rows. "auto" is 100,000 divided by the number
         of rows, but at least 10 and at most 300. Where candidates are compared (see
-        `validation`), it is 150 for less than 100 rows, else 200,000 (with more than
-        100 columns 120,000) divided by the number of rows, but at least 10 and at most
-        100. Sparse and contractive
-        autoencoders train for 3,000 divided by the root of the number of rows if that
-        is more, and with "lbfgs" it is 400. 0 keeps the initial network.
+        `validation`), it is 150 for less than 100 rows, else 200,000 (120,000 with more
+        than 100 columns) divided by the number of rows, but at least 10 and at most
+        100. Sparse and contractive autoencoders train for 3,000 divided by the root of
+        the number of rows if that is more, and with "lbfgs" it is 400. 0 keeps the
+        initial network.
 
     validation : "auto", int, float, splitter, list of pairs or None, default="auto"
         How the loss on unseen rows is estimated. A float in (0, 1) is the share of the

