@@ -677,13 +677,7 @@ default=None
             **parts.design,
             standardize=units,
             standardize_target=target_units,
-            settings=self._resolve_training(
-                len(data.rows),
-                n_columns=data.n_features if parts.is_conditioned else None,
-                is_penalised=parts.is_penalised,
-                n_splits=n_splits(data),
-                most_held_out=most_in_memory(data.X, data.target),
-            ),
+            settings=self._settings(parts, data),
             gaps=gaps_of(self, parts, data),
         )
         net = self._new_net(data)
@@ -715,6 +709,16 @@ default=None
         warn_of_ignored_parameters(self, parts.network)
         return net
 
+    def _settings(self, parts: ResolvedParts, data: TrainingData) -> TrainingSettings:
+        """The settings of a training on the data."""
+        return self._resolve_training(
+            len(data.rows),
+            n_columns=data.n_features if parts.is_conditioned else None,
+            is_penalised=parts.is_penalised,
+            n_splits=n_splits(data),
+            most_held_out=most_in_memory(data.X, data.target),
+        )
+
     def _new_net(
         self,
         data: TrainingData,
@@ -733,13 +737,7 @@ default=None
     def _continue(self, parts: ResolvedParts, data: TrainingData) -> AutoencoderNet:
         """The net of the previous fit, with a new optimizer."""
         before = self._recipe
-        settings = self._resolve_training(
-            len(data.rows),
-            n_columns=data.n_features if parts.is_conditioned else None,
-            is_penalised=parts.is_penalised,
-            n_splits=n_splits(data),
-            most_held_out=most_in_memory(data.X, data.target),
-        )
+        settings = self._settings(parts, data)
         if settings.n_folds > 0:
             # There is nothing to choose.
             settings = replace(settings, n_folds=0)

@@ -185,7 +185,7 @@ class ConditionedFit:
     ) -> "list[_Trial]":
         """Train candidates on all folds; those that fail add to the errors."""
         trainings = [
-            self._training(candidate, self._started(candidate, False, fold), fold)
+            self._training(candidate, fold, listens=False)
             for candidate in candidates
             for fold in folds
         ]
@@ -228,8 +228,7 @@ class ConditionedFit:
                 every_row = self._dataset(self.rows)
                 self._deviations = self._start_as_pca(self._net, every_row)
                 fold = _Fold(every_row, None, self._net, self._deviations)
-            net = self._started(best.candidate, True, fold)
-            training = self._training(best.candidate, net, fold, self._observer(net))
+            training = self._training(best.candidate, fold, listens=True)
             result = train(training)
         if not is_better:
             self._net.history = training.net.history
@@ -257,8 +256,8 @@ class ConditionedFit:
         train_set = self._dataset(self.rows)
         before = self._net.evaluate(train_set)["loss"]
         fold = _Fold(train_set, None, self._net, self._deviations)
-        net = self._started(self.candidates[0], True, fold)
-        training = self._training(self.candidates[0], net, fold, self._observer(net))
+        training = self._training(self.candidates[0], fold, listens=True)
+        net = training.net
         result = train(training)
         losses = np.full(1 + len(self.candidates), np.nan)
         if net.evaluate(train_set)["loss"] >= before:
@@ -266,45 +265,33 @@ class ConditionedFit:
             return self._pca(losses, result.interrupt)
         return self._finished(training, self.candidates[0], result, losses, 1)
 
-    def _started(
-        self, candidate: Candidate, listens: bool, fold: "_Fold"
-    ) -> AutoencoderNet:
-        """A net at the start of a candidate."""
-        net = self._make_net(listens, self._settings_of(candidate))
+    def _training(
+        self, candidate: Candidate, fold: "_Fold", *, listens: bool
+    ) -> Training:
+        """A candidate at its start, with callbacks if it listens."""
+        settings = self.settings
+        if candidate.is_lbfgs:
+            settings = settings.of_few_iterations(len(self.rows))
+        net = self._make_net(listens, settings)
         if candidate.start == "pca":
             net.module_.load_state_dict(fold.reference.module_.state_dict())
-        if candidate.is_lbfgs:
-            return net
-        start_candidate(
-            net,
-            candidate,
-            fold.deviations,
-            self._scale,
-            self._learning_rate,
-            self._weight_decay,
-        )
-        return net
-
-    def _settings_of(self, candidate: Candidate) -> TrainingSettings:
-        if candidate.is_lbfgs:
-            return self.settings.of_few_iterations(len(self.rows))
-        return self.settings
-
-    def _training(
-        self,
-        candidate: Candidate,
-        net: AutoencoderNet,
-        fold: "_Fold",
-        observer: EpochObserver | None = None,
-    ) -> Training:
+        if not candidate.is_lbfgs:
+            start_candidate(
+                net,
+                candidate,
+                fold.deviations,
+                self._scale,
+                self._learning_rate,
+                self._weight_decay,
+            )
         valid = None if self.settings.n_folds > 0 else fold.unseen
         return Training(
             net,
             fold.train,
             valid,
-            self._settings_of(candidate),
+            settings,
             keeps_best=valid is not None,
-            observer=observer,
+            observer=self._observer(net) if listens else None,
         )
 
     def _finished(

@@ -123,8 +123,7 @@ def is_likely_gain(row_gains: np.ndarray) -> bool:
     a third fewer fits at PCA than the thresholds of `is_certain_gain`, and none of the
     further networks was worse than PCA on other rows.
     """
-    gain = float(row_gains.mean()) if len(row_gains) else 0.0
-    return _is_gain(gain, row_gains, n_errors=1.0, level=0.05)
+    return _is_gain(float(row_gains.mean()), row_gains, n_errors=1.0, level=0.05)
 
 
 def _is_gain(

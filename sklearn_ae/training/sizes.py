@@ -24,10 +24,9 @@ def batch_size(n_rows: int, n_columns: int | None) -> int:
     """Rows in a step; the number of columns is given where candidates are compared."""
     steps = [(5_000, 64), (50_000, 128)]
     if n_columns is not None:
-        steps = [(250, 32), (500, 64), (1_000, 128)]
-        if n_columns > MANY_COLUMNS:
-            # Steps of a wide network cost arithmetic rather than overhead.
-            steps = [(250, 32), (500, 64), (50_000, 128)]
+        # Steps of a wide network cost arithmetic rather than overhead.
+        most = 50_000 if n_columns > MANY_COLUMNS else 1_000
+        steps = [(250, 32), (500, 64), (most, 128)]
     return next((size for limit, size in steps if n_rows < limit), 256)
 
 
