@@ -56,9 +56,14 @@ def bundled_tables():
     return tables
 
 
-def default_epochs(n_rows):
-    """The number of epochs of ``Autoencoder(max_epochs="auto")``."""
-    return Autoencoder()._resolve_training(n_rows).max_epochs
+def default_epochs(n_rows, n_columns=None):
+    """The number of epochs of ``Autoencoder(max_epochs="auto")``.
+
+    `n_columns` is None for a network that does not start as PCA. Where folds decide,
+    this is the number of the first candidate.
+    """
+    settings = Autoencoder()._resolve_training(n_rows, n_columns=n_columns)
+    return settings.max_epochs
 
 
 def add_mnist_argument(parser):

@@ -140,18 +140,19 @@ def quarters(last):
     return [*quarters(last // 4), last] if last >= 4 else [last]
 
 
-def our_epochs(n_rows):
-    """0 (the PCA start), then doubling from 1 up to four times the default."""
-    longest = 4 * default_epochs(n_rows)
-    return sorted({0, *(longest // 2**i for i in range(12))})
+def our_epochs(n_rows, n_columns):
+    """0 (the PCA start), "auto", and the default number by halves and doubles."""
+    usual = default_epochs(n_rows, n_columns)
+    shorter = {usual // 2**i for i in range(1, 12)}
+    return [*sorted({0, *shorter}), "auto", 2 * usual, 4 * usual]
 
 
 @dataclass(frozen=True)
 class Method:
-    """How to fit a method, and for how many epochs, given the number of rows."""
+    """How to fit a method, and for how many epochs, given rows and columns."""
 
     fit: Callable
-    epochs: Callable[[int], list[int]]
+    epochs: Callable[[int, int], list[int | str]]
     package: str = "sklearn"  # required package
 
     @property
@@ -159,19 +160,19 @@ class Method:
         return importlib.util.find_spec(self.package) is not None
 
 
-def _loop_epochs(n_rows):
+def _loop_epochs(n_rows, n_columns):
     return quarters(200 if n_rows < 5_000 else 50)
 
 
 METHODS = {
-    "PCA": Method(fit_pca, lambda n_rows: [0]),
+    "PCA": Method(fit_pca, lambda n_rows, n_columns: [0]),
     "Autoencoder": Method(fit_ours, our_epochs),
-    "MLPRegressor": Method(fit_mlp, lambda n_rows: quarters(200)),
-    "skorch": Method(fit_skorch, lambda n_rows: quarters(10)),
+    "MLPRegressor": Method(fit_mlp, lambda n_rows, n_columns: quarters(200)),
+    "skorch": Method(fit_skorch, lambda n_rows, n_columns: quarters(10)),
     "Adam loop": Method(fit_loop, _loop_epochs),
-    "PyOD": Method(fit_pyod, lambda n_rows: quarters(10), "pyod"),
-    "encdr": Method(fit_encdr, lambda n_rows: quarters(100), "encdr"),
-    "pythae": Method(fit_pythae, lambda n_rows: quarters(100), "pythae"),
+    "PyOD": Method(fit_pyod, lambda n_rows, n_columns: quarters(10), "pyod"),
+    "encdr": Method(fit_encdr, lambda n_rows, n_columns: quarters(100), "encdr"),
+    "pythae": Method(fit_pythae, lambda n_rows, n_columns: quarters(100), "pythae"),
 }
 
 

@@ -2,7 +2,7 @@
 
     python -m benchmarks.time_to_quality [--mnist PATH] [--runs FILE] [--write-docs]
 
-All data sets together take about an hour. With ``--runs`` an interrupted benchmark
+All data sets together take one to three hours. With ``--runs`` an interrupted benchmark
 continues where it stopped.
 
 The data are digits / 16 (code of 8), breast cancer (standardised, code of 7), and
@@ -17,8 +17,9 @@ Every point of a curve is a separate fit with its own number of epochs, since an
 intermediate state of a schedule does not represent a shorter fit. The last point of a
 peer is at its usual number of epochs.
 
-- ``Autoencoder``: defaults. `max_epochs` is the default ("auto"), two and four times
-  the default, successive halves of it down to 1, and 0, which is the PCA start.
+- ``Autoencoder``: defaults, and the same with other values of `max_epochs`: two and four
+  times the number that "auto" stands for, successive halves of it down to 1, and 0,
+  which is the PCA start. On small tables "auto" may also try L-BFGS, unlike a number.
 - ``MLPRegressor``: fitted to (X, X), hidden layers (128, code, 128), otherwise defaults
   (relu, Adam, batches of 200, at most 200 epochs, stops by its `tol`).
 - ``skorch``: `NeuralNet` with its default optimizer (SGD at 0.01), loader (batches of
@@ -62,7 +63,6 @@ from benchmarks._data import (
     Table,
     add_mnist_argument,
     bundled_tables,
-    default_epochs,
     digits_table,
     load_labelled_mnist,
 )
@@ -97,8 +97,8 @@ def warm_up_table():
     return Table("warm-up", 2, lambda seed: (X, X))
 
 
-def n_rows(table):
-    return len(table.split(0)[0])
+def shape(table):
+    return table.split(0)[0].shape
 
 
 def measure(method, table, epochs, seed):
@@ -140,7 +140,7 @@ def curves(table, names, seeds, runs):
     """{method: (numbers of epochs, array of shape (seeds, epochs, 2))}."""
     result = {}
     for name in names:
-        epochs = METHODS[name].epochs(n_rows(table))
+        epochs = METHODS[name].epochs(*shape(table))
         figures = [[runs.get(table, name, n, seed) for n in epochs] for seed in seeds]
         result[name] = epochs, np.array(figures)
     return result
@@ -149,11 +149,9 @@ def curves(table, names, seeds, runs):
 # -- table and figure ------------------------------------------------------------------
 
 
-def usual_index(name, epochs, table):
+def usual_index(name, epochs):
     """Index of the usual number of epochs of a method in `epochs`."""
-    if name != OURS:
-        return len(epochs) - 1
-    return epochs.index(default_epochs(n_rows(table)))
+    return epochs.index("auto") if name == OURS else len(epochs) - 1
 
 
 def cheapest(fits, error):
@@ -184,7 +182,7 @@ def rows_of(table, results):
     our_epochs, ours = results[OURS]
     rows, ratios = [], {}
     for name, (epochs, figures) in results.items():
-        usual = figures[:, usual_index(name, epochs, table)]
+        usual = figures[:, usual_index(name, epochs)]
         seconds, error = np.median(usual, axis=0)
         row = [table.name, name, f"{error:.4f}", short(seconds)]
         if name == OURS:
@@ -203,7 +201,7 @@ def rows_of(table, results):
 def worse_than(table, results):
     """The peers whose final error is lower than that of the default Autoencoder."""
     last = {
-        name: np.median(figures[:, usual_index(name, epochs, table), 1])
+        name: np.median(figures[:, usual_index(name, epochs), 1])
         for name, (epochs, figures) in results.items()
     }
     return [name for name in results if last[name] < last[OURS] / 1.001]
@@ -279,8 +277,8 @@ def panel(table, results):
     lines = {}
     for name, (epochs, figures) in results.items():
         seconds, errors = np.median(figures, axis=0).T
-        lines[name] = seconds, errors, usual_index(name, epochs, table)
-    title = f"{table.name}: {n_rows(table):,} rows, code of {table.n_components}"
+        lines[name] = seconds, errors, usual_index(name, epochs)
+    title = f"{table.name}: {shape(table)[0]:,} rows, code of {table.n_components}"
     return title, lines
 
 
