@@ -187,7 +187,8 @@ class ConditionedFit:
         """
         train_set = self._dataset(self.rows)
         self._deviations = self._start_as_pca(self._net, train_set)
-        train_set.rows_per_epoch = max(len(fold.train) for fold in folds)
+        n_rows = max(len(fold.train) for fold in folds)
+        train_set = replace(train_set, rows_per_epoch=n_rows)
         return _Fold(train_set, None, self._net, self._deviations)
 
     def _trials(
@@ -197,21 +198,12 @@ class ConditionedFit:
         every_row: "_Fold | None",
         errors: list[Exception],
     ) -> "list[_Trial]":
-        """Train candidates on all folds; those that fail add to the errors.
-
-        They are also trained on all rows if one more network in the stack costs less
-        than a training of its own.
-        """
+        """Train candidates on all folds; those that fail add to the errors."""
         by_candidate = [
             [self._training(candidate, fold, listens=False) for fold in folds]
             for candidate in candidates
         ]
-        if (
-            every_row is not None
-            and not self._has_listeners
-            and len(self.rows) < sizes.FEW_ROWS
-            and reason_not_batchable(by_candidate[0][0]) is None
-        ):
+        if every_row is not None and self._trains_beside(by_candidate[0][0]):
             for candidate, own in zip(candidates, by_candidate, strict=True):
                 own.append(self._training(candidate, every_row, listens=False))
         outcomes = iter(train_together([one for own in by_candidate for one in own]))
@@ -228,7 +220,8 @@ class ConditionedFit:
                 results.append(_Trained(training, outcome))
             if len(results) < len(trainings):
                 continue
-            of_folds, of_all = results[: len(folds)], results[len(folds) :]
+            of_folds = results[: len(folds)]
+            of_all = results[-1] if len(results) > len(folds) else None
             losses = _losses_by_row([one.training.net for one in of_folds], folds)
             if np.isfinite(losses).all():
                 trials.append(_Trial(candidate, of_folds, of_all, losses))
@@ -236,6 +229,16 @@ class ConditionedFit:
                 loss = losses[~np.isfinite(losses)][0]
                 errors.append(trainings[0].net.diverged(loss))
         return trials
+
+    def _trains_beside(self, training: Training) -> bool:
+        """Whether candidates like this one train on all rows beside the folds.
+
+        On a small table one more network in the stack costs less than a training of its
+        own, which callbacks need to listen to.
+        """
+        is_small = len(self.rows) < sizes.FEW_ROWS
+        is_heard = self._has_listeners
+        return is_small and not is_heard and reason_not_batchable(training) is None
 
     def _last(
         self,
@@ -246,9 +249,9 @@ class ConditionedFit:
         is_better: bool,
     ) -> Conditioned:
         """The last training: on all rows, and the one that callbacks hear of."""
-        training, result = (best.of_all or best.of_folds)[0]
+        training, result = best.of_all or best.of_folds[0]
         position = 1 + self.candidates.index(best.candidate)
-        is_due = is_better and every_row is not None and not best.of_all
+        is_due = is_better and every_row is not None and best.of_all is None
         if self._has_listeners or is_due:
             training = self._training(
                 best.candidate, every_row or folds[0], listens=True
@@ -390,14 +393,11 @@ class _Trained(NamedTuple):
 
 
 class _Trial(NamedTuple):
-    """A candidate, and the losses of all unseen rows.
-
-    It was trained on each fold and, if `of_all` is not empty, on all rows.
-    """
+    """A candidate trained on each fold and perhaps on all rows, with unseen losses."""
 
     candidate: Candidate
     of_folds: list[_Trained]
-    of_all: list[_Trained]
+    of_all: _Trained | None
     losses: np.ndarray
 
     @property
