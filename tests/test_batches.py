@@ -90,21 +90,6 @@ def test_a_new_order_every_pass_and_the_same_for_the_same_seed(seed):
     assert first != passes(seed + 1)
 
 
-def test_random_rows_of_an_epoch(seed):
-    """In training every epoch takes others; without shuffling there are all."""
-    rows = dataset(numbered(20), rows_per_epoch=13)
-    iterator = TensorBatches(rows, 5, torch.Generator().manual_seed(seed))
-    found = [numbers(iterator) for _ in range(30)]
-    for batches in found:
-        assert [len(batch) for batch in batches] == [4, 4, 5]
-        assert len(set(flat(batches))) == 13
-    counts = np.bincount(flat(map(flat, found)), minlength=20)
-    # Of 30 epochs 19.5 have a row, with a standard deviation of 2.6.
-    assert counts.min() > 19.5 - 5 * 2.6
-    assert counts.max() < 19.5 + 5 * 2.6
-    assert flat(numbers(TensorBatches(rows, 5))) == list(range(20))
-
-
 def test_global_generators_are_left_alone(untouched_generators):
     generator = torch.Generator().manual_seed(0)
     list(TensorBatches(dataset(numbered(50)), 8, generator))

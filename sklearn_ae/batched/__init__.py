@@ -2,16 +2,9 @@
 
 There are two ways in. `run_together` runs functions that fit estimators, and trains at
 once what they have to train; `train_together` trains the networks of a single fit.
-`reason_not_batchable` says why a network has to train by itself.
 """
 
 from sklearn_ae.batched.fits import Fit, is_before_training, run_together
-from sklearn_ae.batched.groups import reason_not_batchable, train_together
+from sklearn_ae.batched.groups import train_together
 
-__all__ = [
-    "Fit",
-    "is_before_training",
-    "reason_not_batchable",
-    "run_together",
-    "train_together",
-]
+__all__ = ["Fit", "is_before_training", "run_together", "train_together"]

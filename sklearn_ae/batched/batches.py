@@ -20,7 +20,7 @@ class SharedBatches:
     Parameters
     ----------
     datasets : sequence of ArrayDataset
-        Whose epochs have the same number of rows.
+        Of the same number of rows.
 
     batch_size : int
         The largest number of rows in a batch.

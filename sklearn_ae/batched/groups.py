@@ -291,10 +291,7 @@ def what_must_agree(training: Training) -> dict[str, Any]:
         # The likelihood depends on the scale otherwise than by a factor.
         "scale": objective.units.output.scale if _is_likelihood(net) else None,
         "parameter groups": len(net.optimizer_.param_groups),
-        "n_rows": (
-            train.rows_per_epoch or len(train),
-            None if valid is None else len(valid),
-        ),
+        "n_rows": (len(train), None if valid is None else len(valid)),
         "batch_size": net.batch_size,
         "weights, targets": [
             (data.weight is None, data.target is None)

@@ -34,8 +34,6 @@ class ArrayDataset(Dataset):
         Weights of the rows of `X`, with mean one.
     completed : ndarray of shape (n, p) or None
         `X` with guesses in its gaps, which are NaN; None if it has none.
-    rows_per_epoch : int or None
-        How many random rows an epoch of training takes; None stands for all.
     device : torch.device
         Where the batches go.
     """
@@ -48,7 +46,6 @@ class ArrayDataset(Dataset):
     target: Any = None
     weight: np.ndarray | None = None
     completed: np.ndarray | None = None
-    rows_per_epoch: int | None = None
     device: torch.device | str = "cpu"
 
     def __len__(self) -> int:
@@ -148,8 +145,7 @@ class TensorBatches:
     batch_size : int
         The largest number of rows in a batch.
     generator : torch.Generator or None
-        Shuffles before every pass, which takes `rows_per_epoch` of the rows; None keeps
-        the order of the rows and takes all.
+        Shuffles before every pass; None keeps the order of the rows.
 
     Yields
     ------
@@ -169,11 +165,8 @@ class TensorBatches:
         self.batch_size = batch_size
         self.generator = generator
         # Even sizes: a last batch of one row would weigh as much as a full one.
-        n_rows = len(dataset)
-        if generator is not None and dataset.rows_per_epoch is not None:
-            n_rows = dataset.rows_per_epoch
-        n_batches = -(-n_rows // batch_size)
-        edges = np.linspace(0, n_rows, n_batches + 1).astype(int)
+        n_batches = -(-len(dataset) // batch_size)
+        edges = np.linspace(0, len(dataset), n_batches + 1).astype(int)
         self._sizes = np.diff(edges).tolist()
 
     def __len__(self) -> int:

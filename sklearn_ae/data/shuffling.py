@@ -31,7 +31,7 @@ def order_of_pass(
     rows : ndarray of int
         Rows of the tables, in increasing order.
     sizes : sequence of int
-        Their sum is the number of rows that the pass takes, at most all.
+        Their sum is the number of rows.
     generator : torch.Generator or None
         None keeps the order of the rows.
 

@@ -1,15 +1,13 @@
 """Fits that choose start and regularisation by the losses of unseen rows."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
-from sklearn_ae.batched import reason_not_batchable, train_together
+from sklearn_ae.batched import train_together
 from sklearn_ae.data.batches import ArrayDataset
 from sklearn_ae.data.codes import code_moments
-from sklearn_ae.training import sizes
 from sklearn_ae.training.conditioning import (
     Candidate,
     residual_scale,
@@ -137,7 +135,6 @@ class ConditionedFit:
         folds = [self._fold(*split) for split in self.splits]
         # Equal rows, for instance the first ones of a time series, have no axes.
         folds = [fold for fold in folds if fold.deviations[0] > 0]
-        every_row = self._every_row(folds) if self.settings.n_folds > 0 else None
         pca_losses = _losses_by_row([fold.reference for fold in folds], folds)
         means = np.full(1 + len(self.candidates), np.nan)
         means[0] = pca_losses.mean()
@@ -146,7 +143,7 @@ class ConditionedFit:
         is_better = False
         for candidates in self.rounds:
             try:
-                trials = self._trials(candidates, folds, every_row, errors)
+                trials = self._trials(candidates, folds, errors)
             except KeyboardInterrupt as error:
                 return self._pca(means, error)
             for trial in trials:
@@ -164,7 +161,7 @@ class ConditionedFit:
                 break
         if best is None:
             raise errors[0]
-        return self._last(best, folds, every_row, means, is_better)
+        return self._last(best, folds, means, is_better)
 
     def _is_gain(self, row_gains: np.ndarray) -> bool:
         if self.settings.n_folds > 0:
@@ -180,87 +177,63 @@ class ConditionedFit:
             deviations = self._start_as_pca(reference, train_set)
         return _Fold(train_set, unseen, reference, deviations)
 
-    def _every_row(self, folds: "list[_Fold]") -> "_Fold":
-        """All rows, of which an epoch takes as many as in a fold.
-
-        What is trained on them then takes the same steps, and fits into one stack.
-        """
-        train_set = self._dataset(self.rows)
-        self._deviations = self._start_as_pca(self._net, train_set)
-        n_rows = max(len(fold.train) for fold in folds)
-        train_set = replace(train_set, rows_per_epoch=n_rows)
-        return _Fold(train_set, None, self._net, self._deviations)
-
     def _trials(
         self,
         candidates: list[Candidate],
         folds: "list[_Fold]",
-        every_row: "_Fold | None",
         errors: list[Exception],
     ) -> "list[_Trial]":
         """Train candidates on all folds; those that fail add to the errors."""
-        by_candidate = [
-            [self._training(candidate, fold, listens=False) for fold in folds]
+        trainings = [
+            self._training(candidate, fold, listens=False)
             for candidate in candidates
+            for fold in folds
         ]
-        if every_row is not None and self._trains_beside(by_candidate[0][0]):
-            for candidate, own in zip(candidates, by_candidate, strict=True):
-                own.append(self._training(candidate, every_row, listens=False))
-        outcomes = iter(train_together([one for own in by_candidate for one in own]))
+        outcomes = train_together(trainings)
         trials = []
-        for candidate, trainings in zip(candidates, by_candidate, strict=True):
+        for i, candidate in enumerate(candidates):
+            own = slice(i * len(folds), (i + 1) * len(folds))
             results = []
-            for training in trainings:
-                outcome = next(outcomes)
+            for outcome in outcomes[own]:
                 if isinstance(outcome, Exception):
                     errors.append(outcome)
                     continue
                 if outcome.interrupt is not None:
                     raise outcome.interrupt
-                results.append(_Trained(training, outcome))
-            if len(results) < len(trainings):
+                results.append(outcome)
+            if len(results) < len(folds):
                 continue
-            of_folds = results[: len(folds)]
-            of_all = results[-1] if len(results) > len(folds) else None
-            losses = _losses_by_row([one.training.net for one in of_folds], folds)
+            losses = _losses_by_row([one.net for one in trainings[own]], folds)
             if np.isfinite(losses).all():
-                trials.append(_Trial(candidate, of_folds, of_all, losses))
+                trials.append(_Trial(candidate, trainings[own], results, losses))
             else:
                 loss = losses[~np.isfinite(losses)][0]
-                errors.append(trainings[0].net.diverged(loss))
+                errors.append(trainings[own][0].net.diverged(loss))
         return trials
-
-    def _trains_beside(self, training: Training) -> bool:
-        """Whether candidates like this one train on all rows beside the folds.
-
-        On a small table one more network in the stack costs less than a training of its
-        own, which callbacks need to listen to.
-        """
-        is_small = len(self.rows) < sizes.FEW_ROWS
-        is_heard = self._has_listeners
-        return is_small and not is_heard and reason_not_batchable(training) is None
 
     def _last(
         self,
         best: "_Trial",
         folds: "list[_Fold]",
-        every_row: "_Fold | None",
         means: np.ndarray,
         is_better: bool,
     ) -> Conditioned:
         """The last training: on all rows, and the one that callbacks hear of."""
-        training, result = best.of_all or best.of_folds[0]
+        has_folds = self.settings.n_folds > 0
+        training, result = best.trainings[0], best.results[0]
         position = 1 + self.candidates.index(best.candidate)
-        is_due = is_better and every_row is not None and best.of_all is None
-        if self._has_listeners or is_due:
-            training = self._training(
-                best.candidate, every_row or folds[0], listens=True
-            )
+        if self._has_listeners or (is_better and has_folds):
+            fold = folds[0]
+            if has_folds:
+                every_row = self._dataset(self.rows)
+                self._deviations = self._start_as_pca(self._net, every_row)
+                fold = _Fold(every_row, None, self._net, self._deviations)
+            training = self._training(best.candidate, fold, listens=True)
             result = train(training)
         if not is_better:
             self._net.history = training.net.history
             return self._pca(means, result.interrupt)
-        if training is not best.of_folds[0].training:
+        if training is not best.trainings[0]:
             history = training.net.history
             rows = training.train if training.valid is None else training.valid
 
@@ -270,10 +243,9 @@ class ConditionedFit:
             wanted = 0.5 * (means[0] - means[position])
             if loss(self._net) - loss(training.net) < wanted:
                 # Ended early, or stuck where the networks of the folds were not.
-                losses = [loss(one.training.net) for one in best.of_folds]
+                losses = [loss(one.net) for one in best.trainings]
                 i = int(np.argmin(losses))
-                training = best.of_folds[i].training
-                self._deviations = folds[i].deviations
+                training, self._deviations = best.trainings[i], folds[i].deviations
                 training.net.history = history
             if training.valid is not None:
                 means[position] = loss(training.net)
@@ -297,10 +269,9 @@ class ConditionedFit:
         self, candidate: Candidate, fold: "_Fold", *, listens: bool
     ) -> Training:
         """A candidate at its start, with callbacks if it listens."""
-        settings, train_set = self.settings, fold.train
+        settings = self.settings
         if candidate.is_lbfgs:
             settings = settings.of_few_iterations(len(self.rows))
-            train_set = replace(train_set, rows_per_epoch=None)
         net = self._make_net(listens, settings)
         if candidate.start == "pca":
             net.module_.load_state_dict(fold.reference.module_.state_dict())
@@ -316,7 +287,7 @@ class ConditionedFit:
         valid = None if self.settings.n_folds > 0 else fold.unseen
         return Training(
             net,
-            train_set,
+            fold.train,
             valid,
             settings,
             keeps_best=valid is not None,
@@ -385,19 +356,12 @@ def _losses_by_row(
     return np.bincount(row, losses) / counts
 
 
-class _Trained(NamedTuple):
-    """A training that has ended."""
-
-    training: Training
-    result: TrainingResult
-
-
 class _Trial(NamedTuple):
-    """A candidate trained on each fold and perhaps on all rows, with unseen losses."""
+    """A candidate, its training on each fold, and the losses of all unseen rows."""
 
     candidate: Candidate
-    of_folds: list[_Trained]
-    of_all: _Trained | None
+    trainings: list[Training]
+    results: list[TrainingResult]
     losses: np.ndarray
 
     @property

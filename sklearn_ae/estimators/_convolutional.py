@@ -287,9 +287,8 @@ class ConvolutionalAutoencoder(BaseAutoencoder, Start, CodeActivation):
         rows that is held out, at least 30 rows or a third of a small table; the weights
         with the lowest loss on them are kept. An int of at least 2 is a number of
         folds: candidates are compared by cross-validation, and the final network is
-        trained on all rows, of which an epoch takes as many as in a fold. None trains
-        on all rows and keeps the last weights, unless the loss was lower before
-        training. "auto" is 0.1.
+        trained on all rows. None trains on all rows and keeps the last weights, unless
+        the loss was lower before training. "auto" is 0.1.
 
         A splitter of scikit-learn, such as ``TimeSeriesSplit()`` or ``GroupKFold()``
         with `groups` in `fit`, chooses rows that are not random; so does a list of

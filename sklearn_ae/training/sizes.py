@@ -5,8 +5,6 @@ MANY_COLUMNS = 100
 # From so many rows on, a second start is tried only if the gain of the first one is
 # not certain, L-BFGS is no candidate, and wide tables need no noise.
 MANY_ROWS = 5_000
-# Below so many rows candidates are compared by cross-validation.
-FEW_ROWS = 500
 
 # Iterations of "lbfgs", which stops earlier if it converges.
 LBFGS_ITERATIONS = 400
@@ -68,7 +66,7 @@ def linear_rate(n_columns: int) -> float:
 
 def n_folds(n_rows: int, n_features: int) -> int:
     """Folds of the cross-validation of candidates; 0 is a hold-out."""
-    if n_rows >= FEW_ROWS or n_features > MANY_COLUMNS:
+    if n_rows >= 500 or n_features > MANY_COLUMNS:
         return 0
     return 5 if n_rows < 300 else 3
 
