@@ -17,9 +17,10 @@ Every point of a curve is a separate fit with its own number of epochs, since an
 intermediate state of a schedule does not represent a shorter fit. The last point of a
 peer is at its usual number of epochs.
 
-- ``Autoencoder``: defaults, and the same with other values of `max_epochs`: two and four
-  times the number that "auto" stands for, successive halves of it down to 1, and 0,
-  which is the PCA start. On small tables "auto" may also try L-BFGS, unlike a number.
+- ``Autoencoder``: defaults, and the same with other values of `max_epochs`: two and
+  four times the number that "auto" stands for, successive halves of it down to 1, and
+  0, which is the PCA start. On small tables "auto" may also try L-BFGS, unlike a
+  number.
 - ``MLPRegressor``: fitted to (X, X), hidden layers (128, code, 128), otherwise defaults
   (relu, Adam, batches of 200, at most 200 epochs, stops by its `tol`).
 - ``skorch``: `NeuralNet` with its default optimizer (SGD at 0.01), loader (batches of

@@ -22,6 +22,7 @@ from sklearn_ae import (
 )
 from sklearn_ae.estimators import _conditioned
 from sklearn_ae.model_selection import BatchedGridSearchCV
+from sklearn_ae.training import sizes
 from sklearn_ae.training.conditioning import (
     Candidate,
     restore_code_scale,
@@ -416,6 +417,37 @@ def test_interrupt_among_candidates_leaves_pca(validation, seed, monkeypatch):
     )
     assert np.isnan(model.candidates_["loss"][1:]).all()
     assert np.isfinite(model.best_loss_)
+
+
+@pytest.mark.parametrize("validation", [3, 0.2])
+def test_candidates_that_diverge_are_left_out(validation, seed, monkeypatch):
+    """Noise of 1e30 does it; the others are as if it had not been tried."""
+    X = curved(seed)
+    model = Autoencoder(2, validation=validation, max_epochs=20, random_state=seed)
+    monkeypatch.setattr(sizes, "input_noises", lambda *shape: [1e30, 0.3])
+    losses = model.fit(X).candidates_["loss"]
+    assert model.candidates_["input_noise"].tolist() == [0, 1e30, 0.3, 1e30, 0.3]
+    np.testing.assert_array_equal(np.isnan(losses), [0, 1, 0, 1, 0])
+    assert model.best_candidate_ in (2, 4)
+    monkeypatch.setattr(sizes, "input_noises", lambda *shape: [0.3])
+    alone = model.fit(X).candidates_["loss"]
+    np.testing.assert_allclose(losses[[0, 2, 4]], alone, rtol=1e-3)
+
+
+@pytest.mark.parametrize("validation", [3, 0.2])
+def test_all_candidates_diverge(validation, seed):
+    model = Autoencoder(2, validation=validation, learning_rate=1e8, random_state=seed)
+    with pytest.raises(ValueError, match=r"loss became .* Lower learning_rate"):
+        model.fit(curved(seed))
+    assert not hasattr(model, "candidates_")
+
+
+@pytest.mark.parametrize("init", ["pca", "random"])
+def test_unseen_rows_whose_loss_overflows(init, seed):
+    X = curved(seed)
+    model = Autoencoder(2, init=init, max_epochs=2, random_state=seed)
+    with pytest.raises(ValueError, match="loss of the held-out rows is inf"):
+        model.fit(X, X_val=1e25 * X[:9])
 
 
 class Rates(Callback):

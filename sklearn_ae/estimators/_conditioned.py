@@ -20,6 +20,7 @@ from sklearn_ae.training.loop import (
     TrainingResult,
     is_certain_gain,
     is_likely_gain,
+    overflow_of_unseen,
     train,
 )
 from sklearn_ae.training.net import AutoencoderNet
@@ -198,8 +199,6 @@ class ConditionedFit:
                 if isinstance(outcome, Exception):
                     errors.append(outcome)
                     continue
-                if outcome.interrupt is not None:
-                    raise outcome.interrupt
                 results.append(outcome)
             if len(results) < len(folds):
                 continue
@@ -207,8 +206,7 @@ class ConditionedFit:
             if np.isfinite(losses).all():
                 trials.append(_Trial(candidate, trainings[own], results, losses))
             else:
-                loss = losses[~np.isfinite(losses)][0]
-                errors.append(trainings[own][0].net.diverged(loss))
+                errors.append(overflow_of_unseen(losses[~np.isfinite(losses)][0]))
         return trials
 
     def _last(

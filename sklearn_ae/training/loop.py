@@ -138,6 +138,15 @@ def _is_gain(
     return bool(wilcoxon(row_gains, alternative="greater").pvalue < level)
 
 
+def overflow_of_unseen(loss: float) -> ValueError:
+    """The error for unseen rows whose loss is infinite or NaN with every weight."""
+    return ValueError(
+        f"The loss of the held-out rows is {loss}, while that of the training rows is "
+        "finite. Check the held-out rows for values that are far too large, or scale "
+        "the data (for instance with StandardScaler)."
+    )
+
+
 def _copied(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     # Not `deepcopy`, which copies all memory that a view is part of.
     return {name: weight.clone() for name, weight in weights.items()}
@@ -349,6 +358,8 @@ class Training:
                 row_losses = partial(net.row_losses, self.compared)
                 has_changed = best.restore(row_losses if is_tested else None)
             best_loss = best.loss
+            if self.valid is not None and not np.isfinite(best_loss):
+                raise overflow_of_unseen(best_loss)
         if has_changed and self.valid is None and net.history:
             best_loss = net.history[-1]["train_loss"]
         self.close()
