@@ -137,6 +137,10 @@ def test_columns_and_names(library, keep):
     assert filled.shape == reference.shape
     # Indicators, and the column that is empty.
     np.testing.assert_array_equal(filled[:, -4:], reference[:, -4:])
+    params["add_indicator"] = False
+    plain = (clone(one).set_params(**params).fit(X) for one in (GAUSSIAN, simple))
+    ours, theirs = (one.get_feature_names_out() for one in plain)
+    np.testing.assert_array_equal(ours, theirs)
     if keep:
         np.testing.assert_array_equal(filled[:, 1], 0.0)
 
@@ -234,6 +238,20 @@ def test_spread_of_draws_covers_the_truth():
     first, second = (imputer.sample(X, n_imputations=1) for _ in range(2))
     assert (first[0][gaps] != second[0][gaps]).all()
     assert check_random_state(None).get_state()[1].tolist() == state
+
+
+def test_draws_without_an_estimator():
+    """They come from a variational autoencoder with half as many codes as columns."""
+    truth = linear(120, 6, 2, noise=0.3)
+    X = with_gaps(truth)
+    imputer = AutoencoderImputer(sample_posterior=True, burn_in=20, random_state=0)
+    filled = imputer.fit(X).transform(X)
+    assert isinstance(imputer.estimator_, VariationalAutoencoder)
+    assert imputer.estimator_.n_components_ == 3
+    assert_fills(filled, X)
+    # A draw has the error of the mean and its own spread.
+    mean = clone(GAUSSIAN).fit(X).transform(X)
+    assert rmse(filled, truth, X) < 2 * rmse(mean, truth, X)
 
 
 def test_guesses_of_an_estimator_are_its_reconstructions():

@@ -370,6 +370,10 @@ def test_column_or_table_without_values(gappy):
     frame = pandas.DataFrame(X).add_prefix("x")
     with pytest.raises(ValueError, match="Column 'x4' of X has no observed entries"):
         Autoencoder(3, **GAPS).fit(frame)
+    one = np.full((20, 5), np.nan)
+    one[3] = 1.0
+    with pytest.raises(ValueError, match="Only 1 row of X has observed entries"):
+        Autoencoder(1, missing_values=np.nan).fit(one)
     with pytest.raises(ValueError, match="X has no observed entries"):
         Autoencoder(3, **GAPS).fit(np.full((5, 3), np.nan))
     # Later tables may lack a column.
