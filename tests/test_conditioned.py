@@ -202,7 +202,7 @@ def test_candidates_are_described(seed):
 )
 def test_folds_where_there_is_nothing_to_choose(model):
     model.set_params(validation=5, max_epochs=1)
-    with pytest.raises(ValueError, match="validation=5 folds need a dense network"):
+    with pytest.raises(ValueError, match="validation=5 folds are for comparing"):
         model.fit(curved(0))
     assert not hasattr(model, "module_")
 

@@ -385,8 +385,9 @@ class AutoencoderClassifier(ClassifierMixin, BaseSupervised):
                 "label."
             )
             raise ValueError(
-                f"The labelled rows have 1 class only, {self.classes_[0]!r}; a "
-                f"classifier needs at least 2 classes.{unlabelled}"
+                "The labelled rows have 1 class only, "
+                f"{self.classes_.tolist()[0]!r}; a classifier needs at least 2 "
+                f"classes.{unlabelled}"
             )
         own = None if weight is None else weight[rows]
         of_class = weight_of_classes(self.class_weight, self.classes_, codes, own)

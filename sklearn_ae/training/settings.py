@@ -394,10 +394,12 @@ class TrainingParameters:
         if isinstance(validation, Integral):
             if n_columns is None:
                 raise ValueError(
-                    f"validation={validation!r} folds need a dense network that starts "
-                    "as PCA, without penalties, tied weights or an optimizer other "
-                    "than 'adam' and 'adamw'. Set validation to a share in (0, 1), or "
-                    "None."
+                    f"validation={validation!r} folds are for comparing candidates "
+                    "with PCA, which needs an Autoencoder or a DenoisingAutoencoder "
+                    "with init='pca', hidden layers and optimizer='adam' or 'adamw', "
+                    "and without a network of your own, penalties, tied weights, "
+                    "loss='bce' or an output_activation. Set validation to a share in "
+                    "(0, 1), or None."
                 )
             return min(int(validation), n_rows), 0
         share = round(validation * n_rows)

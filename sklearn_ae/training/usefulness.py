@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from sklearn_ae.data.batches import ArrayDataset, TensorBatches, unpack_batch
-from sklearn_ae.data.shards import total
+from sklearn_ae.data.shards import mean_of_batch, total
 
 # Enough rows to tell a mean from anything else.
 _MEASURED_ROWS = 2_000
+_ROWS_AT_ONCE = 256
 
 # Smallest useful share of the variance that a projection on columns explains.
 _LEAST_SHARE = 0.15
@@ -64,35 +65,42 @@ def usefulness(
 
     `corrupt` is applied to the inputs.
     """
-    outputs, targets, weights = [], [], []
+    sums: dict[str, np.ndarray] = {}
+    shift = None
     with torch.no_grad():
-        for batch in TensorBatches(dataset.thinned(_MEASURED_ROWS), batch_size=1024):
+        for batch in TensorBatches(dataset.thinned(_MEASURED_ROWS), _ROWS_AT_ONCE):
             x, target, weight = unpack_batch(batch)
             if corrupt is not None:
                 x = corrupt(x)
             output = network.decode(network.encode(x)).double()
-            outputs.append(output)
             # Where nothing has been observed, there is no error.
-            targets.append(torch.where(target.isnan(), output, target.double()))
-            weights.append(x.new_ones(len(x)) if weight is None else weight)
-    mass = torch.cat(weights).double().cpu().numpy()
-    mass = mass / total(dataset.X, mass.sum())
-    values, found = (torch.cat(rows).cpu().numpy() for rows in (targets, outputs))
-    variances = _variances(values, mass, dataset.X)
+            target = torch.where(target.isnan(), output, target.double())
+            # Shifted, which avoids cancellation when means are large.
+            shift = mean_of_batch(batch, target.mean(0)) if shift is None else shift
+            mass = output.new_ones(len(x)) if weight is None else weight.double()
+            for name, values in {
+                "mass": torch.ones_like(mass),
+                "target": target - shift,
+                "output": output - shift,
+                "target squared": (target - shift).square(),
+                "output squared": (output - shift).square(),
+                "error": (target - output).square().sum(1),
+            }.items():
+                sums[name] = sums.get(name, 0.0) + (mass @ values).cpu().numpy()
+    sums = {name: np.asarray(total(dataset.X, value)) for name, value in sums.items()}
+    of_mass = sums.pop("mass")
+    means = {name: value / of_mass for name, value in sums.items()}
+    variances, varied = (
+        np.maximum(means[f"{side} squared"] - means[side] ** 2, 0.0)
+        for side in ("target", "output")
+    )
     whole = variances.sum()
     if not whole > 0:
         return None
-    error = total(dataset.X, mass @ np.square(values - found).sum(axis=1))
     deviations = np.sqrt(variances[variances > 0])
     return Usefulness(
-        1 - float(error / whole),
+        1 - float(means["error"] / whole),
         float(np.sort(variances)[-n_components:].sum() / whole),
         float(deviations.max() / np.median(deviations)),
-        float(_variances(found, mass, dataset.X).sum() / whole),
+        float(varied.sum() / whole),
     )
-
-
-def _variances(values: np.ndarray, mass: np.ndarray, X: Any) -> np.ndarray:
-    """Of the columns, over all rows of `X`, whose mass is 1 in all."""
-    means = total(X, mass @ values)
-    return np.asarray(total(X, mass @ np.square(values - means)))
