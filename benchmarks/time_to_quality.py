@@ -227,7 +227,8 @@ def summary(tables, all_results, ratios):
         f"{len(ratios) - n_fifths - n_missed} in a larger part of it, and {n_missed} "
         "in none of these fits. Its number of epochs is chosen on the rows that "
         "measure the error, which favours it a little. Peers with a lower error than "
-        f"`Autoencoder` with its default number of epochs: {', '.join(lower) or 'none'}."
+        "`Autoencoder` with its default number of epochs: "
+        f"{', '.join(lower) or 'none'}."
     )
 
 
