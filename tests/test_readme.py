@@ -46,7 +46,7 @@ def test_other_python_blocks_run(monkeypatch):
         exec(block, names)
     assert names["codes"].shape == (225, 8)
     assert names["images"].shape == (225, 64)
-    assert names["search"].best_params_ in ParameterGrid(names["grid"])
+    assert names["search"].best_params_ in ParameterGrid(names["search"].param_grid)
     assert np.isfinite(names["search"].best_score_)
     assert names["sparse_search"].best_score_ > 0.75
     assert {*names["display"].images_} >= {"X", "PCA", "Autoencoder"}
