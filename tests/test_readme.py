@@ -3,11 +3,9 @@
 import re
 from pathlib import Path
 
-import numpy as np
 import pytest
 from pages import directive_blocks, markdown_blocks
 from sklearn.datasets import load_digits
-from sklearn.model_selection import ParameterGrid
 
 README = Path(__file__).parents[1] / "README.md"
 
@@ -46,8 +44,9 @@ def test_other_python_blocks_run(monkeypatch):
         exec(block, names)
     assert names["codes"].shape == (225, 8)
     assert names["images"].shape == (225, 64)
-    assert names["search"].best_params_ in ParameterGrid(names["search"].param_grid)
-    assert np.isfinite(names["search"].best_score_)
+    assert {*names["search"].best_params_} == {"hidden_layer_sizes"}
+    # PCA explains 0.607 on these folds; a network is kept only if it is better.
+    assert 0.58 < names["search"].best_score_ < 1
     assert names["sparse_search"].best_score_ > 0.75
     assert {*names["display"].images_} >= {"X", "PCA", "Autoencoder"}
 

@@ -77,13 +77,14 @@ def usefulness(
             target = torch.where(target.isnan(), output, target.double())
             # Shifted, which avoids cancellation when means are large.
             shift = mean_of_batch(batch, target.mean(0)) if shift is None else shift
+            target, output = target - shift, output - shift
             mass = output.new_ones(len(x)) if weight is None else weight.double()
             for name, values in {
                 "mass": torch.ones_like(mass),
-                "target": target - shift,
-                "output": output - shift,
-                "target squared": (target - shift).square(),
-                "output squared": (output - shift).square(),
+                "target": target,
+                "output": output,
+                "target squared": target.square(),
+                "output squared": output.square(),
                 "error": (target - output).square().sum(1),
             }.items():
                 sums[name] = sums.get(name, 0.0) + (mass @ values).cpu().numpy()
