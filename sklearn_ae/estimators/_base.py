@@ -441,8 +441,8 @@ default=None
     ) -> np.ndarray:
         """Make a net PCA of a dataset; the standard deviations of its codes."""
         mean = self._feature_mean
-        if data.splits is not None:
-            # Rows that are not random may have another mean than all rows.
+        if pca_set.rows is not data.rows:
+            # The mean of all rows would know of those held out.
             table = pca_set.without_gaps().X
             mean, _ = mean_and_scale(table, pca_set.rows, pca_set.weight)
         return start_as_pca(
