@@ -432,6 +432,46 @@ def test_interrupt_among_candidates_leaves_pca(validation, seed, monkeypatch):
     assert np.isfinite(model.best_loss_)
 
 
+def test_interrupt_of_the_second_round_keeps_the_best_so_far(seed, monkeypatch):
+    X = curved(seed, 60)
+    train_together = _conditioned.train_together
+    rounds = []
+
+    def interrupted(trainings):
+        rounds.append(trainings)
+        if len(rounds) == 2:
+            raise KeyboardInterrupt
+        return train_together(trainings)
+
+    monkeypatch.setattr(_conditioned, "train_together", interrupted)
+    monkeypatch.setattr(_conditioned, "is_certain_gain", lambda *gains: False)
+    model = Autoencoder(2, random_state=seed)
+    # pytest's own handling of an interrupt would end the session.
+    came_out = False
+    try:
+        model.fit(X)
+    except KeyboardInterrupt:
+        came_out = True
+    assert came_out
+    losses = model.candidates_["loss"]
+    np.testing.assert_array_equal(np.isnan(losses), model.candidates_["is_lbfgs"])
+    assert model.best_candidate_ == np.nanargmin(losses) > 0
+    assert model.best_loss_ == losses[model.best_candidate_]
+    pca = PCA(2).fit(X)
+    pca_error = np.square(X - pca.inverse_transform(pca.transform(X))).mean()
+    error = mean_error(model, X)
+    assert error < 0.5 * pca_error
+    # It is that of the fold which fits all rows best.
+    n_folds = len(rounds[0]) // (len(losses) - 2)
+    own = rounds[0][(model.best_candidate_ - 1) * n_folds :][:n_folds]
+    Z = torch.from_numpy((X - model.mean_) / model.scale_).float()
+    with torch.no_grad():
+        outputs = [one.net.module_.decode(one.net.module_.encode(Z)) for one in own]
+    errors = [np.square((Z - one).numpy() * model.scale_).mean() for one in outputs]
+    assert error == pytest.approx(min(errors), rel=1e-3)
+    assert model.n_iter_ == min(len(one.net.history) for one in own)
+
+
 @pytest.mark.parametrize("validation", [3, 0.2])
 def test_candidates_that_diverge_are_left_out(validation, seed, monkeypatch):
     """Noise of 1e30 does it; the others are as if it had not been tried."""
@@ -523,9 +563,9 @@ def test_weights_count_in_the_choice(seed):
     model.fit(X, sample_weight=weight)
     kept = np.flatnonzero(weight)
     weight *= len(kept) / weight.sum()
-    mean = np.average(X, axis=0, weights=weight)
     expected = 0.0
     for train, unseen in model._recipe.settings.splits(kept):
+        mean = np.average(X[train], axis=0, weights=weight[train])
         root = np.sqrt(weight[train])[:, np.newaxis]
         axes = np.linalg.svd(root * (X[train] - mean))[2][:2]
         centred = X[unseen] - mean
@@ -656,11 +696,27 @@ def test_nothing_is_trained_where_pca_is_exact(seed, monkeypatch):
     params = {"validation": 0.3, "random_state": seed}
     model = Autoencoder(6, **params).fit(X)
     assert model.best_candidate_ == 0
-    assert np.isnan(model.candidates_["loss"]).all()
+    losses = model.candidates_["loss"]
+    assert losses[0] == pytest.approx(0, abs=1e-9)
+    assert np.isnan(losses[1:]).all()
     assert mean_error(model, X) < 1e-9
     # Corrupted rows are not reconstructed exactly.
     with pytest.raises(TypeError):
         DenoisingAutoencoder(6, **params).fit(X)
+
+
+@pytest.mark.parametrize("validation", [4, 0.3])
+def test_one_entry_that_is_nearly_all_variance(validation, seed, monkeypatch):
+    """PCA leaves nothing of the training rows, but much of the unseen one."""
+    monkeypatch.setattr(_conditioned, "train_together", None)
+    X = curved(seed, 40)
+    model = Autoencoder(2, validation=validation, max_epochs=0, random_state=seed)
+    splits = model.fit(X)._recipe.settings.splits(np.arange(len(X)))
+    X[splits[0][0][0], 1] = 1e7
+    losses = model.set_params(max_epochs="auto").fit(X).candidates_["loss"]
+    expected = np.concatenate([pca_losses(X[t], X[u], 2) for t, u in splits]).mean()
+    assert model.best_loss_ == losses[0] == pytest.approx(expected, rel=1e-2)
+    assert np.isnan(losses[1:]).all()
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw"])

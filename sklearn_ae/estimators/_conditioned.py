@@ -125,14 +125,14 @@ class ConditionedFit:
         some = train_set.thinned(_MEASURED_ROWS)
         residual = residual_variance(self._net.module_, some)
         self._scale = residual_scale(residual)
-        is_exact = residual < _EXACT and self._net.corruption is None
-        if is_exact or self._deviations[0] == 0:
+        if self._deviations[0] == 0:
             return self._pca(unknown)
-        if unseen is None:
-            return self._without_unseen_rows()
-        return self._by_unseen_rows()
+        is_exact = residual < _EXACT and self._net.corruption is None
+        if unseen is not None:
+            return self._by_unseen_rows([] if is_exact else self.rounds)
+        return self._pca(unknown) if is_exact else self._without_unseen_rows()
 
-    def _by_unseen_rows(self) -> Conditioned:
+    def _by_unseen_rows(self, rounds: list[list[Candidate]]) -> Conditioned:
         folds = [self._fold(*split) for split in self.splits]
         # Equal rows, for instance the first ones of a time series, have no axes.
         folds = [fold for fold in folds if fold.deviations[0] > 0]
@@ -141,12 +141,13 @@ class ConditionedFit:
         means[0] = pca_losses.mean()
         best: _Trial | None = None
         errors: list[Exception] = []
-        is_better = False
-        for candidates in self.rounds:
+        is_better, interrupt = False, None
+        for candidates in rounds:
             try:
                 trials = self._trials(candidates, folds, errors)
             except KeyboardInterrupt as error:
-                return self._pca(means, error)
+                interrupt = error
+                break
             for trial in trials:
                 means[1 + self.candidates.index(trial.candidate)] = trial.mean_loss
             if not trials:
@@ -160,9 +161,35 @@ class ConditionedFit:
             gains = pca_losses - best.losses
             if is_certain_gain(float(gains.mean()), gains):
                 break
-        if best is None:
+        if best is None and errors and interrupt is None:
             raise errors[0]
+        if best is None or (interrupt is not None and not is_better):
+            return self._pca(means, interrupt)
+        if interrupt is not None:
+            return self._interrupted(best, folds, means, interrupt)
         return self._last(best, folds, means, is_better)
+
+    def _interrupted(
+        self,
+        best: "_Trial",
+        folds: "list[_Fold]",
+        means: np.ndarray,
+        interrupt: BaseException,
+    ) -> Conditioned:
+        """The best so far, with the weights of the training that fits all rows best."""
+        training = self._best_training(best, folds, self._dataset(self.rows))
+        result = best.results[0]._replace(interrupt=interrupt)
+        position = 1 + self.candidates.index(best.candidate)
+        return self._finished(training, best.candidate, result, means, position)
+
+    def _best_training(
+        self, best: "_Trial", folds: "list[_Fold]", rows: ArrayDataset
+    ) -> Training:
+        """Of the trainings of a candidate on the folds, that of the lowest loss."""
+        losses = [one.net.evaluate(rows)["loss"] for one in best.trainings]
+        i = int(np.argmin(losses))
+        self._deviations = folds[i].deviations
+        return best.trainings[i]
 
     def _is_gain(self, row_gains: np.ndarray) -> bool:
         if self.settings.n_folds > 0:
@@ -234,19 +261,15 @@ class ConditionedFit:
         if training is not best.trainings[0]:
             history = training.net.history
             rows = training.train if training.valid is None else training.valid
-
-            def loss(net: AutoencoderNet) -> float:
-                return net.evaluate(rows)["loss"]
-
-            wanted = 0.5 * (means[0] - means[position])
-            if loss(self._net) - loss(training.net) < wanted:
+            before, after = (
+                net.evaluate(rows)["loss"] for net in (self._net, training.net)
+            )
+            if before - after < 0.5 * (means[0] - means[position]):
                 # Ended early, or stuck where the networks of the folds were not.
-                losses = [loss(one.net) for one in best.trainings]
-                i = int(np.argmin(losses))
-                training, self._deviations = best.trainings[i], folds[i].deviations
+                training = self._best_training(best, folds, rows)
                 training.net.history = history
             if training.valid is not None:
-                means[position] = loss(training.net)
+                means[position] = training.net.evaluate(rows)["loss"]
         return self._finished(training, best.candidate, result, means, position)
 
     def _without_unseen_rows(self) -> Conditioned:
