@@ -22,6 +22,7 @@ from sklearn_ae import (
     VariationalAutoencoder,
 )
 from sklearn_ae.estimators import _conditioned
+from sklearn_ae.estimators._evidence import Evidence
 from sklearn_ae.model_selection import BatchedGridSearchCV
 from sklearn_ae.training import sizes
 from sklearn_ae.training.conditioning import (
@@ -174,6 +175,68 @@ def test_losses_of_unseen_rows(validation, seed, monkeypatch):
     assert model.best_candidate_ in (0, np.argmin(losses))
     assert model.best_candidate_ > 0
     assert model.best_loss_ == losses[model.best_candidate_]
+
+
+def with_outlying_rows(seed, n_rows):
+    """Four in a hundred lie far out along a line of their own."""
+    rng = np.random.default_rng(seed)
+    line = rng.normal(size=(3, 7))[0]
+    tables = []
+    for n in (n_rows, 20_000):
+        is_far_out = rng.uniform(size=(n, 1)) < 0.04
+        X = rng.normal(size=(n, 7)) * [2, 2, 1, 0.3, 0.3, 0.3, 0.3]
+        tables.append(X + 6 * is_far_out * rng.normal(size=(n, 1)) * line)
+    return tables
+
+
+@pytest.mark.parametrize("seed", [2, 3, 6])
+def test_a_row_far_out_does_not_speak_for_a_network(seed):
+    """These were three to seven times worse than PCA on other rows."""
+    X, others = with_outlying_rows(seed, 50)
+    model, pca = Autoencoder(3, random_state=0).fit(X), PCA(3).fit(X)
+    expected = np.square(others - pca.inverse_transform(pca.transform(others))).mean()
+    assert np.nanmin(model.candidates_["loss"]) < 0.8 * model.candidates_["loss"][0]
+    assert mean_error(model, others) < 1.001 * expected
+
+
+@pytest.mark.parametrize("validation", [5, 0.3])
+def test_gains_of_rows_far_out(validation, seed, monkeypatch):
+    """Recomputed by singular value decompositions, and from the networks."""
+    found = []
+
+    def recorded(self, trial):
+        found.append((self.losses, gains(self, trial), trial))
+        return found[-1][1]
+
+    gains = Evidence.gains
+    monkeypatch.setattr(Evidence, "gains", recorded)
+    X = gaussian(seed, 150)
+    model = Autoencoder(3, validation=validation, max_epochs=5, random_state=seed)
+    splits = model.fit(X)._recipe.settings.splits(np.arange(len(X)))
+    losses, row_gains, trial = found[-1]
+    assert_allclose(row_gains, losses - trial.losses)
+    unseen = np.concatenate([unseen for _, unseen in splits])
+    X[unseen[1]] += 40 * X.std(axis=0)
+    model.fit(X)
+    losses, row_gains, trial = found[-1]
+    pca = np.concatenate([pca_losses(X[t], X[u], 3) for t, u in splits])
+    assert_allclose(losses, pca, rtol=1e-3)
+    assert model.candidates_["loss"][0] == pytest.approx(pca.mean(), rel=1e-3)
+    is_far_out = np.arange(len(unseen)) == 1
+    np.testing.assert_array_equal(pca > 10 * pca.mean(), is_far_out)
+    distances = np.square(X[unseen] - X.mean(axis=0)).sum(axis=1)
+    np.testing.assert_array_equal(distances > 30 * distances.mean(), is_far_out)
+    assert_allclose(row_gains[~is_far_out], (losses - trial.losses)[~is_far_out])
+    # The fold of the second unseen row is the first one.
+    network = trial.trainings[0].net.module_
+    mean, scale = X.mean(axis=0), model.scale_
+    x = torch.from_numpy((mean - X[unseen[1]]) / scale).float()[np.newaxis]
+    with torch.no_grad():
+        residuals = (network.decode(network.encode(x)) - x).double().numpy() * scale
+    expected = pca_losses(X, X[unseen[1:2]], 3) - (
+        (trial.losses[1] + 0.5 * np.square(residuals).sum()) / 2
+    )
+    assert row_gains[1] == pytest.approx(expected[0], rel=1e-3)
 
 
 @pytest.mark.parametrize("validation", [4, 0.3])

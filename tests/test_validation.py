@@ -35,7 +35,7 @@ from sklearn_ae import (
     StackedAutoencoder,
     VariationalAutoencoder,
 )
-from sklearn_ae.estimators._conditioned import _Fold, _losses_by_row
+from sklearn_ae.estimators._evidence import Fold, losses_by_row
 from sklearn_ae.model_selection import BatchedGridSearchCV
 from sklearn_ae.persistence import TRUSTED_TYPES
 
@@ -339,9 +339,9 @@ def test_rows_that_are_unseen_several_times_count_once():
         def __init__(self, rows):
             self.rows = np.array(rows)
 
-    folds = [_Fold(None, Dataset(rows), None, None) for rows in ([3, 1], [3, 7])]
+    folds = [Fold(None, Dataset(rows), None, None) for rows in ([3, 1], [3, 7])]
     nets = [Net([1.0, 2.0]), Net([5.0, 4.0])]
-    np.testing.assert_allclose(_losses_by_row(nets, folds), [2.0, 3.0, 4.0])
+    np.testing.assert_allclose(losses_by_row(nets, folds), [2.0, 3.0, 4.0])
 
 
 def test_folds_of_equal_rows_are_left_out(X):

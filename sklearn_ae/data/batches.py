@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from sklearn_ae._units import Affine
-from sklearn_ae.data.shards import Shard, ShardBatch, own_rows
+from sklearn_ae.data.shards import Shard, ShardBatch, own_rows, total
 from sklearn_ae.data.shuffling import order_of_pass
 from sklearn_ae.data.sources import BufferedRows, is_on_disk, most_in_memory
 from sklearn_ae.data.tables import centred, dense_rows, rows_per_block
@@ -70,6 +70,19 @@ class ArrayDataset(Dataset):
     def without_gaps(self) -> "ArrayDataset":
         """With guesses in place of missing inputs, for methods that need all."""
         return self if self.completed is None else replace(self, X=self.completed)
+
+    def with_own_weights(self) -> "ArrayDataset":
+        """With weights whose mean over its rows is one."""
+        if self.weight is None:
+            return self
+        mass = total(self.X, self.weight[own_rows(self.X, self.rows)].sum())
+        return replace(self, weight=self.weight * (len(self.rows) / mass))
+
+    def mirrored(self) -> "ArrayDataset":
+        """With the mirror images of all rows about the means that are subtracted."""
+        sides = self.standardize, self.standardize_target
+        mirrors = [units._replace(scale=-units.scale) for units in sides]
+        return replace(self, standardize=mirrors[0], standardize_target=mirrors[1])
 
     def held_in_memory(self) -> "ArrayDataset":
         """With all its rows in memory, if they take a small share of the buffer.

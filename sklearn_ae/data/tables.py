@@ -214,6 +214,20 @@ def _moments_of_observed(
     return mean, sum_of_squares, float(mass.sum())
 
 
+def square_distances(X: Any, rows: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """Squared distances of rows from a mean, over the entries that are not missing."""
+    parts = [
+        np.nansum(np.square(block - mean, dtype=np.float64), axis=1)
+        for block, _ in blocks(X, rows)
+    ]
+    own = np.concatenate([np.empty(0), *parts])
+    if not isinstance(X, Shard):
+        return own
+    every = np.zeros(len(rows))
+    every[X.has(rows)] = own
+    return X.ranks.total(every)
+
+
 def mean_and_scale(
     X: Any, rows: np.ndarray, weight: np.ndarray | None
 ) -> tuple[np.ndarray, float]:

@@ -443,6 +443,7 @@ default=None
         mean = self._feature_mean
         if pca_set.rows is not data.rows:
             # The mean of all rows would know of those held out.
+            pca_set = pca_set.with_own_weights()
             table = pca_set.without_gaps().X
             mean, _ = mean_and_scale(table, pca_set.rows, pca_set.weight)
         return start_as_pca(

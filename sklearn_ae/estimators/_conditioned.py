@@ -1,6 +1,6 @@
 """Fits that choose start and regularisation by the losses of unseen rows."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -8,6 +8,7 @@ import numpy as np
 from sklearn_ae.batched import train_together
 from sklearn_ae.data.batches import ArrayDataset
 from sklearn_ae.data.codes import code_moments
+from sklearn_ae.estimators._evidence import Evidence, Fold, Trial, losses_by_row
 from sklearn_ae.training.conditioning import (
     Candidate,
     residual_scale,
@@ -136,10 +137,10 @@ class ConditionedFit:
         folds = [self._fold(*split) for split in self.splits]
         # Equal rows, for instance the first ones of a time series, have no axes.
         folds = [fold for fold in folds if fold.deviations[0] > 0]
-        pca_losses = _losses_by_row([fold.reference for fold in folds], folds)
+        evidence = Evidence(folds, self._pca_of_all_rows)
         means = np.full(1 + len(self.candidates), np.nan)
-        means[0] = pca_losses.mean()
-        best: _Trial | None = None
+        means[0] = evidence.losses.mean()
+        best: Trial | None = None
         errors: list[Exception] = []
         is_better, interrupt = False, None
         for candidates in rounds:
@@ -153,12 +154,12 @@ class ConditionedFit:
             if not trials:
                 continue
             lowest = min(trials, key=lambda trial: trial.mean_loss)
-            is_gain = self._is_gain(pca_losses - lowest.losses)
+            is_gain = self._is_gain(evidence.gains(lowest))
             is_lower = best is None or lowest.mean_loss < best.mean_loss
             # A likely gain counts more than a lower loss that a few rows explain.
             if is_gain > is_better or (is_gain == is_better and is_lower):
                 best, is_better = lowest, is_gain
-            gains = pca_losses - best.losses
+            gains = evidence.gains(best)
             if is_certain_gain(float(gains.mean()), gains):
                 break
         if best is None and errors and interrupt is None:
@@ -171,8 +172,8 @@ class ConditionedFit:
 
     def _interrupted(
         self,
-        best: "_Trial",
-        folds: "list[_Fold]",
+        best: Trial,
+        folds: list[Fold],
         means: np.ndarray,
         interrupt: BaseException,
     ) -> Conditioned:
@@ -183,7 +184,7 @@ class ConditionedFit:
         return self._finished(training, best.candidate, result, means, position)
 
     def _best_training(
-        self, best: "_Trial", folds: "list[_Fold]", rows: ArrayDataset
+        self, best: Trial, folds: list[Fold], rows: ArrayDataset
     ) -> Training:
         """Of the trainings of a candidate on the folds, that of the lowest loss."""
         losses = [one.net.evaluate(rows)["loss"] for one in best.trainings]
@@ -191,26 +192,31 @@ class ConditionedFit:
         self._deviations = folds[i].deviations
         return best.trainings[i]
 
+    def _pca_of_all_rows(self) -> AutoencoderNet:
+        net = self._make_net(False, None)
+        self._start_as_pca(net, self._dataset(self.rows))
+        return net
+
     def _is_gain(self, row_gains: np.ndarray) -> bool:
         if self.settings.n_folds > 0:
             return is_likely_gain(row_gains)
         # The rows have chosen the epoch as well.
         return is_certain_gain(float(row_gains.mean()), row_gains)
 
-    def _fold(self, train_rows: np.ndarray, unseen: ArrayDataset | None) -> "_Fold":
+    def _fold(self, train_rows: np.ndarray, unseen: ArrayDataset | None) -> Fold:
         train_set = self._dataset(train_rows)
         reference, deviations = self._net, self._deviations
         if self.settings.n_folds > 0:
             reference = self._make_net(False, None)
             deviations = self._start_as_pca(reference, train_set)
-        return _Fold(train_set, unseen, reference, deviations)
+        return Fold(train_set, unseen, reference, deviations)
 
     def _trials(
         self,
         candidates: list[Candidate],
-        folds: "list[_Fold]",
+        folds: list[Fold],
         errors: list[Exception],
-    ) -> "list[_Trial]":
+    ) -> list[Trial]:
         """Train candidates on all folds; those that fail add to the errors."""
         trainings = [
             self._training(candidate, fold, listens=False)
@@ -229,17 +235,17 @@ class ConditionedFit:
                 results.append(outcome)
             if len(results) < len(folds):
                 continue
-            losses = _losses_by_row([one.net for one in trainings[own]], folds)
+            losses = losses_by_row([one.net for one in trainings[own]], folds)
             if np.isfinite(losses).all():
-                trials.append(_Trial(candidate, trainings[own], results, losses))
+                trials.append(Trial(candidate, trainings[own], results, losses))
             else:
                 errors.append(overflow_of_unseen(losses[~np.isfinite(losses)][0]))
         return trials
 
     def _last(
         self,
-        best: "_Trial",
-        folds: "list[_Fold]",
+        best: Trial,
+        folds: list[Fold],
         means: np.ndarray,
         is_better: bool,
     ) -> Conditioned:
@@ -252,7 +258,7 @@ class ConditionedFit:
             if has_folds:
                 every_row = self._dataset(self.rows)
                 self._deviations = self._start_as_pca(self._net, every_row)
-                fold = _Fold(every_row, None, self._net, self._deviations)
+                fold = Fold(every_row, None, self._net, self._deviations)
             training = self._training(best.candidate, fold, listens=True)
             result = train(training)
         if not is_better:
@@ -276,7 +282,7 @@ class ConditionedFit:
         """Train the first candidate, and keep it if its training loss is lower."""
         train_set = self._dataset(self.rows)
         before = self._net.evaluate(train_set)["loss"]
-        fold = _Fold(train_set, None, self._net, self._deviations)
+        fold = Fold(train_set, None, self._net, self._deviations)
         training = self._training(self.candidates[0], fold, listens=True)
         net = training.net
         result = train(training)
@@ -286,9 +292,7 @@ class ConditionedFit:
             return self._pca(losses, result.interrupt)
         return self._finished(training, self.candidates[0], result, losses, 1)
 
-    def _training(
-        self, candidate: Candidate, fold: "_Fold", *, listens: bool
-    ) -> Training:
+    def _training(self, candidate: Candidate, fold: Fold, *, listens: bool) -> Training:
         """A candidate at its start, with callbacks if it listens."""
         settings = self.settings
         if candidate.is_lbfgs:
@@ -349,42 +353,3 @@ class ConditionedFit:
             loss = self._net.evaluate(every_row)["loss"]
         result = TrainingResult(False, float(loss), interrupt)
         return Conditioned(self._net, result, losses, 0)
-
-
-class _Fold(NamedTuple):
-    """Rows to train on, unseen rows, and PCA of the former."""
-
-    train: ArrayDataset
-    unseen: ArrayDataset | None
-    reference: AutoencoderNet
-    deviations: np.ndarray
-
-
-def _losses_by_row(
-    nets: Sequence[AutoencoderNet], folds: "Sequence[_Fold]"
-) -> np.ndarray:
-    """The losses of the unseen rows, each by the net of its fold.
-
-    A row that is unseen in several folds counts once, with its mean: as evidence it is
-    one row.
-    """
-    pairs = list(zip(nets, folds, strict=True))
-    losses = np.concatenate([net.row_losses(fold.unseen) for net, fold in pairs])
-    rows = np.concatenate([fold.unseen.rows for fold in folds])
-    _, row, counts = np.unique(rows, return_inverse=True, return_counts=True)
-    if len(counts) == len(losses):
-        return losses
-    return np.bincount(row, losses) / counts
-
-
-class _Trial(NamedTuple):
-    """A candidate, its training on each fold, and the losses of all unseen rows."""
-
-    candidate: Candidate
-    trainings: list[Training]
-    results: list[TrainingResult]
-    losses: np.ndarray
-
-    @property
-    def mean_loss(self) -> float:
-        return float(self.losses.mean())
