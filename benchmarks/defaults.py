@@ -316,7 +316,7 @@ def summary_report(results):
     summary = [summary_row(group, own) for group, own in results.items()]
     header = ["group", "tables"]
     for name in ("defaults", "earlier"):
-        header += [f"{name} / PCA", f"{name}: PCA", f"{name}: worst"]
+        header += [f"{name} / PCA", f"{name}: ended as PCA", f"{name}: worst"]
     return "\n\n".join(
         [
             markdown_table([*header, "time / earlier"], summary),

@@ -163,6 +163,24 @@ def test_standardised_in_the_precision_of_the_data(dtype, seed):
     np.testing.assert_array_equal(X, before)  # not in place
 
 
+def test_mirror_images(seed):
+    rng = np.random.default_rng(seed)
+    X, Y = 1e3 + rng.standard_normal((9, 4)), rng.standard_normal((9, 2))
+    mean_x, mean_y = X.mean(axis=0), Y.mean(axis=0)
+    data = dataset(
+        X,
+        np.arange(1, 9),
+        target=Y,
+        weight=np.arange(9.0),
+        standardize=Affine(mean_x, 2.0),
+        standardize_target=Affine(mean_y, 3.0),
+    )
+    x, target, weight = data.mirrored().gather(np.array([0, 4]))
+    np.testing.assert_allclose(x, (mean_x - X[[1, 5]]) / 2, rtol=1e-5)
+    np.testing.assert_allclose(target, (mean_y - Y[[1, 5]]) / 3, rtol=1e-5)
+    assert weight.tolist() == [1, 5]
+
+
 def test_differences_survive_a_large_offset():
     """Rounding to single precision comes after the mean is taken off."""
     X = 1e8 + numbered(5)

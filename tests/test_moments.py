@@ -15,7 +15,12 @@ from sklearn_ae.data.codes import (
     merged_moments,
     principal_rotation,
 )
-from sklearn_ae.data.tables import mean_and_scale, number_of_axes, principal_axes
+from sklearn_ae.data.tables import (
+    mean_and_scale,
+    number_of_axes,
+    principal_axes,
+    square_distances,
+)
 from sklearn_ae.networks.dense import DenseNetwork
 
 SOLVERS = ["covariance", "products", "decomposition"]
@@ -297,3 +302,19 @@ def test_one_axis_explains_constant_data():
     axes = principal_axes(X, np.arange(5), None, X[0], 1)
     assert axes.components.shape == (1, 3)
     np.testing.assert_allclose(axes.variances, 0, atol=1e-12)
+
+
+@pytest.mark.parametrize("make", [np.asarray, sparse.csr_array])
+def test_square_distances(make, seed, monkeypatch):
+    monkeypatch.setattr(tables, "rows_per_block", lambda n_columns: 4)
+    rng = np.random.default_rng(seed)
+    X, mean = rng.normal(size=(11, 5)), rng.normal(size=5)
+    rows = np.array([0, 1, 2, 3, 7, 10])
+    found = square_distances(make(X), rows, mean)
+    np.testing.assert_allclose(found, np.linalg.norm(X[rows] - mean, axis=1) ** 2)
+
+
+def test_square_distances_with_gaps():
+    X = np.array([[3.0, np.nan], [np.nan, np.nan], [5.0, 1.0]])
+    found = square_distances(X, np.arange(3), np.array([1.0, 4.0]))
+    np.testing.assert_array_equal(found, [4, 0, 25])

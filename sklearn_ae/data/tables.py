@@ -107,7 +107,7 @@ def power_of_two(scale: float) -> float:
 def blocks(
     X: Any, rows: np.ndarray, weight: np.ndarray | None = None
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The given rows of `X`, dense, a block at a time, with their weights.
+    """The given rows of `X`, which increase, dense, a block at a time, with weights.
 
     Of a `Shard`, those that are on this rank.
     """
@@ -216,10 +216,11 @@ def _moments_of_observed(
 
 def square_distances(X: Any, rows: np.ndarray, mean: np.ndarray) -> np.ndarray:
     """Squared distances of rows from a mean, over the entries that are not missing."""
-    parts = [
-        np.nansum(np.square(block - mean, dtype=np.float64), axis=1)
-        for block, _ in blocks(X, rows)
-    ]
+    with np.errstate(over="ignore"):
+        parts = [
+            np.nansum(np.square(block - mean, dtype=np.float64), axis=1)
+            for block, _ in blocks(X, rows)
+        ]
     own = np.concatenate([np.empty(0), *parts])
     if not isinstance(X, Shard):
         return own
