@@ -29,9 +29,9 @@ class Autoencoder(BaseAutoencoder, ChosenStart):
     happens mostly for data near a linear subspace, it is PCA of all rows. In a
     cross-validation its loss must be lower than PCA's by one standard error, or a
     one-sided signed-rank test over the rows must have a p-value below 0.05. Rows that
-    are held out also choose the epoch: then it is two standard errors, or 0.005. A row
-    on which PCA's unseen loss is ten times the mean counts with its loss in PCA of all
-    rows, if that is lower. `candidates_` has the losses.
+    are held out also choose the epoch: then it is two standard errors, or 0.005. Rows
+    far out count in ways that favour PCA; see :ref:`candidates`. `candidates_` has the
+    losses.
 
     This needs the dense network with hidden layers, ``init="pca"``, the optimizer
     "adam" or "adamw", and neither tied weights, penalties, an activation of the output
