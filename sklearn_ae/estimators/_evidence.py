@@ -13,7 +13,7 @@ from sklearn_ae.training.net import AutoencoderNet
 
 # A row counts with its loss in PCA of all rows if PCA of others has so many times the
 # mean loss on it.
-_POOR = 10.0
+_POOR = 15.0
 
 # A row counts half as its mirror image if its squared distance from the mean is so many
 # times that of the mean row.
