@@ -1,5 +1,6 @@
 """Batches: every row once a pass, even sizes, bounded blocks."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -175,7 +176,7 @@ def test_mirror_images(seed):
         standardize=Affine(mean_x, 2.0),
         standardize_target=Affine(mean_y, 3.0),
     )
-    x, target, weight = data.mirrored().gather(np.array([0, 4]))
+    x, target, weight = replace(data, is_mirrored=True).gather(np.array([0, 4]))
     np.testing.assert_allclose(x, (mean_x - X[[1, 5]]) / 2, rtol=1e-5)
     np.testing.assert_allclose(target, (mean_y - Y[[1, 5]]) / 3, rtol=1e-5)
     assert weight.tolist() == [1, 5]

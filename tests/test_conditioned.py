@@ -215,28 +215,84 @@ def test_gains_of_rows_far_out(validation, seed, monkeypatch):
     splits = model.fit(X)._recipe.settings.splits(np.arange(len(X)))
     losses, row_gains, trial = found[-1]
     assert_allclose(row_gains, losses - trial.losses)
-    unseen = np.concatenate([unseen for _, unseen in splits])
-    X[unseen[1]] += 40 * X.std(axis=0)
+    train, far_out = splits[0][0], splits[0][1][1]
+    X[far_out] += 40 * X.std(axis=0)
     model.fit(X)
     losses, row_gains, trial = found[-1]
-    pca = np.concatenate([pca_losses(X[t], X[u], 3) for t, u in splits])
+    # In the order of the rows.
+    pca = np.full(len(X), np.nan)
+    for one, unseen in splits:
+        pca[unseen] = pca_losses(X[one], X[unseen], 3)
+    unseen = np.flatnonzero(np.isfinite(pca))
+    pca = pca[unseen]
     assert_allclose(losses, pca, rtol=1e-3)
     assert model.candidates_["loss"][0] == pytest.approx(pca.mean(), rel=1e-3)
-    is_far_out = np.arange(len(unseen)) == 1
+    is_far_out = unseen == far_out
     np.testing.assert_array_equal(pca > 15 * pca.mean(), is_far_out)
     distances = np.square(X[unseen] - X.mean(axis=0)).sum(axis=1)
     np.testing.assert_array_equal(distances > 30 * distances.mean(), is_far_out)
     assert_allclose(row_gains[~is_far_out], (losses - trial.losses)[~is_far_out])
-    # The fold of the second unseen row is the first one.
-    network = trial.trainings[0].net.module_
-    mean, scale = X.mean(axis=0), model.scale_
-    x = torch.from_numpy((mean - X[unseen[1]]) / scale).float()[np.newaxis]
+    network, mean = trial.trainings[0].net.module_, X.mean(axis=0)
+    x = torch.from_numpy((mean - X[[far_out]]) / model.scale_).float()
     with torch.no_grad():
-        residuals = (network.decode(network.encode(x)) - x).double().numpy() * scale
-    expected = pca_losses(X, X[unseen[1:2]], 3) - (
-        (trial.losses[1] + 0.5 * np.square(residuals).sum()) / 2
-    )
-    assert row_gains[1] == pytest.approx(expected[0], rel=1e-3)
+        residuals = (network.decode(network.encode(x)) - x).double().numpy()
+    mirrored = 0.5 * np.square(residuals * model.scale_).sum()
+    # PCA of all rows is better than that of the fold on either side.
+    mirror_image = 2 * mean - X[[far_out]]
+    (of_all,) = pca_losses(X, X[[far_out]], 3)
+    assert of_all < pca_losses(X[train], mirror_image, 3)[0] / 2
+    expected = of_all - (trial.losses[is_far_out] + mirrored) / 2
+    assert row_gains[is_far_out] == pytest.approx(expected, rel=1e-3)
+
+
+def evidence_of(X, loss="mse", **fit_params):
+    """What a fit gathers before it compares anything."""
+    kept = []
+
+    class Kept(Evidence):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            kept.append(self)
+
+    model = Autoencoder(3, loss=loss, validation=5, max_epochs=1, random_state=0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_conditioned, "Evidence", Kept)
+        model.fit(X, **fit_params)
+    return kept[0]
+
+
+def test_heavy_rows_are_not_far_out(seed):
+    X = gaussian(seed, 100)
+    weight = np.ones(100)
+    weight[:3] = 60
+    evidence = evidence_of(X, sample_weight=weight)
+    assert (evidence.losses > 15 * evidence.losses.mean()).any()
+    np.testing.assert_array_equal(evidence._to_beat, evidence.losses)
+
+
+def test_labels_have_no_mirror_images(seed):
+    rng = np.random.default_rng(seed)
+    X = np.c_[rng.gamma(2, size=(200, 4)), np.eye(3)[rng.integers(0, 3, 200)]]
+    X[7, :4] += 1e3
+    assert not evidence_of(X, loss="mixed")._is_far_out.any()
+    assert np.flatnonzero(evidence_of(X)._is_far_out).tolist() == [7]
+
+
+@pytest.mark.parametrize("method", ["__init__", "gains"])
+def test_interrupt_while_losses_are_compared(method, seed, monkeypatch):
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Evidence, method, interrupted)
+    X, came_out = curved(seed, 60), False
+    model = Autoencoder(2, max_epochs=2, random_state=seed)
+    try:
+        model.fit(X)
+    except KeyboardInterrupt:
+        came_out = True
+    assert came_out
+    assert model.best_candidate_ == 0
+    assert mean_error(model, X) == pytest.approx(mean_error(PCA(2).fit(X), X), rel=1e-4)
 
 
 @pytest.mark.parametrize("validation", [4, 0.3])
@@ -564,6 +620,9 @@ def test_unseen_rows_whose_loss_overflows(init, seed):
     model = Autoencoder(2, init=init, max_epochs=2, random_state=seed)
     with pytest.raises(ValueError, match="loss of the held-out rows is inf"):
         model.fit(X, X_val=1e25 * X[:9])
+    # Where PCA has nothing left, no candidate is trained.
+    with pytest.raises(ValueError, match="loss of the held-out rows is inf"):
+        model.set_params(n_components=6).fit(X, X_val=1e28 * X[:9])
 
 
 class Rates(Callback):

@@ -34,6 +34,8 @@ class ArrayDataset(Dataset):
         Weights of the rows of `X`, with mean one.
     completed : ndarray of shape (n, p) or None
         `X` with guesses in its gaps, which are NaN; None if it has none.
+    is_mirrored : bool
+        Whether batches have the mirror images of the rows about the means.
     device : torch.device
         Where the batches go.
     """
@@ -46,6 +48,7 @@ class ArrayDataset(Dataset):
     target: Any = None
     weight: np.ndarray | None = None
     completed: np.ndarray | None = None
+    is_mirrored: bool = False
     device: torch.device | str = "cpu"
 
     def __len__(self) -> int:
@@ -77,12 +80,6 @@ class ArrayDataset(Dataset):
             return self
         mass = total(self.X, self.weight[own_rows(self.X, self.rows)].sum())
         return replace(self, weight=self.weight * (len(self.rows) / mass))
-
-    def mirrored(self) -> "ArrayDataset":
-        """With the mirror images of all rows about the means that are subtracted."""
-        sides = self.standardize, self.standardize_target
-        mirrors = [units._replace(scale=-units.scale) for units in sides]
-        return replace(self, standardize=mirrors[0], standardize_target=mirrors[1])
 
     def held_in_memory(self) -> "ArrayDataset":
         """With all its rows in memory, if they take a small share of the buffer.
@@ -137,7 +134,8 @@ class ArrayDataset(Dataset):
             # which slows down the wide registers of some processors.
             tensor = torch.empty(values.shape, dtype=torch.float32)
             rows_of_network = centred(values, units.mean, units.scale)
-            factor, out = 1 / units.scale, tensor.numpy()
+            factor = (-1 if self.is_mirrored else 1) / units.scale
+            out = tensor.numpy()
             # Later data may overflow; the infinite loss is then an error.
             with np.errstate(over="ignore", invalid="ignore"):
                 np.multiply(rows_of_network, factor, out=out, casting="same_kind")

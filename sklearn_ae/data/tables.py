@@ -176,19 +176,24 @@ def mean_and_squares(
     return mean, squares
 
 
-def _mean_squares_and_mass(
-    X: Any, rows: np.ndarray, weight: np.ndarray | None
-) -> tuple[np.ndarray, float, float]:
-    """As `mean_and_squares`, with the weights of the observed entries, added up."""
-    if has_gaps(X):
-        return _moments_of_observed(X, rows, weight)
+def mean_of_complete(X: Any, rows: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
+    """Mean of each feature of a table without gaps."""
     # Relative to a row, which is exact for constant data and keeps small differences
     # from a large mean.
     origin = total(X, dense_rows(X, rows[:1]).sum(axis=0, dtype=np.float64))
     mean = np.zeros(X.shape[1])
     for block, own in blocks(X, rows, weight):
         mean += own @ (block - origin)
-    mean = origin + total(X, mean) / len(rows)
+    return origin + total(X, mean) / len(rows)
+
+
+def _mean_squares_and_mass(
+    X: Any, rows: np.ndarray, weight: np.ndarray | None
+) -> tuple[np.ndarray, float, float]:
+    """As `mean_and_squares`, with the weights of the observed entries, added up."""
+    if has_gaps(X):
+        return _moments_of_observed(X, rows, weight)
+    mean = mean_of_complete(X, rows, weight)
     sum_of_squares = 0.0
     for block, own in blocks(X, rows, weight):
         squares = np.square(block - mean, dtype=np.float64).sum(axis=1)
@@ -216,11 +221,10 @@ def _moments_of_observed(
 
 def square_distances(X: Any, rows: np.ndarray, mean: np.ndarray) -> np.ndarray:
     """Squared distances of rows from a mean, over the entries that are not missing."""
-    with np.errstate(over="ignore"):
-        parts = [
-            np.nansum(np.square(block - mean, dtype=np.float64), axis=1)
-            for block, _ in blocks(X, rows)
-        ]
+    parts = [
+        np.nansum(np.square(block - mean, dtype=np.float64), axis=1)
+        for block, _ in blocks(X, rows)
+    ]
     own = np.concatenate([np.empty(0), *parts])
     if not isinstance(X, Shard):
         return own

@@ -22,7 +22,11 @@ from sklearn_ae.data.codes import (
 from sklearn_ae.data.ranks import joint_interrupts
 from sklearn_ae.data.shards import joint_errors
 from sklearn_ae.data.sources import most_in_memory
-from sklearn_ae.data.tables import mean_and_scale, number_of_axes
+from sklearn_ae.data.tables import (
+    mean_and_scale,
+    mean_of_complete,
+    number_of_axes,
+)
 from sklearn_ae.estimators._conditioned import ConditionedFit
 from sklearn_ae.estimators._events import NO_EVENTS, FitEvents, callback_data
 from sklearn_ae.estimators._fit_warnings import (
@@ -316,7 +320,7 @@ default=None
 
         KeyboardInterrupt
             If the fit is interrupted. The estimator is then fitted, with the best
-            weights so far or, while candidates are compared, as PCA.
+            weights so far or, while no candidate has beaten PCA, as PCA.
         """
         with joint_interrupts():
             with (
@@ -441,11 +445,11 @@ default=None
     ) -> np.ndarray:
         """Make a net PCA of a dataset; the standard deviations of its codes."""
         mean = self._feature_mean
-        if pca_set.rows is not data.rows:
+        if len(pca_set) < len(data.rows):
             # The mean of all rows would know of those held out.
             pca_set = pca_set.with_own_weights()
-            table = pca_set.without_gaps().X
-            mean, _ = mean_and_scale(table, pca_set.rows, pca_set.weight)
+            complete = pca_set.without_gaps()
+            mean = mean_of_complete(complete.X, complete.rows, complete.weight)
         return start_as_pca(
             net.module_, pca_set, mean, self.n_components_, parts.output_activation
         )
@@ -494,6 +498,7 @@ default=None
             start_as_pca=lambda net, dataset: self._start_as_pca(
                 net, parts, data, dataset
             ),
+            has_mirror_images=bool(np.all(parts.centres_target)),
             has_listeners=bool(self.callbacks or self.verbose or events.has_listeners),
             observer=lambda net: events.epochs(net, net.max_epochs),
         )

@@ -31,8 +31,9 @@ from sklearn_ae.training.settings import TrainingSettings
 # Residuals are measured on so many rows.
 _MEASURED_ROWS = 2**14
 
-# Nothing is left to gain where PCA leaves a smaller share of the variance: less than
-# the floor of `residual_scale`, and more than rounding errors in single precision.
+# Networks have nothing to learn where PCA leaves a smaller share of the variance of its
+# rows: less than the floor of `residual_scale`, and more than rounding errors in single
+# precision.
 _EXACT = 1e-10
 
 
@@ -80,6 +81,8 @@ class ConditionedFit:
     start_as_pca : callable
         ``start_as_pca(net, dataset)`` makes the network of a net PCA of a dataset, and
         returns the standard deviations of the codes.
+    has_mirror_images : bool
+        Whether targets are numbers, of which there are mirror images.
     has_listeners : bool
         Whether there are callbacks or a progress bar.
     observer : callable
@@ -100,6 +103,7 @@ class ConditionedFit:
         make_net: Callable[[bool, TrainingSettings | None], AutoencoderNet],
         dataset: Callable[[np.ndarray], ArrayDataset],
         start_as_pca: Callable[[AutoencoderNet, ArrayDataset], np.ndarray],
+        has_mirror_images: bool,
         has_listeners: bool,
         observer: Callable[[AutoencoderNet], EpochObserver | None],
     ) -> None:
@@ -110,6 +114,7 @@ class ConditionedFit:
         self._learning_rate, self._weight_decay = learning_rate, weight_decay
         self._make_net, self._dataset = make_net, dataset
         self._start_as_pca, self._has_listeners = start_as_pca, has_listeners
+        self._has_mirror_images = has_mirror_images
         self._observer = observer
 
     def run(self) -> Conditioned:
@@ -137,31 +142,37 @@ class ConditionedFit:
         folds = [self._fold(*split) for split in self.splits]
         # Equal rows, for instance the first ones of a time series, have no axes.
         folds = [fold for fold in folds if fold.deviations[0] > 0]
-        evidence = Evidence(folds, self._pca_of_all_rows)
+        sees_all = len(folds[0].train) == len(self.rows)
         means = np.full(1 + len(self.candidates), np.nan)
-        means[0] = evidence.losses.mean()
         best: Trial | None = None
+        best_gains, is_better, interrupt = np.zeros(1), False, None
         errors: list[Exception] = []
-        is_better, interrupt = False, None
-        for candidates in rounds:
-            try:
+        try:
+            evidence = Evidence(
+                folds,
+                None if sees_all else self._pca_of_all_rows,
+                has_mirror_images=self._has_mirror_images,
+            )
+            means[0] = evidence.losses.mean()
+            if not np.isfinite(means[0]):
+                raise overflow_of_unseen(means[0])
+            for candidates in rounds:
                 trials = self._trials(candidates, folds, errors)
-            except KeyboardInterrupt as error:
-                interrupt = error
-                break
-            for trial in trials:
-                means[1 + self.candidates.index(trial.candidate)] = trial.mean_loss
-            if not trials:
-                continue
-            lowest = min(trials, key=lambda trial: trial.mean_loss)
-            is_gain = self._is_gain(evidence.gains(lowest))
-            is_lower = best is None or lowest.mean_loss < best.mean_loss
-            # A likely gain counts more than a lower loss that a few rows explain.
-            if is_gain > is_better or (is_gain == is_better and is_lower):
-                best, is_better = lowest, is_gain
-            gains = evidence.gains(best)
-            if is_certain_gain(float(gains.mean()), gains):
-                break
+                for trial in trials:
+                    means[1 + self.candidates.index(trial.candidate)] = trial.mean_loss
+                if not trials:
+                    continue
+                row_gains = [evidence.gains(trial) for trial in trials]
+                i = int(np.argmax([gains.mean() for gains in row_gains]))
+                is_gain = self._is_gain(row_gains[i])
+                # A likely gain counts more than a larger one that a few rows explain.
+                order = is_better, best_gains.mean()
+                if best is None or (is_gain, row_gains[i].mean()) > order:
+                    best, best_gains, is_better = trials[i], row_gains[i], is_gain
+                if is_certain_gain(float(best_gains.mean()), best_gains):
+                    break
+        except KeyboardInterrupt as error:
+            interrupt = error
         if best is None and errors and interrupt is None:
             raise errors[0]
         if best is None or (interrupt is not None and not is_better):
