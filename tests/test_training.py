@@ -54,11 +54,11 @@ def half_squared_error(est, X, target=None):
 
 
 class PCAModel:
-    """PCA of some rows about the mean of all, with our method `reconstruct`."""
+    """PCA with our method `reconstruct`."""
 
-    def __init__(self, n_components, X, mean):
-        self.mean = mean
-        self.axes = np.linalg.svd(X - mean)[2][:n_components]
+    def __init__(self, n_components, X):
+        self.mean = X.mean(axis=0)
+        self.axes = np.linalg.svd(X - self.mean)[2][:n_components]
 
     def reconstruct(self, X):
         return self.mean + (X - self.mean) @ self.axes.T @ self.axes
@@ -156,7 +156,7 @@ def test_the_start_takes_part(init, table):
         # The fitted model is PCA of all rows, but this loss is on unseen ones.
         assert est.best_candidate_ == 0
         seen = np.delete(table, held_out, axis=0)
-        unseen = PCAModel(2, seen, table.mean(axis=0))
+        unseen = PCAModel(2, seen)
     loss = half_squared_error(unseen, table[held_out]).mean()
     assert est.best_loss_ == pytest.approx(loss, rel=1e-4)
     np.testing.assert_array_equal(est.reconstruct(table), start.reconstruct(table))
@@ -179,7 +179,7 @@ def test_never_worse_than_pca_on_the_held_out_rows(loss, table):
     params = {"loss": loss, "max_epochs": 20, "validation": 0.1}
     est = autoencoder(init="pca", callbacks=[spy], **params).fit(table)
     held_out = spy.rows("valid", 0, table, est)
-    pca = PCAModel(2, np.delete(table, held_out, axis=0), table.mean(axis=0))
+    pca = PCAModel(2, np.delete(table, held_out, axis=0))
     unseen = table[held_out]
     bound = losses_of(loss, pca.reconstruct(unseen), unseen)
     assert est.best_loss_ <= bound * (1 + 1e-5)
