@@ -199,6 +199,15 @@ def total(X: Any, values: Any) -> Any:
     return X.ranks.total(values) if isinstance(X, Shard) else values
 
 
+def by_row_of_all_ranks(X: Any, rows: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """A number for each of the rows, of which this rank has computed its own."""
+    if not isinstance(X, Shard):
+        return own
+    every = np.zeros(len(rows))
+    every[X.has(rows)] = own
+    return X.ranks.total(every)
+
+
 def extremes(X: Any, low: Any, high: Any) -> tuple[Any, Any]:
     """The least and the greatest of all ranks, of those of the rows of this one."""
     if not isinstance(X, Shard):

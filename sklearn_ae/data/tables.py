@@ -10,6 +10,7 @@ from scipy.linalg import eigh, qr
 
 from sklearn_ae.data.shards import (
     Shard,
+    by_row_of_all_ranks,
     extremes,
     joint_errors,
     own_part,
@@ -225,12 +226,7 @@ def square_distances(X: Any, rows: np.ndarray, mean: np.ndarray) -> np.ndarray:
         np.nansum(np.square(block - mean, dtype=np.float64), axis=1)
         for block, _ in blocks(X, rows)
     ]
-    own = np.concatenate([np.empty(0), *parts])
-    if not isinstance(X, Shard):
-        return own
-    every = np.zeros(len(rows))
-    every[X.has(rows)] = own
-    return X.ranks.total(every)
+    return by_row_of_all_ranks(X, rows, np.concatenate([np.empty(0), *parts]))
 
 
 def mean_and_scale(

@@ -92,17 +92,22 @@ class Evidence:
         losses = self._of_both_sides(self._pca, self.losses)
         if self._pca_of_all_rows is None:
             return losses
-        # Those of heavy rows are no larger for it.
+        unweighted = self._unweighted_losses()
+        is_poor = unweighted > _POOR * unweighted.mean()
+        if not is_poor.any():
+            return losses
+        seen = losses_by_row([self._pca_of_all_rows()] * len(self._folds), self._folds)
+        return np.where(is_poor, np.minimum(seen, losses), losses)
+
+    def _unweighted_losses(self) -> np.ndarray:
+        """The losses of PCA, which are not larger for heavy rows."""
+        if self._folds[0].unseen.weight is None:
+            return self.losses
         alike = [
             fold._replace(unseen=replace(fold.unseen, weight=None))
             for fold in self._folds
         ]
-        by_row = losses_by_row(self._pca, alike)
-        is_poor = by_row > _POOR * by_row.mean()
-        if not is_poor.any():
-            return losses
-        seen = losses_by_row([self._pca_of_all_rows()] * len(alike), self._folds)
-        return np.where(is_poor, np.minimum(seen, losses), losses)
+        return losses_by_row(self._pca, alike)
 
     @cached_property
     def _is_far_out(self) -> np.ndarray:

@@ -19,8 +19,8 @@ from sklearn_ae._units import Affine, Units
 from sklearn_ae.data.batches import ArrayDataset, TensorBatches, unpack_batch
 from sklearn_ae.data.inference import module_outputs
 from sklearn_ae.data.shards import (
-    Shard,
     ShardBatch,
+    by_row_of_all_ranks,
     rows_in,
     total_of_batches,
 )
@@ -484,11 +484,7 @@ class AutoencoderNet(skorch.NeuralNet):
                 rows = rows if weight is None else rows * weight
                 losses.append(rows[: rows_in(batch)])
         own = torch.cat(losses).double().cpu().numpy() * self.criterion_.unit
-        if not isinstance(dataset.X, Shard):
-            return own
-        every = np.zeros(len(dataset))
-        every[dataset.X.has(dataset.rows)] = own
-        return dataset.X.ranks.total(every)
+        return by_row_of_all_ranks(dataset.X, dataset.rows, own)
 
     def record(self, prefix: str, means: dict[str, float]) -> None:
         """Write the losses of a pass into the history; an error if they overflowed."""
